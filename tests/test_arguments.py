@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -137,6 +138,7 @@ def test_objects_are_written_as_archives_only(tmp_path: Path) -> None:
         ("train", "block_size", "block_bytes"),
         ("open", "as", "as_"),
         ("decompress", "model", ""),
+        ("compress_many", "tranied", "trained"),
     ],
 )
 def test_an_argument_that_there_is_not_gets_its_neighbour(function: str, name: str, near: str, tmp_path: Path) -> None:
@@ -144,3 +146,13 @@ def test_an_argument_that_there_is_not_gets_its_neighbour(function: str, name: s
     with pytest.raises(ConfigError, match=rf"{function}\(\) has no argument '{name}'") as raised:
         getattr(baler_core, function)(*given, **{name: 1})
     assert not near or f"Did you mean '{near}'" in str(raised.value)
+
+
+@pytest.mark.parametrize("function", ["compress", "compress_many", "train"])
+def test_signature_and_help_list_the_settings_with_their_defaults(function: str) -> None:
+    known = inspect.signature(getattr(baler_core, function)).parameters
+    assert known["model"].default == "auto"
+    assert known["bounds"].kind is inspect.Parameter.KEYWORD_ONLY
+    assert ("target" in known) is (function != "train")
+    described = {name for line in getattr(baler_core, function).__doc__.splitlines() for name in line.split(", ")}
+    assert {*known} - {"data", "path", "files", "folder", "overwrite"} <= described

@@ -13,9 +13,10 @@ from pydantic import Field
 from baler_core.config import Config, InvalidConfig, load_config
 from baler_core.data.error_bound import LOSSLESS, UNBOUNDED, ErrorBound
 from baler_core.errors import ConfigError
+from baler_core.plugin.hooks import Kind
 from baler_core.plugin.interfaces import Component, Options
 from baler_core.plugin.published import install_for
-from baler_core.plugin.registry import Kind, Offer, PluginStatus, Registry
+from baler_core.plugin.registry import Offer, PluginStatus, Registry
 
 
 class TreeOptions(Options):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import baler_core
 from baler_core import BalerError, ConfigError, FormatError
+from baler_core.cli import cli
 from baler_core.config import load_config
 from baler_core.data.error_bound import ErrorBound
 from baler_core.evaluate import Comparison, evaluate
@@ -320,6 +323,52 @@ def test_trained_models_serve_a_file_with_derived_quantities(tmp_path: Path) -> 
 def test_a_header_gives_its_derived_quantities_back() -> None:
     record = DerivedRecord("m", "pair_mass(Muon)", ErrorBound("rel", 1e-3), 10, 3, 0.25, 0.5, "GeV")
     assert derived_from_json([derived_to_json(record)]) == (record,)
+
+
+def test_what_a_quantity_would_be_without_corrections_is_told(tmp_path: Path) -> None:
+    data = table()
+    np.savez(tmp_path / "x.npz", **data)
+    bounds = {"a": {"abs": 0.05}, "b": {"abs": 0.01}}
+    kept = {"d": {"of": "a - b", "rel": 1e-2}}
+    done = baler_core.compress(tmp_path / "x.npz", tmp_path / "x.bal", bounds=bounds, derived=kept, model=FAST)
+    again = read_info(tmp_path / "x.bal").header
+    record = again.derived[0].unheld
+    assert record is not None
+    assert record.stated is not None
+    # Rounding by at most 0.05 and 0.01 moves a difference by at most their sum, and some by nearly as much.
+    assert 0.05 < record.stated[0] <= 0.06
+    assert record.cells > 0
+    assert done.derived["d"].unheld is not None
+    assert done.derived["d"].unheld.cells == record.cells
+    assert record.share > 1 >= again.derived[0].share
+    # A cell hangs on one value of each variable, and only those that moved are stored, each in a few bytes.
+    assert record.cells <= again.derived[0].exact <= 2 * record.cells
+    assert again.derived[0].exact < record.nbytes < 12 * again.derived[0].exact
+
+    shown = CliRunner().invoke(cli, ["evaluate", str(tmp_path / "x.npz"), str(tmp_path / "x.bal"), "-o", str(tmp_path)])
+    assert shown.exit_code == 0, shown.output
+    (line,) = (line for line in shown.output.splitlines() if line.startswith("d ") and "about" in line)
+    assert f"{record.cells:,}" in line
+    assert f"{again.derived[0].exact:,}" in line
+    written = json.loads((tmp_path / "report.json").read_text())["derived"][0]["unheld"]
+    assert (written["cells"], written["exact_bytes"]) == (record.cells, record.nbytes)
+    page = (tmp_path / "report.html").read_text()
+    assert f"<td>{record.cells:,} of 4,000</td><td>{again.derived[0].exact:,}</td>" in page
+
+
+def test_a_header_gives_back_what_was_before_corrections_and_older_ones_lack_it(tmp_path: Path) -> None:
+    from baler_core.format.header_json import header_from_json, header_to_json
+
+    kept = {"d": {"of": "a - b", "rel": 1e-2}, "s": {"of": "a + b", "abs": 0.5}}
+    baler_core.compress(table(100), tmp_path / "x.bal", bounds={"a": {"abs": 0.1}}, derived=kept, model=FAST)
+    header = read_info(tmp_path / "x.bal").header
+    record = header_to_json(header)
+    assert header_from_json(record).derived == header.derived
+    older = header_from_json({name: value for name, value in record.items() if name != "derived_before"})
+    assert [one.unheld for one in older.derived] == [None, None]
+    for forged in (7, [], [[], [1]], [[], [-1, 0, 0.0, 0.0]], [[], [1, 0, float("nan"), 0.0]], [[], [1, 0, 0.0, -1.0]]):
+        with pytest.raises(FormatError):
+            header_from_json({**record, "derived_before": forged})
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from baler_core.errors import DataError, PluginError
-from baler_core.plugin import registry
-from baler_core.plugin.registry import KINDS, PluginStatus, Registry, load_plugins
+from baler_core.plugin import hooks
+from baler_core.plugin.hooks import KINDS
+from baler_core.plugin.registry import PluginStatus, Registry, load_plugins
 
 GOOD = """
 from baler_core import Metric, MetricResult, hookimpl
@@ -29,12 +30,12 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no
     """Puts a distribution with one module and an entry point where Python finds it."""
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    def put(module: str, code: str, version: str = "2.0") -> None:
+    def put(module: str, code: str, version: str = "2.0", place: str = "") -> None:
         (tmp_path / f"{module}.py").write_text(textwrap.dedent(code))
         info = tmp_path / f"{module}-{version}.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module.replace('_', '-')}\nVersion: {version}\n")
-        (info / "entry_points.txt").write_text(f"[baler]\n{module} = {module}\n")
+        (info / "entry_points.txt").write_text(f"[baler]\n{module} = {module}{place}\n")
 
     return put
 
@@ -143,9 +144,18 @@ def test_a_wrong_name_gets_the_nearest_right_one() -> None:
 
 
 def test_hooks_are_called_once_in_a_process() -> None:
-    registry._offered.cache_clear()
+    hooks._module_offers.cache_clear()
     once = load_plugins()
-    asked = registry._offered.cache_info().misses
+    asked = hooks._module_offers.cache_info().misses
     again = load_plugins()
-    assert registry._offered.cache_info().misses == asked > 0
+    assert hooks._module_offers.cache_info().misses == asked > 0
     assert {kind: once.names(kind) for kind in KINDS} == {kind: again.names(kind) for kind in KINDS}
+
+
+def test_an_unhashable_object_is_a_plugin_like_a_module(install) -> None:  # type: ignore[no-untyped-def]
+    code = GOOD.format(name="kept")
+    code += "\nclass Held:\n    __hash__ = None\nplugin_held = Held()\nplugin_held.baler_metrics = baler_metrics\n"
+    install("plugin_held", code, place=":plugin_held")
+    registry = load_plugins()
+    assert status(registry, "plugin_held").state == "loaded"
+    assert registry.metric("kept").name == "kept"

@@ -212,8 +212,8 @@ def test_nothing_that_says_which_when_or_where_loses_anything() -> None:
 
 def test_packed_values_are_bounded_as_readers_show_them() -> None:
     stored = (RANDOM.normal(0, 50, (300, 300))).round().astype("<i2")
-    variable = Variable("t2m", "<i2", ("y", "x"), scale=0.1, offset=280.0)
-    found = proposals_for(Schema((variable,), {"y": 300, "x": 300}), {"t2m": stored})["t2m"]
+    variable = Variable("signal", "<i2", ("y", "x"), scale=0.1, offset=280.0)
+    found = proposals_for(Schema((variable,), {"y": 300, "x": 300}), {"signal": stored})["signal"]
     assert noise_in(found) == pytest.approx(50 * 0.1, rel=0.1)
 
 

@@ -44,6 +44,35 @@ def stars(tmp_path: Path) -> Path:
     return tmp_path / "stars.npz"
 
 
+def test_lower_and_upper_errors_in_one_column_are_found_and_values_without_any_are_told() -> None:
+    flux = RANDOM.lognormal(0, 1, N).astype("<f4")
+    errors = np.stack([-0.2 * flux, 0.3 * flux], axis=1).astype("<f4")
+    errors[: N // 4, 0] = np.nan
+    variables = (
+        Variable("s/Flux", "<f4", ("row",)),
+        Variable("s/Unc_Flux", "<f4", ("row", "side")),
+        Variable("s/Other", "<f4", ("row",)),
+        Variable("s/Unc_Other", "<f4", ("row", "channel")),
+    )
+    schema = Schema(variables, {"row": N, "side": 2, "channel": 8})
+    many = np.repeat(errors, 4, axis=1)
+    # Of variables with more values per row, fewer rows are read.
+    values = {"s/Flux": flux, "s/Unc_Flux": errors[: N // 2], "s/Other": flux, "s/Unc_Other": many[: N // 8]}
+    found = proposals_for(schema, values)
+    assert yaml.safe_load(found["s/Flux"].bound) == {"abs": "0.1 * `s/Unc_Flux`", "else": {"rel": 1e-3}}
+    assert found["s/Flux"].reason.endswith("50% have none")
+    assert "smaller" in found["s/Flux"].reason
+    # Eight numbers per row are no lower and upper error.
+    assert "Unc_Other" not in found["s/Other"].bound
+
+
+def test_variables_of_a_group_share_a_line_whatever_signs_its_name_holds(tmp_path: Path) -> None:
+    columns = {f"LAT_Point_Catalog/q{number}": RANDOM.lognormal(0, 1, 300) for number in range(41)}
+    np.savez(tmp_path / "c.npz", **columns)
+    bounds = yaml.safe_load(suggest(str(tmp_path / "c.npz")))["bounds"]
+    assert bounds == {"LAT_Point_Catalog/*": {"rel": 1e-3}, "*": "lossless"}
+
+
 def test_ids_that_would_become_equal_are_objected_to() -> None:
     ids = np.arange(1e6, 1e6 + N)
     assert "equal" in objection(ids, np.full(N, 5.0), Noise(), is_below_noise=False)
@@ -73,7 +102,44 @@ def test_a_field_whose_signs_would_turn_gets_a_finer_bound_and_says_why() -> Non
     assert "{range: 1.0e-3} could turn the sign of" in found.reason
 
 
-@pytest.mark.parametrize(("mixed", "bound"), [(0.0, "{noise: 0.25}"), (0.3, "{range: ")])
+def test_values_without_an_error_lose_no_more_than_the_others_commonly_do() -> None:
+    flux = RANDOM.normal(9000, 1000, N)
+    errors = np.where(np.arange(N) % 8, 10.0, 0.0) * RANDOM.uniform(0.9, 1.1, N)
+    schema = Schema((Variable("f", "<f8", ("row",)), Variable("f_err", "<f8", ("row",))), {"row": N})
+    bound = yaml.safe_load(proposals_for(schema, {"f": flux, "f_err": errors})["f"].bound)
+    assert bound["abs"] == "0.1 * f_err"
+    # A thousandth of 9000 would be nearly the error of the others.
+    assert 0.9 < bound["else"]["abs"] <= 1.1
+
+
+def test_what_has_no_units_is_known_by_name_and_values_together() -> None:
+    y, x = np.mgrid[:60, :80]
+    pressure = Variable("surface_pressure", "<f4", ("y", "x"))
+    field = (80000 + 20000 * np.sin(x / 13) * np.cos(y / 17)).astype("f4")
+    assert only(pressure, field).bound == "{abs: 1.0}"
+    assert only(pressure, field / 100).bound.startswith("{range")
+    warm = Variable("t2m", "<f4", ("y", "x"), units="degC")
+    assert only(warm, field / 5000).bound == "{abs: 0.01}"
+
+
+def test_neighbours_that_are_other_realizations_or_clouds_tell_no_noise() -> None:
+    draws = RANDOM.normal(280, 2, (60, 300)).astype("f4")
+    assert only(Variable("v", "<f4", ("y", "x")), draws).bound == "{noise: 0.25}"
+    assert not only(Variable("v", "<f4", ("region", "sample")), draws).bound.startswith("{noise")
+    cloud = Variable("v", "<f4", ("y", "x"), standard_name="cloud_top_altitude")
+    found = only(cloud, draws)
+    assert found.bound.startswith("{abs")
+    assert yaml.safe_load(found.bound)["abs"] <= 1e-3 * np.ptp(draws)
+
+
+def test_zeros_of_land_get_a_bound_that_keeps_them_though_the_first_rows_hold_few() -> None:
+    y, x = np.mgrid[:60, :320]
+    field = (9 * np.sin(x / 13) * np.cos(y / 17) + 0.01).astype("f4")
+    field[:, :10] = 0
+    assert only(Variable("u", "<f4", ("y", "x")), field).bound == "{rel: 1.0e-3}"
+
+
+@pytest.mark.parametrize(("mixed", "bound"), [(0.0, "{noise: 0.25}"), (0.3, "{abs: ")])
 def test_fine_structure_that_may_be_noise_is_bounded_as_a_field_too(mixed: float, bound: str) -> None:
     white = RANDOM.normal(40, 2, (150, 200))
     for axis in (0, 1):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping
-from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from baler_core.errors import look_up
@@ -60,7 +59,5 @@ class ByName(Mapping[str, Array], Generic[Array]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial, wraps
-from inspect import signature
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Unpack
 
 from baler_core.api.file import CACHE
-from baler_core.errors import ConfigError, did_you_mean
+from baler_core.api.shared_settings import Settings, TrainSettings, configured, takes, with_known_arguments
 from baler_core.machine.addresses import address_of, fetched, sent
 from baler_core.machine.byte_source import Place
 from baler_core.pipeline.trained_lookup import Lookup
@@ -18,52 +17,24 @@ from baler_core.pipeline.trained_lookup import Lookup
 # What compressing needs takes longer to load than opening a file: each function imports its own.
 if TYPE_CHECKING:
     from baler_core.api.opening import Form
-    from baler_core.config import Config, ModelStorage, RowsOrder
+    from baler_core.config import Config
     from baler_core.machine.workers import Submits
+    from baler_core.pipeline.block_team import Team
     from baler_core.pipeline.compression import Compressed
     from baler_core.pipeline.export import ExportedFile
     from baler_core.pipeline.input import Input
     from baler_core.plugin.registry import Registry
 
-Stated = str | Mapping[str, Any]
-BLOCK_BYTES = 64 << 20
-Parameters = ParamSpec("Parameters")
-Result = TypeVar("Result")
 
-
-def _with_known_arguments(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Make a function refuse arguments that it does not know with the nearest name."""
-    known = list(signature(function).parameters)
-
-    @wraps(function)
-    def checked(*given: Parameters.args, **named: Parameters.kwargs) -> Result:
-        for name in named:
-            if name not in known:
-                raise ConfigError(f"{function.__name__}() has no argument {name!r}. {did_you_mean(name, known)}")
-        return function(*given, **named)
-
-    return checked
-
-
-@_with_known_arguments
+@with_known_arguments
+@takes(TrainSettings, Settings)
 def compress(
     data: Any,
     path: str | Path,
     *,
-    bounds: Stated | None = None,
-    derived: Mapping[str, Mapping[str, Any]] | None = None,
-    model: Stated = "auto",
-    reader: Stated | None = None,
-    variables: str | Sequence[str] | None = None,
-    preprocess: Sequence[Stated] = (),
-    training: Mapping[str, Any] | None = None,
-    trained: str | Path | None = None,
-    model_storage: ModelStorage = "inside",
-    block_bytes: int = BLOCK_BYTES,
-    target: Mapping[str, Any] | None = None,
-    order: RowsOrder = "kept",
     executor: Submits | None = None,
     overwrite: bool = False,
+    **settings: Unpack[Settings],
 ) -> Compressed:
     """Compress a file or a Python object into the .bal file `path`.
 
@@ -73,38 +44,14 @@ def compress(
         The path or address of a data file; or a numpy array (masked, structured or of text, too), a dict of arrays, an
         `xarray.Dataset` or `DataArray`, a pandas `DataFrame` or `Series`, or what a plugin takes: awkward arrays with
         `baler-root`, astropy tables with `baler-fits`.
-    bounds
-        As in the configuration: `{"pt": {"rel": 1e-3}, "*": "lossless"}`, or one bound for all that is measured:
-        `{"abs": 0.1}`, which leaves ids, times, positions, weights and the like exact, as every pattern with wildcards
-        does. A number makes it a bound; `{"abs": "lossless"}` and `{"abs": {...}}` are for a variable called abs.
-        Without bounds, every value is kept exactly.
-    derived
-        Quantities that are computed from the variables, and how far each may move:
-        `{"m": {"of": "pair_mass(Muon)", "rel": 1e-3}}`.
-    model, reader, preprocess
-        A component's name, or a mapping with `name` and its options.
-    variables
-        Patterns of the variables to take; default: all.
-    training
-        As in the configuration.
-    trained
-        A file of trained models to use where they suit.
-    model_storage
-        Whether the .bal file holds what they learned, or refers by `reference` to their file.
-    block_bytes
-        About how much is coded at a time.
-    target
-        What the file is to reach, `{"ratio": 20}`, `{"bits": 3}`, `{"size": "2 GB"}` or `{"psnr": 80}`: all bounds are
-        multiplied by the factor that this needs. `Compressed.target` tells it.
-    order
-        `free` declares that the order of a table's rows means nothing: they may come sorted by what makes the file
-        smallest, of which a warning tells.
     executor
         Whatever has `submit` as `concurrent.futures` does, whose workers encode blocks. The bytes of the file do not depend
         on it. Workers of other processes open the file themselves; what is no file is sent to them block by block.
     overwrite
         Whether a file at `path` may be replaced that is no .bal file of the same input (or of another object, for an
         object). What is read is never replaced.
+    settings
+        As `Settings` of `baler_core.api.shared_settings` lists them.
 
     Raises
     ------
@@ -112,48 +59,20 @@ def compress(
         If something the caller gave cannot be used: the message names the argument, or the variable and its type.
     """
     from baler_core.api.outputs import refuse_compressed, refuse_output
-    from baler_core.pipeline.block_team import Team
     from baler_core.pipeline.compression import compress as compress_file
     from baler_core.plugin.registry import load_plugins
 
-    registry = load_plugins()
-    arguments = {
-        "bounds": bounds,
-        "derived": derived,
-        "model": model,
-        "reader": reader,
-        "variables": variables,
-        "preprocess": preprocess,
-        "training": training,
-        "model_storage": model_storage,
-        "block_size": block_bytes,
-        "target": target,
-        "order": None if order == "kept" else order,
-    }
-    chosen = Path(trained) if trained is not None else None
+    registry, trained = load_plugins(), settings.get("trained")
     refuse_output(path, [data, trained], overwrite=overwrite, refuse=lambda to, why: refuse_compressed(to, data, why))
     with sent(path) as output:
-        config, source = _prepared("compress", data, output, arguments, registry)
-        team = None if executor is None else Team(executor)
-        done = compress_file(config, registry, source=source, output=output, model=chosen, team=team)
+        config, source = _prepared("compress", data, output, settings, registry)
+        done = compress_file(config, registry, source=source, output=output, model=_path(trained), team=_team(executor))
         return replace(done, path=Path(path))
 
 
-@_with_known_arguments
-def train(
-    data: Any,
-    path: str | Path,
-    *,
-    bounds: Stated | None = None,
-    derived: Mapping[str, Mapping[str, Any]] | None = None,
-    model: Stated = "auto",
-    reader: Stated | None = None,
-    variables: str | Sequence[str] | None = None,
-    preprocess: Sequence[Stated] = (),
-    training: Mapping[str, Any] | None = None,
-    block_bytes: int = BLOCK_BYTES,
-    overwrite: bool = False,
-) -> Path:
+@with_known_arguments
+@takes(TrainSettings)
+def train(data: Any, path: str | Path, *, overwrite: bool = False, **settings: Unpack[TrainSettings]) -> Path:
     """Train models on a file or a Python object, and write them to `path` for `compress(trained=...)`.
 
     Parameters are those of `compress`; without `overwrite`, only a file of trained models is replaced.
@@ -170,23 +89,13 @@ def train(
     from baler_core.plugin.registry import load_plugins
 
     registry = load_plugins()
-    arguments = {
-        "bounds": bounds,
-        "derived": derived,
-        "model": model,
-        "reader": reader,
-        "variables": variables,
-        "preprocess": preprocess,
-        "training": training,
-        "block_size": block_bytes,
-    }
     refuse_output(path, [data], overwrite=overwrite, refuse=refuse_data)
-    config, source = _prepared("train", data, Path(path), arguments, registry)
+    config, source = _prepared("train", data, Path(path), settings, registry)
     given = source if isinstance(source, Input) else None
     return train_models(config, registry, output=Path(path), source=given)
 
 
-@_with_known_arguments
+@with_known_arguments
 def decompress(
     path: str | Path,
     output: str | Path,
@@ -201,42 +110,35 @@ def decompress(
 
     Parameters
     ----------
-    output
-        Its suffix must be one of the format.
-    variables
-        Patterns of the variables to restore, with which go the counts of jagged ones and the coordinates; None for all.
-    rows
-        From which row or event of their leading dimension to which, as of a slice; None for all.
+    output, overwrite
+        Its suffix must be one of the format; whether a file that exists may be replaced. What is read is never replaced.
+    variables, rows
+        Patterns of the variables to restore, with which go the counts of jagged ones and the coordinates; and from which
+        row or event of their leading dimension to which, as of a slice. None for all.
     trained
         The file of trained models that it refers to; without it, that is looked for beside the .bal file.
     executor
         As of `compress`: its workers decode blocks, which this process writes; not for a part of a file.
-    overwrite
-        Whether a file that exists may be replaced. What is read is never replaced.
 
     Raises
     ------
     BalerError
         If `output` exists, the file is damaged, there are no such variables or rows, or files of the format cannot be cut so.
     """
-    from baler_core.api.outputs import refuse_output, refuse_restored, refuse_trained
-    from baler_core.pipeline.block_team import Team
     from baler_core.pipeline.decompression import decompress as decompress_file
     from baler_core.pipeline.part_file import WantedPart, decompress_part
 
-    refuse_output(output, [path, trained], overwrite=overwrite, refuse=partial(refuse_restored, Path(path)))
-    refuse_trained(Path(path), output, trained)
+    _refuse_replacing(output, path, trained, overwrite=overwrite)
     with sent(output) as target:
         if variables is None and rows is None:
-            team = None if executor is None else Team(executor)
-            decompress_file(Path(path), None, output=target, lookup=_lookup(trained), team=team)
+            decompress_file(Path(path), None, output=target, lookup=Lookup(_path(trained)), team=_team(executor))
         else:
-            patterns = [variables] if isinstance(variables, str) else variables
-            decompress_part(Path(path), None, WantedPart(patterns, rows), output=target, lookup=_lookup(trained))
+            wanted = WantedPart([variables] if isinstance(variables, str) else variables, rows)
+            decompress_part(Path(path), None, wanted, output=target, lookup=Lookup(_path(trained)))
     return Path(output)
 
 
-@_with_known_arguments
+@with_known_arguments
 def export(
     path: str | Path,
     output: str | Path,
@@ -264,17 +166,15 @@ def export(
     BalerError
         As `decompress`.
     """
-    from baler_core.api.outputs import refuse_output, refuse_restored, refuse_trained
     from baler_core.pipeline.export import export as export_file
 
-    refuse_output(output, [path, trained], overwrite=overwrite, refuse=partial(refuse_restored, Path(path)))
-    refuse_trained(Path(path), output, trained)
+    _refuse_replacing(output, path, trained, overwrite=overwrite)
     with sent(output) as target:
-        done = export_file(Path(path), output=target, extra=extra, lookup=_lookup(trained))
+        done = export_file(Path(path), output=target, extra=extra, lookup=Lookup(_path(trained)))
     return replace(done, path=Path(output))
 
 
-@_with_known_arguments
+@with_known_arguments
 def open(path: Place, *, as_: Form | None = None, trained: str | Path | None = None, cache: str | int = CACHE) -> Any:
     """Return what a .bal file holds, as a Python object of the kind that was compressed.
 
@@ -303,11 +203,11 @@ def open(path: Place, *, as_: Form | None = None, trained: str | Path | None = N
     """
     from baler_core.api.opening import opened
 
-    return opened(path, Path(trained) if trained is not None else None, as_, cache)
+    return opened(path, _path(trained), as_, cache)
 
 
 def _prepared(
-    function: str, data: Any, output: Path, arguments: Mapping[str, Any], registry: Registry
+    function: str, data: Any, output: Path, settings: TrainSettings, registry: Registry
 ) -> tuple[Config, Path | Input]:
     """The settings, and the file or the object in memory that they are for."""
     from baler_core.api.given import input_of_object
@@ -315,9 +215,24 @@ def _prepared(
 
     address = address_of(data) if isinstance(data, str | Path) else None
     path = fetched(address) if address is not None else Path(data) if isinstance(data, str | Path) else None
-    config = config_of_arguments(function, arguments, registry, source=path, output=output)
+    config = config_of_arguments(function, configured(settings), registry, source=path, output=output)
     return config, path if path is not None else input_of_object(data, config, registry)
 
 
-def _lookup(trained: str | Path | None) -> Lookup:
-    return Lookup(Path(trained) if trained is not None else None)
+def _refuse_replacing(output: str | Path, path: str | Path, trained: str | Path | None, *, overwrite: bool) -> None:
+    """Refuse to restore a .bal file over what is needed for that, or what may not be replaced."""
+    from baler_core.api.outputs import refuse_output, refuse_restored, refuse_trained
+
+    refuse_output(output, [path, trained], overwrite=overwrite, refuse=partial(refuse_restored, Path(path)))
+    refuse_trained(Path(path), output, trained)
+
+
+def _team(executor: Submits | None) -> Team | None:
+    """Return the workers of an executor, for the blocks of a file."""
+    from baler_core.pipeline.block_team import Team
+
+    return None if executor is None else Team(executor)
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from baler_core.api.given import input_of_object
-from baler_core.config import Config, ModelStorage
+from baler_core.api.shared_settings import Stated
+from baler_core.config import Config
 from baler_core.config.arguments import config_of_arguments
 from baler_core.errors import DataError, FormatError
 from baler_core.format.bare import BARE, NAME, fits, unpack_bare
@@ -22,7 +23,7 @@ from baler_core.plugin.registry import Registry, load_plugins
 if TYPE_CHECKING:
     from baler_core.pipeline.bare import ArrayCoder
 
-Stated = str | Mapping[str, Any]
+_UNWRITTEN = Path("encoded.bal")
 # A stream of one array is one block, whatever its size.
 _ONE_BLOCK = 1 << 62
 
@@ -59,19 +60,26 @@ def encode(
     BalerError
         If something the caller gave cannot be used.
     """
+    registry = load_plugins()
+    arguments = {**_stated(data, bounds, effort, model), "model_storage": "reference" if by_reference else None}
+    config = config_of_arguments("encode", arguments, registry, source=None, output=_UNWRITTEN)
+    encoded = _encoded_bare(data, config, registry) if trained is None and _is_bare(data) else None
+    return _encoded_file(data, config, registry, trained) if encoded is None else encoded
+
+
+def _encoded_bare(data: Any, config: Config, registry: Registry) -> bytes | None:
+    """Return an array as a bare stream; None where it cannot be one."""
     from baler_core.pipeline.bare import encode_bare
 
-    registry = load_plugins()
-    config = _config("encode", data, bounds, effort, model, registry, "reference" if by_reference else None)
+    with (source := input_of_object(data, config, registry)).source:
+        return encode_bare(config, registry, source)
+
+
+def _encoded_file(data: Any, config: Config, registry: Registry, trained: str | Path | None) -> bytes:
+    """Return the bytes of the .bal file of an object."""
     source = input_of_object(data, config, registry)
-    if trained is None and _is_bare(data):
-        with source.source:
-            encoded = encode_bare(config, registry, source)
-        if encoded is not None:
-            return encoded
-        source = input_of_object(data, config, registry)
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "encoded.bal"
+        path = Path(folder) / _UNWRITTEN
         chosen = Path(trained) if trained is not None else None
         compress_file(config, registry, source=source, output=path, model=chosen)
         return path.read_bytes()
@@ -161,7 +169,8 @@ class Encoder:
         from baler_core.pipeline.bare import array_coder
 
         registry = load_plugins()
-        config = _config("Encoder", sample, bounds, effort, model, registry)
+        arguments = _stated(sample, bounds, effort, model)
+        config = config_of_arguments("Encoder", arguments, registry, source=None, output=_UNWRITTEN)
         with (source := input_of_object(sample, config, registry)).source:
             known = None if trained is None else Path(trained)
             self._coder: ArrayCoder = array_coder(config, registry, source, known)
@@ -231,22 +240,13 @@ class Decoder:
         return Decoder, (state,)
 
 
-def _config(
-    function: str,
-    data: Any,
-    bounds: Stated | None,
-    effort: Effort | None,
-    model: Stated,
-    registry: Registry,
-    model_storage: ModelStorage | None = None,
-) -> Config:
+def _stated(data: Any, bounds: Stated | None, effort: Effort | None, model: Stated) -> dict[str, Any]:
+    """Return arguments as a configuration file states them."""
     stated: Stated = {"name": model} if isinstance(model, str) else model
-    if effort is not None:
-        stated = {**stated, "effort": effort} if isinstance(stated, Mapping) else stated
+    if effort is not None and isinstance(stated, Mapping):
+        stated = {**stated, "effort": effort}
     named = {NAME: bounds} if bounds is not None and _is_bare(data) else bounds
-    arguments = {"bounds": named, "model": stated, "block_size": _ONE_BLOCK if _is_bare(data) else None}
-    arguments["model_storage"] = model_storage
-    return config_of_arguments(function, arguments, registry, source=None, output=Path("encoded.bal"))
+    return {"bounds": named, "model": stated, "block_size": _ONE_BLOCK if _is_bare(data) else None}
 
 
 def _is_bare(data: Any) -> bool:

@@ -45,23 +45,30 @@ def opened(place: Place, trained: Path | None, form: Form | None, cache: str | i
     if form is not None and form not in get_args(Form):
         raise ConfigError(f"open(as_=...): there is no form {form!r}. {did_you_mean(str(form), get_args(Form))}")
     refuse_manifest(place)
-    source = open_source(place)
     if form != "numpy":
-        file = open_one(source, trained=trained, cache=cache)
-        if file.reader != "python" and form == "pandas":
-            with file:
-                return _table(file)
+        file = open_one(open_source(place), trained=trained, cache=cache)
         if file.reader != "python":
-            from baler_core.api.lazy_sets import lazy_dataset
-
-            return lazy_dataset(file)
+            return _lazily(file, form)
         file.close()
-        source = open_source(place)
-    with BalFile(source, None, Lookup(trained)) as stored:
+    with BalFile(open_source(place), None, Lookup(trained)) as stored:
         schema = stored.schema()
         if not stored.header.blocks:
             raise DataError(f"{stored.path}: holds trained models and no data; use it with compress(trained=...)")
-        arrays = _arrays(stored)
+        return _presented(stored, schema, _arrays(stored), form)
+
+
+def _lazily(file: File, form: Form | None) -> Any:
+    """Return a data file as a table, or as a dataset whose values are restored when they are used."""
+    if form == "pandas":
+        with file:
+            return _table(file)
+    from baler_core.api.lazy_sets import lazy_dataset
+
+    return lazy_dataset(file)
+
+
+def _presented(stored: BalFile, schema: Schema, arrays: dict[str, np.ndarray], form: Form | None) -> Any:
+    """Return restored arrays as the object that they were, or as arrays with the dates among them."""
     reader = stored.header.reader
     with not_believed(stored.path, f"the kind of object {schema.skeleton.get('kind', reader.name)!r}"):
         try:

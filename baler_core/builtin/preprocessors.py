@@ -5,19 +5,16 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from baler_core.data.block import make_block, values_of
+from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bounds import Tolerance, usable
 from baler_core.errors import FormatError
 from baler_core.plugin.interfaces import Options, Preprocessor, State
 from baler_core.quantise.exponential import exp
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 
 class _PerVariable(Preprocessor):

@@ -9,7 +9,8 @@ import click
 from baler_core.cli.options import common_options
 from baler_core.cli.text import print_json, print_table
 from baler_core.errors import PluginError, did_you_mean
-from baler_core.plugin.registry import KINDS, Kind, Offer, Registry, load_plugins
+from baler_core.plugin.hooks import KINDS, Kind
+from baler_core.plugin.registry import Offer, Registry, load_plugins
 
 
 @click.command()

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from baler_core.cli.text import print_table, printable
+from baler_core.cli.text import bytes_text, print_table, printable
 from baler_core.format.header import DerivedRecord
 
 
@@ -21,20 +21,33 @@ def show_derived(records: Sequence[DerivedRecord]) -> None:
             f"{record.largest:.2g} {printable(record.units)}".rstrip(),
             f"{record.share:.0%}",
             f"{record.cells:,}",
+            f"{record.unheld.cells:,}" if record.unheld is not None else "",
             f"{record.exact:,}",
+            bytes_text(record.unheld.nbytes) if record.unheld is not None else "",
         )
         for record in records
     ]
     if rows:
         click.echo()
         print_table(
-            rows, header=("derived", "formula", "bound", "largest error", "of allowed", "cells", "exact for it")
+            rows,
+            header=(
+                "derived",
+                "formula",
+                "bound",
+                "largest error",
+                "of allowed",
+                "cells",
+                "corrected",
+                "exact for it",
+                "bytes of these",
+            ),
         )
 
 
 def derived_record(record: DerivedRecord) -> dict[str, Any]:
     """Return the same for programs."""
-    return {
+    found: dict[str, Any] = {
         "name": record.name,
         "formula": record.formula,
         "bound": str(record.bound),
@@ -44,3 +57,14 @@ def derived_record(record: DerivedRecord) -> dict[str, Any]:
         "cells": record.cells,
         "exact_values": record.exact,
     }
+    before = record.unheld
+    if before is not None:
+        found |= {
+            "exact_bytes": before.nbytes,
+            "corrected_cells": before.cells,
+            "largest_error_before": before.largest,
+            "share_before": before.share,
+        }
+        if before.stated is not None:
+            found |= {"largest_error_by_bounds": before.stated[0], "share_by_bounds": before.stated[1]}
+    return found

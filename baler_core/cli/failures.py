@@ -14,9 +14,7 @@ import click
 from baler_core.cli.options import Session, messages_on_stderr
 from baler_core.cli.stopping import INTERRUPTED, TERMINATED, Signals, Terminated
 from baler_core.cli.text import printable
-from baler_core.errors import BalerError, BoundBroken, NotTheOriginal
-
-USER, USAGE, BROKEN_BOUND, BUG = 1, 2, 3, 70
+from baler_core.errors import BROKEN_BOUND, BUG, USER, BalerError, BoundBroken, NotTheOriginal
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _REPORT = "Please report it with this message and, if possible, the data."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +19,6 @@ from baler_core.plugin.registry import load_plugins
 
 if TYPE_CHECKING:
     from baler_core.pipeline.matching import Matches
-
-_log = logging.getLogger(__name__)
 
 
 @click.command()

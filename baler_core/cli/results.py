@@ -17,7 +17,7 @@ from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.registry import load_plugins
 
 if TYPE_CHECKING:
-    from baler_core.evaluate import Comparison, Results, VariableResult
+    from baler_core.evaluate import Comparison, Results, UnheldResult, VariableResult
     from baler_core.report import Report
 
 _PATH = FilePath()
@@ -111,6 +111,37 @@ def _show_derived(results: Results) -> None:
     if rows:
         click.echo()
         print_table(rows, header=("derived", "formula", "bound", "largest error", "of allowed", "cells"))
+    before = [(d.name, *_unheld(d.unheld, d.units)) for d in results.derived if d.unheld is not None]
+    if before:
+        click.echo()
+        print_table(
+            before,
+            header=(
+                "without derived",
+                "by the bounds of its variables",
+                "of allowed",
+                "before corrections",
+                "of allowed",
+                "cells corrected",
+                "values exact for it",
+                "bytes of these",
+            ),
+        )
+
+
+def _unheld(found: UnheldResult, units: str) -> tuple[str, ...]:
+    """What a quantity would be without corrections, and what these cost; by bounds alone on a sample."""
+    by_bounds = ("", "")
+    if found.by_bounds_error is not None and found.by_bounds_share is not None:
+        by_bounds = (f"about {found.by_bounds_error:.2g} {units}".rstrip(), f"{found.by_bounds_share:.0%}")
+    return (
+        *by_bounds,
+        f"{found.largest_error:.3g} {units}".rstrip(),
+        f"{found.share:.0%}",
+        f"{found.cells:,}",
+        f"{found.exact_values:,}",
+        bytes_text(found.exact_bytes),
+    )
 
 
 def show_left_out(results: Results) -> None:

@@ -21,9 +21,10 @@ from baler_core.data.bounds import BoundRules
 from baler_core.data.derived import DerivedRule
 from baler_core.data.error_bound import UNBOUNDED
 from baler_core.errors import BalerError, ConfigError, nearest_names
+from baler_core.plugin.hooks import Kind
 from baler_core.plugin.interfaces import AutoOptions, Options, Training
 from baler_core.plugin.profiles import profile_file
-from baler_core.plugin.registry import Kind, Registry
+from baler_core.plugin.registry import Registry
 
 NO_OPTIONS = Options()
 AUTO = "auto"

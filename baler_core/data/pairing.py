@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from baler_core.data.block import Block
 from baler_core.data.rows import rows_of
 from baler_core.data.variables import Schema, leading_dimension
 from baler_core.errors import DataError
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 
 class UnpairedError(DataError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
@@ -245,16 +245,30 @@ def counts_first(layouts: Sequence[Layout]) -> list[int]:
     DataError
         If groups need each other's counts in a circle.
     """
-    holder = {v.name: place for place, layout in enumerate(layouts) for v in layout.variables}
-    order: list[int] = []
-    while len(order) < len(layouts):
-        waiting = [place for place in range(len(layouts)) if place not in order]
-        # A variable may have no name either.
-        ready = [p for p in waiting if not layouts[p].counts or holder.get(layouts[p].counts) not in waiting]
-        if not ready:
-            raise DataError(f"the counts of the group {layouts[waiting[0]].name!r} depend on themselves")
-        order += ready
+    # A variable may have no name either.
+    holders = holders_of(layouts)
+    needed = [{holders[one.counts]} if one.counts and one.counts in holders else set() for one in layouts]
+    order, stuck = needed_first(needed)
+    if stuck is not None:
+        raise DataError(f"the counts of the group {layouts[stuck].name!r} depend on themselves")
     return order
+
+
+def holders_of(layouts: Sequence[Layout]) -> dict[str, int]:
+    """Return the place of the group that holds each variable."""
+    return {v.name: place for place, layout in enumerate(layouts) for v in layout.variables}
+
+
+def needed_first(needed: Sequence[Set[int]]) -> tuple[list[int], int | None]:
+    """Return places in an order in which each comes after those it needs, and the first that needs itself, or None."""
+    order: list[int] = []
+    while len(order) < len(needed):
+        waiting = [place for place in range(len(needed)) if place not in order]
+        ready = [place for place in waiting if needed[place].isdisjoint(waiting)]
+        if not ready:
+            return order, waiting[0]
+        order += ready
+    return order, None
 
 
 def native_bytes(values: np.ndarray) -> bytes:

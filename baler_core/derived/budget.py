@@ -111,6 +111,27 @@ def shares_of(
     return found
 
 
+def moved_by_bounds(
+    one: Derived, sample: TriedRows, kinds: Mapping[str, Sequence[str]], own: Mapping[str, float]
+) -> tuple[float, float] | None:
+    """Return how far the quantity moves if its inputs lose what bounds of their own allow; None if there are none.
+
+    Parameters
+    ----------
+    kinds, own
+        As for `shares_of`.
+
+    Returns
+    -------
+    tuple
+        The largest error of a cell, and the largest share of what is allowed to one.
+    """
+    shares = {
+        name: Share(kind, own.get(name, 1.0)) for name, (kind, *_) in kinds.items() if name in own or kind == "each"
+    }
+    return _Trial(one, sample, len(shares), own).worst(shares) if shares else None
+
+
 def _spread(values: np.ndarray) -> float:
     """Between the first and the last percent of the values."""
     return float(np.subtract(*np.quantile(values, (0.99, 0.01)))) if values.size else 0.0
@@ -206,6 +227,14 @@ class _Trial:
             used = min(factor, self.most(name, share.kind) / share.value)
             bits += _EXACT_BITS * np.count_nonzero(exact.get(name, False)) - size * math.log2(used)
         return bits
+
+    def worst(self, shares: Mapping[str, Share]) -> tuple[float, float]:
+        """Return the largest error with errors of some inputs, and the largest share of what is allowed."""
+        with np.errstate(all="ignore"):
+            error = np.abs(self._with(shares) - self._computed.values)
+            share = error / self._allowed
+        known = self._judged & np.isfinite(error)
+        return float(error[known].max(initial=0.0)), float(share[known].max(initial=0.0))
 
     def _with(self, shares: Mapping[str, Share]) -> np.ndarray:
         """The quantity with errors of some inputs."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 
 from baler_core.data import patterns
 from baler_core.data.arithmetic import Term
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import usable
 from baler_core.data.comparison import is_measured
 from baler_core.data.derived import DerivedRule, allowed_error, misses
@@ -19,9 +19,6 @@ from baler_core.derived.nodes import FormulaNode, Masks, Trace, bind, compute, d
 from baler_core.errors import ConfigError, did_you_mean
 from baler_core.plugin.quantity import Around, Cells, Quantity
 from baler_core.plugin.registry import Registry
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 
 @dataclass(frozen=True)

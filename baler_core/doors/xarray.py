@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import xarray as xr
 from xarray.backends import BackendEntrypoint
 
 import baler_core
-
-if TYPE_CHECKING:
-    from baler_core.doors.xarray_store import Decoding
 
 # Nothing of baler_core's own is imported before a file is opened: xarray imports this module to learn what it can open.
 MAGIC = b"\x89BAL"
@@ -56,16 +53,10 @@ class BalerBackendEntrypoint(BackendEntrypoint):  # type: ignore[misc, unused-ig
         self,
         filename_or_obj: Any,
         *,
-        mask_and_scale: Any = True,
-        decode_times: Any = True,
-        concat_characters: Any = True,
-        decode_coords: Any = True,
-        drop_variables: str | Iterable[str] | None = None,
-        use_cftime: Any = None,
-        decode_timedelta: Any = None,
         group: str | None = None,
         trained: str | Path | None = None,
         cache: str | int = "256 MB",
+        **decoding: Any,
     ) -> xr.Dataset:
         """Return the variables of one group, decoded by CF conventions as those of the original would be.
 
@@ -77,6 +68,8 @@ class BalerBackendEntrypoint(BackendEntrypoint):  # type: ignore[misc, unused-ig
             The file of trained models that the file refers to; without it, that is looked for beside it.
         cache
             How many bytes of restored values are kept for the next question.
+        decoding
+            How attributes become values (`mask_and_scale`, `decode_times` ...), and `drop_variables`, as in xarray.
 
         Raises
         ------
@@ -85,15 +78,8 @@ class BalerBackendEntrypoint(BackendEntrypoint):  # type: ignore[misc, unused-ig
         """
         from baler_core.doors.xarray_store import open_group
 
-        decoding: Decoding = {
-            "mask_and_scale": mask_and_scale,
-            "decode_times": decode_times,
-            "concat_characters": concat_characters,
-            "decode_coords": decode_coords,
-            "drop_variables": drop_variables,
-            "use_cftime": use_cftime,
-            "decode_timedelta": decode_timedelta,
-        }
+        if unknown := [name for name in decoding if name not in self.open_dataset_parameters]:
+            raise TypeError(f"open_dataset() got an unexpected keyword argument {unknown[0]!r}")
         return open_group(filename_or_obj, group, decoding, trained=trained, cache=cache)
 
     def open_groups_as_dict(self, filename_or_obj: Any, *, group: str | None = None, **options: Any) -> dict[str, Any]:

@@ -113,7 +113,7 @@ class BalerStore(AbstractDataStore):  # type: ignore[misc, unused-ignore]
     """
 
     def __init__(self, file: File, group: str) -> None:
-        self._file, self._name = file, group
+        self._file = file
         shown = _shown(file)
         if group not in shown.groups:
             raise UnknownVariable(f"{file.path}: there is no group {group!r}. {did_you_mean(group, shown.groups)}")

@@ -13,6 +13,7 @@ from baler_core.evaluate.results import (
     OtherCompressor,
     Results,
     Sizes,
+    UnheldResult,
     VariableResult,
 )
 
@@ -28,6 +29,7 @@ __all__ = [
     "Picture",
     "Results",
     "Sizes",
+    "UnheldResult",
     "VariableResult",
     "Wanted",
     "by_importance",

@@ -20,7 +20,7 @@ from baler_core.derived.quantities import Derived
 from baler_core.errors import DataError, did_you_mean
 from baler_core.evaluate.compare import OTHERS_BYTES, Walk, Wanted, compare
 from baler_core.evaluate.derived_rules import block_ends, quantities_of
-from baler_core.evaluate.provenance import details_of, groups_of, listed, training_curves
+from baler_core.evaluate.provenance import details_of, groups_of, listed, training_curves, with_unheld
 from baler_core.evaluate.results import Results
 from baler_core.format.container import MAGIC
 from baler_core.format.file_info import Info, read_info
@@ -114,30 +114,38 @@ def evaluate(original: Path, restored: Path, registry: Registry, comparison: Com
         sides = _Sides(stack, registry, comparison.reader, info, comparison.lookup)
         before = sides.original(original, comparison.variables)
         after = sides.bal(restored) if bal == restored else sides.file(restored, comparison.variables)
-        schema, left_out = _common(before, after)
-        allowed, exact_anyway = _bounds(schema, comparison.bounds, info, before)
-        quantities, notes = quantities_of(schema, comparison.derived, info, registry)
-        wanted = Wanted(
-            _with_derived(allowed, quantities, comparison.bounds, info),
-            _metrics(comparison, registry),
-            comparison.plots,
-            comparison.others_bytes,
-            quantities,
-            block_ends(info) if info is not None else {},
-            before.masks,
-        )
-        walk = _named_alike(after, schema)
-        results = compare(before.walk, walk, schema, wanted, names=(original.name, restored.name))
-        results = replace(results, notes=(*results.notes, *notes))
+        results = _compared(before, after, comparison, info, registry)
     results = replace(
         results,
         sizes=replace(results.sizes, input_file=size_of(original)),
         training=training_curves(comparison.histories),
         seeds=comparison.seeds,
+    )
+    return _with_provenance(results, info, unknown=comparison.bounds is None)
+
+
+def _compared(before: _Side, after: _Side, comparison: Comparison, info: Info | None, registry: Registry) -> Results:
+    """Compare the values that both files hold, under the bounds that are known."""
+    schema, left_out = _common(before, after)
+    allowed, exact_anyway = _bounds(schema, comparison.bounds, info, before)
+    quantities, notes = quantities_of(schema, comparison.derived, info, registry)
+    wanted = Wanted(
+        _with_derived(allowed, quantities, comparison.bounds, info),
+        _metrics(comparison, registry),
+        comparison.plots,
+        comparison.others_bytes,
+        quantities,
+        block_ends(info) if info is not None else {},
+        before.masks,
+    )
+    names = before.path.name, after.path.name
+    results = compare(before.walk, _named_alike(after, schema), schema, wanted, names=names)
+    return replace(
+        results,
+        notes=(*results.notes, *notes),
         kept_exact=exact_anyway if comparison.kept_exact is None else comparison.kept_exact,
         left_out=tuple(left_out),
     )
-    return _with_provenance(results, info, unknown=comparison.bounds is None)
 
 
 def _with_provenance(results: Results, info: Info | None, *, unknown: bool) -> Results:
@@ -152,6 +160,7 @@ def _with_provenance(results: Results, info: Info | None, *, unknown: bool) -> R
         sizes=replace(results.sizes, compressed=info.file_bytes, model=info.state_bytes),
         groups=groups_of(info, results.variables),
         details=details_of(info),
+        derived=with_unheld(results.derived, info.header.derived),
         notes=(*results.notes, *info.header.elsewhere),
         left_out=tuple(dict.fromkeys((*info.header.left_out, *results.left_out))),
     )

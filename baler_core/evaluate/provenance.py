@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import cast
 
 import numpy as np
 
-from baler_core.evaluate.results import GroupResult, VariableResult
+from baler_core.evaluate.results import DerivedResult, GroupResult, UnheldResult, VariableResult
 from baler_core.format.container import VERSION as FORMAT_VERSION
 from baler_core.format.file_info import Info
-from baler_core.format.header import ComponentRecord
+from baler_core.format.header import ComponentRecord, DerivedRecord
 
 
 def listed(names: Sequence[str], shown: int = 8) -> str:
@@ -34,6 +35,23 @@ def groups_of(info: Info | None, variables: Sequence[VariableResult]) -> tuple[G
         names = tuple(variable.name for variable in layout.variables)
         groups.append(GroupResult(layout.name, names, models, sum(sizes.get(name, 0) for name in names)))
     return tuple(groups)
+
+
+def with_unheld(results: Sequence[DerivedResult], records: Sequence[DerivedRecord]) -> tuple[DerivedResult, ...]:
+    """Return derived quantities with what the `.bal` file tells of them before corrections, where it keeps the same."""
+    known = {(one.name, one.formula, str(one.bound)): one for one in records}
+    return tuple(
+        replace(one, unheld=_unheld(record)) if (record := known.get((one.name, one.formula, one.bound))) else one
+        for one in results
+    )
+
+
+def _unheld(record: DerivedRecord) -> UnheldResult | None:
+    found = record.unheld
+    if found is None:
+        return None
+    stated = found.stated or (None, None)
+    return UnheldResult(found.cells, found.largest, found.share, record.exact, found.nbytes, *stated)
 
 
 def details_of(info: Info | None) -> dict[str, str]:

@@ -113,6 +113,31 @@ class VariableResult:
 
 
 @dataclass(frozen=True)
+class UnheldResult:
+    """What a derived quantity was before values became exact for it, as the `.bal` file records it.
+
+    Attributes
+    ----------
+    cells
+        How many missed its bound.
+    largest_error, share
+        As of the quantity.
+    exact_values, exact_bytes
+        How many values of its variables are exact for it, and what they take.
+    by_bounds_error, by_bounds_share
+        The same if nothing but the bounds of its variables held, tried on a sample; None if they have none.
+    """
+
+    cells: int
+    largest_error: float
+    share: float
+    exact_values: int
+    exact_bytes: int
+    by_bounds_error: float | None = None
+    by_bounds_share: float | None = None
+
+
+@dataclass(frozen=True)
 class DerivedResult:
     """A quantity computed from original and restored values, compared cell by cell.
 
@@ -126,6 +151,8 @@ class DerivedResult:
         As of a variable.
     means
         Of the judged cells, before and after.
+    unheld
+        The same without corrections; None if no `.bal` file tells.
     """
 
     name: str
@@ -140,6 +167,7 @@ class DerivedResult:
     share: float = 0.0
     violations: int = 0
     means: tuple[float, float] = (math.nan, math.nan)
+    unheld: UnheldResult | None = None
 
 
 @dataclass(frozen=True)

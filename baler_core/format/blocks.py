@@ -49,7 +49,7 @@ class StoredBlock:
     def __init__(
         self, stored: BalReader, place: int, section: int, count: int, *, memory_limit: int, whole: bool = False
     ) -> None:
-        self._place, self._count = place, count
+        self._place = place
         self._packed: PackedStreams | None = None
         self._streams: list[dict[str, bytes]] = []
         length = stored.length(section)

@@ -60,6 +60,30 @@ class ErrorRecord:
 
 
 @dataclass(frozen=True)
+class UnheldRecord:
+    """What a derived quantity would have been without the values that are exact for it.
+
+    Attributes
+    ----------
+    cells
+        How many missed its bound and were corrected.
+    largest, share
+        The largest error, and the largest share of what is allowed to a cell.
+    nbytes
+        What the exact values take.
+    stated
+        The largest error and its share if its variables had lost all that their own bounds allow, tried on a sample;
+        None if no variable has a lossy bound of its own.
+    """
+
+    cells: int = 0
+    largest: float = 0.0
+    share: float = 0.0
+    nbytes: int = 0
+    stated: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
 class DerivedRecord:
     """A quantity that was computed from the restored values of every block, and kept.
 
@@ -77,6 +101,8 @@ class DerivedRecord:
         The largest error, and the largest share of what was allowed to a cell.
     units
         Empty where they are not known.
+    unheld
+        The same before corrections; None in files of versions that did not record it.
     """
 
     name: str
@@ -87,6 +113,7 @@ class DerivedRecord:
     largest: float = 0.0
     share: float = 0.0
     units: str = ""
+    unheld: UnheldRecord | None = None
 
 
 @dataclass(frozen=True)

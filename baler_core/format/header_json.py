@@ -16,7 +16,7 @@ from baler_core.data.targets import TARGET_KINDS, Target
 from baler_core.data.variables import TEXT_DTYPES, Json, Schema, Variable
 from baler_core.errors import FormatError
 from baler_core.format.bounds_json import bound_to_json, bounds_from_json, tolerances_from_json
-from baler_core.format.derived_json import derived_from_json, derived_to_json
+from baler_core.format.derived_json import derived_from_json, derived_to_json, unheld_to_json
 from baler_core.format.header import (
     BlockRecord,
     ComponentRecord,
@@ -87,6 +87,8 @@ def _extras(header: Header) -> dict[str, Json]:
         extras["kept_exact"] = _kept_exact_to_json(header)
     if header.derived:
         extras["derived"] = [derived_to_json(record) for record in header.derived]
+    if any(record.unheld is not None for record in header.derived):
+        extras["derived_before"] = unheld_to_json(header.derived)
     if header.order is not None:
         extras["order"] = order_to_json(header.order, header.schema)
     return extras
@@ -228,7 +230,7 @@ def _header(record: Json, sections: int) -> Header:
         zeros=_counts(record.get("zeros", ()), variables),
         target=_target(record["target"]) if "target" in record else None,
         means={variables[count_of(place)].name: float(mean) for place, mean in record.get("means", ())},
-        derived=derived_from_json(record.get("derived", ())),
+        derived=derived_from_json(record.get("derived", ()), record.get("derived_before")),
         order=order_from_json(record["order"], dims, variables) if "order" in record else None,
     )
 

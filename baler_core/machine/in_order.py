@@ -14,6 +14,8 @@ from baler_core.errors import PluginError, SourceError
 from baler_core.machine.workers import Here, Submits, refuse_gone, wait_for_one
 
 logger = logging.getLogger(__name__)
+# What became of a call whose worker did not come back.
+LOST = "its worker was killed, ran out of memory or crashed"
 # A call that is lost so often while nothing else runs has itself to blame.
 _TIMES_ALONE = 2
 # After so many results for each call that may run, twice as many may again.
@@ -135,9 +137,7 @@ class InOrder:
         call.alone += self._at_once == 1
         memory = isinstance(error, MemoryError)
         if call.alone >= _TIMES_ALONE:
-            what = (
-                "there is not enough memory for it" if memory else "its worker was killed, ran out of memory or crashed"
-            )
+            what = "there is not enough memory for it" if memory else LOST
             raise SourceError(
                 f"{call.what} failed twice with nothing else running: {what}. A smaller 'block_size' needs less memory"
             ) from error
@@ -146,7 +146,7 @@ class InOrder:
             "%s is run again, %d at once from now on: %s",
             call.what,
             self._at_once,
-            "a worker had not enough memory" if memory else "its worker was killed, ran out of memory or crashed",
+            "a worker had not enough memory" if memory else LOST,
         )
         for later in list(self._window)[1:]:
             # A broken pool takes down all that runs in it.

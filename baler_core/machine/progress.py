@@ -6,13 +6,16 @@ import math
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from baler_core.data.variables import Layout
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+Counting = AbstractContextManager[Callable[[int], object]]
+"""Gives what is called with more bytes."""
 
 
 @contextmanager
@@ -38,6 +41,10 @@ def _bar(**options: Any) -> Iterator[tqdm[Any] | None]:
 
 def _nothing(_: object) -> None:
     """Show nothing."""
+
+
+UNCOUNTED: Counting = nullcontext(_nothing)
+"""For bytes whose total is not known beforehand."""
 
 
 @contextmanager

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from baler_core import __version__
 from baler_core.config import Config
+from baler_core.data.block import Block
 from baler_core.data.error_bound import ErrorBound
 from baler_core.derived.quantities import Derived, bind_rules
 from baler_core.evaluate.compare import Wanted, compare
@@ -28,9 +28,6 @@ from baler_core.pipeline.compression import write_file
 from baler_core.pipeline.decode import BalFile
 from baler_core.pipeline.input import input_of
 from baler_core.plugin.registry import Registry
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 OURS = "baler"
 _BESIDE_BYTES = 1 << 20

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from baler_core.config import Config
-from baler_core.data.block import make_block, values_of
+from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bound_syntax import NO_LIMITS
 from baler_core.data.bounds import BoundRules, Tolerance, usable
 from baler_core.data.error_bound import ErrorBound
@@ -24,9 +23,6 @@ from baler_core.peers.peer import told
 from baler_core.pipeline.input import Input
 from baler_core.pipeline.sampling import sampled
 from baler_core.pipeline.targets import own_bounds
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 _ALL = 1 << 40
 

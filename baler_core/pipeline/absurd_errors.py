@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.tolerance import rounded_down
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 # Marks in place of errors, such as 1000 or 99999, are so many times the median.
 _TIMES = 100.0

@@ -16,7 +16,7 @@ from baler_core.builtin.models.fields.transform.model import TransformModel
 from baler_core.builtin.models.scalar import ScalarModel
 from baler_core.builtin.models.table.model import TableModel, TableOptions
 from baler_core.config import Config
-from baler_core.data.block import make_block
+from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance, value_range
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.part import Part
@@ -27,7 +27,7 @@ from baler_core.format.arrays import decode_state
 from baler_core.format.bare import NAME, BareStream, layout_of, pack_bare, unpack_bare, variable_of
 from baler_core.machine.threads import one_thread
 from baler_core.pipeline.candidates import FittedModel
-from baler_core.pipeline.group_coder import GroupCoder, coder_of, start_group
+from baler_core.pipeline.group_coder import CodedBlock, GroupCoder, coder_of, start_group
 from baler_core.pipeline.group_decoder import GroupDecoder
 from baler_core.pipeline.group_models import choose_model, task_for
 from baler_core.pipeline.input import Input
@@ -82,22 +82,15 @@ class ArrayCoder:
                 f"{values.dtype.str} of {values.ndim}: make one for these"
             )
         given = _prepared(values, self.variable, self.bound, self.coder.pipeline)
-        coded = self.coder.encode(given)
-        model = self.coder.encoder if not coded.model or self.coder.baseline is None else self.coder.baseline
-        state = b"" if coded.model else self.coder.state
-        return _packed(model, values, self.bound, given, coded.streams, coded.digest, state, self_contained)
+        return _packed(self.coder, self.coder.encode(given), given, self.bound, self_contained=self_contained)
 
 
 def _packed(
-    model: Model,
-    values: np.ndarray,
-    bound: ErrorBound,
-    given: PreparedBlock,
-    streams: Mapping[str, bytes],
-    digest: bytes,
-    state: bytes,
-    self_contained: bool,
+    coder: GroupCoder, coded: CodedBlock, given: PreparedBlock, bound: ErrorBound, *, self_contained: bool
 ) -> bytes:
+    """Return an encoded array as a bare stream, with its state unless that is known elsewhere."""
+    model = coder.model_of(coded)
+    state = b"" if coded.model else coder.state
     tolerance = given.stated[NAME]
     effort = str(model.options.effort) if isinstance(model, TableModel) else ""
     inside = self_contained or not state
@@ -105,11 +98,11 @@ def _packed(
         model.name,
         effort,
         given.original.layout.variables[0].dtype,
-        values.shape,
+        values_of(given.original.block, NAME).shape,
         bound,
         tolerance,
-        streams,
-        b"" if tolerance.lossy else digest[:DIGEST_BYTES],
+        coded.streams,
+        b"" if tolerance.lossy else coded.digest[:DIGEST_BYTES],
         state if inside else None,
         b"" if inside else state_digest(state),
     )
@@ -152,12 +145,9 @@ def encode_bare(config: Config, registry: Registry, source: Input) -> bytes | No
     """Encode one array; None if its model has no place in such a stream."""
     job, given = _job(config, registry, source)
     coder, coded = start_group(job, given)
-    model = coder.baseline if coded.model and coder.baseline is not None else coder.encoder
-    if model.name not in MODELS:
+    if coder.model_of(coded).name not in MODELS:
         return None
-    state = b"" if coded.model else coder.state
-    values = np.asarray(given.original.block.variables[NAME].values)
-    return _packed(model, values, job.bounds[0], given, coded.streams, coded.digest, state, True)
+    return _packed(coder, coded, given, job.bounds[0], self_contained=True)
 
 
 @one_thread

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baler_core.data.block import Block
 from baler_core.data.mean_errors import MeanError
 from baler_core.data.variables import block_sizes, leading_dimension
 from baler_core.format.blocks import pack_block
@@ -21,9 +21,6 @@ from baler_core.pipeline.guarantee import joined_errors
 from baler_core.pipeline.job import GroupKey, Job, PreparedBlock
 from baler_core.pipeline.scaled_groups import restored_first
 from baler_core.pipeline.wide_bounds import Span, joined_spans, spans_of
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 
 @dataclass(frozen=True)

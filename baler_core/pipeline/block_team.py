@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from baler_core import __version__
+from baler_core.data.block import Block
 from baler_core.data.variables import Schema, leading_groups
 from baler_core.errors import ConfigError
 from baler_core.machine.handles import Handles
@@ -17,11 +17,9 @@ from baler_core.pipeline.block_coding import BlockPlace, CodedSection, NewGroup,
 from baler_core.pipeline.group_coder import GroupCoder
 from baler_core.pipeline.input import Blocks, Input, InputPlace
 from baler_core.pipeline.job import GroupKey, Job
+from baler_core.plugin.hooks import Kind
 from baler_core.plugin.reading import Source
-from baler_core.plugin.registry import Kind, Registry, load_plugins
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
+from baler_core.plugin.registry import Registry, load_plugins
 
 # Blocks that have begun and are not written, for each worker.
 _AHEAD = 2

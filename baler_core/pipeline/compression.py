@@ -1,4 +1,4 @@
-"""Blocks and a configuration to a .bal file: choose and fit models, encode, verify by decoding, write."""
+"""Write the blocks of an input to a .bal file: choose and fit models, encode, verify by decoding."""
 
 from __future__ import annotations
 
@@ -124,8 +124,7 @@ def compress(
     output
         The .bal file; appears when complete.
     model
-        A file of trained models to use instead of training, where they suit; held inside or referred to, as
-        `model_storage` of the configuration says.
+        A file of trained models to use instead of training, where they suit.
     team
         Workers that encode blocks beside this process; the bytes of the file do not depend on them.
 
@@ -141,19 +140,38 @@ def compress(
     with given.source, completed(output) as temporary:
         if config.order == "free":
             given = in_free_order(config, registry, opened, _sample_writer(registry))
-        first = [True]  # of several tries, one warns
-
-        def write(tried: Config, part: Input, place: Path) -> Compressed:
-            whole = part is given
-            quiet = not first.pop() if first and whole else True
-            job = with_known_columns(prepare(tried, registry, part.source, model, quiet=quiet))
-            return _written(job, part, place, quiet=quiet, team=team if whole else None)
-
+        write = _FileWriter(registry, given, model, team)
         done = write(config, given, temporary) if config.target is None else reach(config, given, temporary, write)
         if config.target is None and done.trained and done.file_bytes < _SMALL_FILE:
             done = _without_reference(config, registry, given, done)
         opened.refuse_changed()
         return replace(done, path=output)
+
+
+@dataclass
+class _FileWriter:
+    """Writes a file, or several tries of it for a target: the first warns, and workers encode all that are whole.
+
+    Attributes
+    ----------
+    whole
+        The input; others are samples of it.
+    warned
+        Whether a file of the whole input was written.
+    """
+
+    registry: Registry
+    whole: Input
+    model: Path | None
+    team: Team | None
+    warned: bool = False
+
+    def __call__(self, config: Config, part: Input, place: Path) -> Compressed:
+        """Write the input, or a part of it."""
+        quiet, team = (self.warned, self.team) if part is self.whole else (True, None)
+        self.warned |= part is self.whole
+        job = with_known_columns(prepare(config, self.registry, part.source, self.model, quiet=quiet))
+        return _written(job, part, place, quiet=quiet, team=team)
 
 
 def _without_reference(config: Config, registry: Registry, given: Input, referring: Compressed) -> Compressed:

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from pydantic import ValidationError
 
-from baler_core.data.block import make_block
+from baler_core.data.block import Block, make_block
 from baler_core.data.variables import Layout, Schema, counts_first
 from baler_core.errors import BalerError, DataError, FormatError, MissingPackage, SourceError
 from baler_core.format.arrays import decode_state
@@ -27,13 +26,13 @@ from baler_core.pipeline.group_decoder import GroupDecoder
 from baler_core.pipeline.preprocess import Pipeline, Step
 from baler_core.pipeline.scaled_groups import needs_of, restored_first
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
+from baler_core.plugin.hooks import Kind
 from baler_core.plugin.interfaces import Component, Model, Preprocessor, State
-from baler_core.plugin.registry import CORE, Kind, Registry, load_plugins
+from baler_core.plugin.registry import CORE, Registry, load_plugins
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from baler_core.data.block import Block
 
 NOWHERE_ELSE = Lookup()
 
@@ -333,7 +332,5 @@ class BalFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from baler_core import __version__
+from baler_core.data.block import Block
 from baler_core.errors import ConfigError, SourceError
 from baler_core.machine.handles import Handles
 from baler_core.machine.in_order import Call
 from baler_core.pipeline.block_team import Team
 from baler_core.pipeline.decode import BalFile
 from baler_core.pipeline.trained_lookup import Lookup
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 
 @dataclass(frozen=True)

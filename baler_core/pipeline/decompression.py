@@ -1,31 +1,28 @@
-"""A .bal file to the restored file, in the original's format."""
+"""Restore a .bal file to a file in the original's format, or try whether that can be done."""
 
 from __future__ import annotations
 
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from baler_core.config.inputs import split_name
+from baler_core.data.block import Block
 from baler_core.data.variables import Schema
 from baler_core.errors import DataError, FormatError
 from baler_core.format.header import Header
 from baler_core.machine.addresses import address_of
 from baler_core.machine.atomic_write import completed
-from baler_core.machine.progress import counted
+from baler_core.machine.progress import Counting, counted
 from baler_core.pipeline.block_team import Team
 from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, make_component, not_believed
 from baler_core.pipeline.decode_team import BalOpener, decoded_by_team
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.reading import Reader, Sink
 from baler_core.plugin.registry import Registry
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 logger = logging.getLogger(__name__)
 
@@ -43,52 +40,76 @@ def decompress(
 
     Parameters
     ----------
-    registry
-        None loads the plugins that the file was made with.
+    registry, lookup, memory
+        As those of `BalFile`.
     output
         The restored file; appears when complete.
-    lookup
-        Where to look for the trained models that the file may refer to.
-    memory
-        At most so many bytes may a block take; None allows half of what the machine has.
     team
         Workers that decode blocks, which this process writes.
 
     Raises
     ------
     FormatError
-        If the .bal file is damaged, the trained models it refers to are missing, or it cannot be restored within the memory and disk there are.
+        If the .bal file is damaged, lacks its trained models, or does not fit into the memory and disk there are.
     PluginError
         If a component it needs is not installed.
     """
     with BalFile(path, registry, lookup, memory=memory) as stored:
-        header = stored.header
-        if not header.blocks:
-            raise DataError(f"{path}: holds trained models and no data; use it with compress --model")
-        reader = make_component("reader", header.reader, stored.registry, path)
-        assert isinstance(reader, Reader)
-        check_suffix(reader, header.input_name, output)
-        total = checked_size(header, path)
+        reader = reader_for_output(stored, path, output)
+        total = checked_size(stored.header, path)
         refuse_full_disk(total, path, output)
-        what = f"the reader {header.reader.name!r} of {header.reader.package}"
+        what = f"the reader {stored.header.reader.name!r} of {stored.header.reader.package}"
         with completed(output, reader.folders) as temporary, not_believed(path, what):
             sink = reader.create(temporary, stored.schema())
-            blocks = stored.blocks()
-            if team is not None and len(header.blocks) > 1:
-                place = path.absolute() if address_of(path) is None else path
-                opener = BalOpener(place, lookup, memory, stored.fingerprint)
-                blocks = decoded_by_team(stored, opener, team)
-            _write_blocks(blocks, sink, total, f"restore {output.name}")
+            blocks = _restored_blocks(stored, path, lookup, memory, team)
+            write_blocks(blocks, sink, counted(f"restore {output.name}", total))
     return output
 
 
-def _write_blocks(blocks: Iterator[Block], sink: Sink, total: int, title: str) -> None:
-    """Write all blocks of a file into a sink and close it; abort it where that fails."""
+def _restored_blocks(
+    stored: BalFile, path: Path, lookup: Lookup, memory: int | None, team: Team | None
+) -> Iterator[Block]:
+    """Return the blocks in order, decoded by workers if there are workers and several blocks."""
+    if team is None or len(stored.header.blocks) < 2:
+        return stored.blocks()
+    place = path.absolute() if address_of(path) is None else path
+    return decoded_by_team(stored, BalOpener(place, lookup, memory, stored.fingerprint), team)
+
+
+def reader_for_output(stored: BalFile, path: Path, output: Path) -> Reader:
+    """Return what writes the restored file `output`, or a part of it.
+
+    Raises
+    ------
+    DataError
+        If the file `path` holds no data, or the name of `output` promises another format.
+    """
+    if not stored.header.blocks:
+        raise DataError(f"{path}: holds trained models and no data; use it with compress --model")
+    reader = _reader_of(stored, path)
+    check_suffix(reader, stored.header.input_name, output)
+    return reader
+
+
+def _reader_of(stored: BalFile, path: Path) -> Reader:
+    reader = make_component("reader", stored.header.reader, stored.registry, path)
+    assert isinstance(reader, Reader)
+    return reader
+
+
+def write_blocks(blocks: Iterable[Block], sink: Sink, progress: Counting) -> None:
+    """Write blocks into a sink, and close it; abort it where that fails.
+
+    Parameters
+    ----------
+    progress
+        Gives what is called with the bytes of each block.
+    """
     try:
-        with counted(title, total) as progress:
+        with progress as done:
             for block in blocks:
                 sink.write(block)
-                progress(block.nbytes)
+                done(block.nbytes)
         sink.close()
         for warning in sink.warnings:
             logger.warning("%s", warning)
@@ -180,21 +201,16 @@ def verify(
     memory: int | None = None,
     values_only: bool = False,
 ) -> int:
-    """Restore every block, which checks values against their checksums, and write them as `decompress` would.
+    """Restore every block, which checks values against their checksums; return the bytes of the restored values.
 
-    The file goes to the folder for temporary files and is removed.
+    They are written as `decompress` would, to the folder for temporary files, and removed.
 
     Parameters
     ----------
+    registry, lookup, memory
+        Those of `decompress`.
     values_only
         Write no file: what the reader of the format makes of the values is not tried.
-
-    Other parameters are those of `decompress`.
-
-    Returns
-    -------
-    int
-        The bytes of the restored values.
 
     Raises
     ------
@@ -204,23 +220,20 @@ def verify(
         If a component it needs is not installed.
     """
     with BalFile(path, registry, lookup, memory=memory) as stored:
-        header, title = stored.header, f"verify {path.name}"
-        schema = stored.schema()
-        total = checked_size(header, path)
-        if header.blocks and not values_only:
-            _try_restoring(stored, schema, total, path, title)
+        schema, total = stored.schema(), checked_size(stored.header, path)
+        progress = counted(f"verify {path.name}", total)
+        if stored.header.blocks and not values_only:
+            _try_restoring(stored, schema, total, path, progress)
             return total
-        with counted(title, total) as progress:
+        with progress as done:
             for block in stored.blocks():
-                progress(block.nbytes)
+                done(block.nbytes)
     return total
 
 
-def _try_restoring(stored: BalFile, schema: Schema, total: int, path: Path, title: str) -> None:
+def _try_restoring(stored: BalFile, schema: Schema, total: int, path: Path, progress: Counting) -> None:
     """Write a file like the original in a temporary folder, and remove it."""
-    header = stored.header
-    reader = make_component("reader", header.reader, stored.registry, path)
-    assert isinstance(reader, Reader)
+    header, reader = stored.header, _reader_of(stored, path)
     suffix = suffixes_of(reader, header.input_name)[0]
     with tempfile.TemporaryDirectory(prefix="baler-verify-", ignore_cleanup_errors=True) as folder:
         output = Path(folder) / f"restored{suffix if suffix in (*reader.written, *reader.suffixes) else ''}"
@@ -231,4 +244,4 @@ def _try_restoring(stored: BalFile, schema: Schema, total: int, path: Path, titl
                 "folder with more, or check the values alone with --values-only"
             )
         with not_believed(path, f"the reader {header.reader.name!r} of {header.reader.package}"):
-            _write_blocks(stored.blocks(), reader.create(output, schema), total, title)
+            write_blocks(stored.blocks(), reader.create(output, schema), progress)

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.variables import block_sizes, leading_dimension
 from baler_core.derived.quantities import Computed, Derived, Surroundings, arrays_of
 from baler_core.errors import BoundBroken
-from baler_core.format.header import DerivedRecord
+from baler_core.format.header import DerivedRecord, UnheldRecord
 from baler_core.pipeline.group_coder import CodedBlock
+from baler_core.pipeline.guarantee import EXACT_STREAM
 from baler_core.pipeline.job import Job, PreparedBlock
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 # A cell that depends on more values than this is first mended by the most wrong of them, a growing part of all.
 _MANY = 16
@@ -55,6 +52,8 @@ class DerivedKeeper:
             before = arrays_of(block, one)
             if before is not None:
                 held.append(_Held(one, before, one.original(before, around)))
+        for each in held:
+            self.found[each.one.rule.name].add_unheld(each, arrays)
         exact = self._seams(block, held)
         _put(arrays, block, exact)
         for number in range(_ROUNDS + 1):
@@ -66,7 +65,19 @@ class DerivedKeeper:
                 _join(exact, masks)
         for each in held:
             self.found[each.one.rule.name].add(each, arrays, exact)
-        return [_with_exact(each, group, exact) for each, group in zip(coded, given, strict=True)]
+        corrected = [_with_exact(each, group, exact) for each, group in zip(coded, given, strict=True)]
+        self._count_bytes(given, [_more_bytes(*pair) for pair in zip(coded, corrected, strict=True)], exact)
+        return corrected
+
+    def _count_bytes(
+        self, given: Sequence[PreparedBlock], more: Sequence[int], exact: Mapping[str, np.ndarray]
+    ) -> None:
+        """Add to each quantity its part of the bytes of exact values, by their numbers."""
+        for group, nbytes in zip(given, more, strict=True):
+            counts = {name: int(np.count_nonzero(exact[name])) for name in group.original.tolerances if name in exact}
+            for one in self._job.held.quantities if nbytes else ():
+                own = sum(counts.get(name, 0) for name in one.names)
+                self.found[one.rule.name].nbytes += nbytes * own / sum(counts.values())
 
     def _mended(self, each: _Held, arrays: Mapping[str, np.ndarray], number: int) -> dict[str, np.ndarray]:
         """Which values have to become exact, by variable; empty if the quantity holds."""
@@ -116,6 +127,13 @@ def derived_records(job: Job, found: Mapping[str, DerivedFound]) -> tuple[Derive
             one_found.largest,
             one_found.share,
             one.units,
+            UnheldRecord(
+                one_found.missed,
+                one_found.unheld_largest,
+                one_found.unheld_share,
+                round(one_found.nbytes),
+                job.held.stated.get(one.rule.name),
+            ),
         )
         for one, one_found in ((one, found.get(one.rule.name, DerivedFound())) for one in job.held.quantities)
     )
@@ -129,15 +147,38 @@ class _Held:
     before: Mapping[str, np.ndarray]
     computed: Computed
 
+    def worst(self, after: np.ndarray) -> tuple[float, float]:
+        """Return the largest error of its cells, and the largest share of what is allowed; of those that are finite."""
+        values = self.computed.values
+        with np.errstate(all="ignore"):
+            error = np.abs(after - values)
+            share = error / self.one.allowed(values)
+        return (
+            float(error[np.isfinite(error)].max(initial=0.0)),
+            float(share[np.isfinite(share)].max(initial=0.0)),
+        )
+
 
 @dataclass
 class DerivedFound:
-    """What was found of a quantity so far."""
+    """What was found of a quantity so far; what is `unheld` before values became exact for it.
+
+    Attributes
+    ----------
+    missed
+        Cells beyond the bound before.
+    nbytes
+        Of the exact values.
+    """
 
     cells: int = 0
     exact: int = 0
     largest: float = 0.0
     share: float = 0.0
+    missed: int = 0
+    unheld_largest: float = 0.0
+    unheld_share: float = 0.0
+    nbytes: float = 0.0
 
     def joined(self, other: DerivedFound) -> DerivedFound:
         """Return what was found in the blocks of both."""
@@ -146,7 +187,19 @@ class DerivedFound:
             self.exact + other.exact,
             max(self.largest, other.largest),
             max(self.share, other.share),
+            self.missed + other.missed,
+            max(self.unheld_largest, other.unheld_largest),
+            max(self.unheld_share, other.unheld_share),
+            self.nbytes + other.nbytes,
         )
+
+    def add_unheld(self, each: _Held, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take in a block as the coders left it."""
+        after, _ = each.one.restored(arrays, each.computed)
+        self.missed += int(np.count_nonzero(each.one.misses(each.computed, after)))
+        largest, share = each.worst(after)
+        self.unheld_largest = max(self.unheld_largest, largest)
+        self.unheld_share = max(self.unheld_share, share)
 
     def add(self, each: _Held, arrays: Mapping[str, np.ndarray], exact: Mapping[str, np.ndarray]) -> None:
         """Take in a block; every cell is compared once more.
@@ -159,15 +212,11 @@ class DerivedFound:
         after, _ = each.one.restored(arrays, each.computed)
         if each.one.misses(each.computed, after).any():
             raise BoundBroken(f"the derived quantity {each.one.rule.name!r} breaks its bound")
-        values = each.computed.values
-        allowed = each.one.allowed(values)
-        with np.errstate(all="ignore"):
-            error = np.abs(after - values)
-            share = error / allowed
-        self.cells += values.size
+        largest, share = each.worst(after)
+        self.cells += after.size
         self.exact += sum(int(np.count_nonzero(exact[name])) for name in each.one.names if name in exact)
-        self.largest = max(self.largest, float(error[np.isfinite(error)].max(initial=0.0)))
-        self.share = max(self.share, float(share[np.isfinite(share)].max(initial=0.0)))
+        self.largest = max(self.largest, largest)
+        self.share = max(self.share, share)
 
 
 def _moved(before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -200,6 +249,11 @@ def _put(arrays: dict[str, np.ndarray], block: Block, masks: Mapping[str, np.nda
 def _join(known: dict[str, np.ndarray], more: Mapping[str, np.ndarray]) -> None:
     for name, mask in more.items():
         known[name] = known[name] | mask if name in known else mask
+
+
+def _more_bytes(before: CodedBlock, after: CodedBlock) -> int:
+    """What exact values take more than before."""
+    return len(after.streams.get(EXACT_STREAM, b"")) - len(before.streams.get(EXACT_STREAM, b""))
 
 
 def _with_exact(coded: CodedBlock, given: PreparedBlock, exact: Mapping[str, np.ndarray]) -> CodedBlock:

@@ -19,7 +19,7 @@ from baler_core.data.rows import rows_of
 from baler_core.data.scales import with_scales
 from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Schema, Variable, leading_dimension
-from baler_core.derived.budget import Share, TriedRows, shares_of, tightened
+from baler_core.derived.budget import Share, TriedRows, moved_by_bounds, shares_of, tightened
 from baler_core.derived.quantities import Derived, Surroundings, bind_rules, coordinates_of, is_possible, widths
 from baler_core.errors import ConfigError
 from baler_core.pipeline.input import Blocks
@@ -44,12 +44,16 @@ class HeldQuantities:
         By dimension, where the file has them.
     bounds, tolerances
         Of all variables, in order: those of inputs are changed.
+    stated
+        By quantity: how far it would move if its variables lost all that the stated bounds allow, tried on a sample:
+        the largest error, and its share of what is allowed.
     """
 
     quantities: tuple[Derived, ...] = ()
     coordinates: Mapping[str, np.ndarray] = field(default_factory=dict)
     bounds: tuple[ErrorBound, ...] = ()
     tolerances: tuple[Tolerance, ...] = ()
+    stated: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def inputs(self) -> frozenset[str]:
@@ -88,9 +92,13 @@ def held_quantities(
     own = {name for name in schema.names if config.bounds.among(schema.names).rule_for(name) is not None}
     known = _Inputs(schema, by_name, own, _parents(schema, bounds))
     scaled = dict(zip(schema.names, with_scales(schema, bounds, tolerances), strict=True))
+    stated = {}
     for one in quantities:
         sample = _sample(blocks, one, Surroundings(schema, coordinates), scaled)
-        known.take(one, shares_of(one, sample, known.kinds(one), known.own_values()))
+        kinds, allowed = known.kinds(one), known.own_values()
+        if (moved := moved_by_bounds(one, sample, kinds, allowed)) is not None:
+            stated[one.rule.name] = moved
+        known.take(one, shares_of(one, sample, kinds, allowed))
     for sentence in known.sentences(quantities):
         logger.log(logging.DEBUG if quiet else logging.WARNING, "%s", sentence)
     changed = {name: known.changed(name, bound) for name, bound in zip(schema.names, bounds, strict=True)}
@@ -99,6 +107,7 @@ def held_quantities(
         coordinates,
         tuple(changed[name][0] for name in schema.names),
         tuple(changed[name][1] for name in schema.names),
+        stated,
     )
 
 

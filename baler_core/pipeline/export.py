@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from baler_core.data.arithmetic import parse_arithmetic
-from baler_core.data.block import make_block, values_of
+from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.derived import DerivedRule
 from baler_core.data.rounding import Rounding, most_bits, round_values, rounding_of
 from baler_core.derived.quantities import bind_rules
@@ -20,16 +18,11 @@ from baler_core.format.header import Header
 from baler_core.machine.atomic_write import completed
 from baler_core.machine.disk import size_of
 from baler_core.machine.progress import counted
-from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, make_component, not_believed
-from baler_core.pipeline.decompression import check_suffix, checked_size, refuse_full_disk
+from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, not_believed
+from baler_core.pipeline.decompression import checked_size, reader_for_output, refuse_full_disk
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.reading import Exported, Reader, Rounded, Sink
 from baler_core.plugin.registry import load_plugins
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -90,11 +83,7 @@ def export(
         raise DataError(f"export(extra={extra!r}): wanted a share of the bounds of at least 0, such as 0.5")
     with BalFile(path, None, lookup, memory=memory) as stored:
         header = stored.header
-        if not header.blocks:
-            raise DataError(f"{path}: holds trained models and no data; use it with compress --model")
-        reader = make_component("reader", header.reader, stored.registry, path)
-        assert isinstance(reader, Reader)
-        check_suffix(reader, header.input_name, output)
+        reader = reader_for_output(stored, path, output)
         refuse_full_disk(2 * checked_size(header, path), path, output)
         rounded, kept = _roundings(header, extra, shortened=reader.shortens_digits)
         with (
@@ -106,8 +95,7 @@ def export(
         allowed = {name: _allowed(header, name, extra) for name in rounded}
         bal_bytes = stored.source.size
     sizes = file_bytes, written.plain_bytes, bal_bytes
-    storage = written.form.storage if written.form is not None else ""
-    return ExportedFile(output, *sizes, storage, rounded, kept, extra, allowed, tuple(written.warnings))
+    return ExportedFile(output, *sizes, written.storage, rounded, kept, extra, allowed, tuple(written.warnings))
 
 
 def _allowed(header: Header, name: str, extra: float) -> str:
@@ -179,6 +167,11 @@ class _Writing:
         self.form: Exported | None = reader.exported(self._schema, {**self._lossy, **told}, sample)
         self.warnings: list[str] = list(self.form.warnings) if self.form is not None else []
         self.plain_bytes = 0
+
+    @property
+    def storage(self) -> str:
+        """How the format stores the values; empty where it has no storage for exports."""
+        return self.form.storage if self.form is not None else ""
 
     def write(self, target: Path) -> _Writing:
         """Write the file; return this, with what was found out."""

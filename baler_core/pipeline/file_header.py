@@ -21,8 +21,9 @@ from baler_core.format.header import (
 from baler_core.format.streams import pack_streams
 from baler_core.pipeline.input import Input
 from baler_core.pipeline.job import Job
+from baler_core.plugin.hooks import Kind
 from baler_core.plugin.interfaces import Component, Model
-from baler_core.plugin.registry import Kind, Registry
+from baler_core.plugin.registry import Registry
 
 
 @dataclass(frozen=True)

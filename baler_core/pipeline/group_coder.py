@@ -145,6 +145,10 @@ class GroupCoder:
     section: int | None = None
     steps: Mapping[str, float] = field(default_factory=dict)
 
+    def model_of(self, coded: CodedBlock) -> Model:
+        """Return the model that encoded a block."""
+        return self.baseline if coded.model and self.baseline is not None else self.encoder
+
     def encode(self, given: PreparedBlock) -> CodedBlock:
         """Encode a block by the chosen model, or by the baseline if that is smaller, with steps that meet all limits."""
         if not given.steps:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
+from baler_core.data.block import Block
 from baler_core.data.bounds import Tolerance
 from baler_core.data.part import Part
 from baler_core.data.variables import Layout, Variable, with_events
@@ -20,6 +22,9 @@ from baler_core.pipeline.step_stream import STEP_STREAM, decode_steps
 from baler_core.plugin.interfaces import Model, Streams
 from baler_core.quantise.exact_zeros import ZERO_STREAM, keep_zeros_again
 from baler_core.quantise.settle import SETTLE_STREAM, flagged, settle_again
+
+_BESIDE = (STEP_STREAM, SCALED_STREAM, SETTLE_STREAM, ZERO_STREAM, EXACT_STREAM)
+AnyStream = TypeVar("AnyStream", bytes, Stream)
 
 
 @dataclass(frozen=True)
@@ -53,31 +58,30 @@ class GroupDecoder:
         """
         if layout.counts and layout.counts in before:
             layout = with_events(layout, before[layout.counts])
-        streams = dict(streams)
-        tolerances = decode_steps(streams.pop(STEP_STREAM, b""), layout, self.tolerance_of(layout))
-        beside = streams.pop(SCALED_STREAM, b"")
-        known = {name: tolerance.for_models for name, tolerance in tolerances.items()}
-        settled = streams.pop(SETTLE_STREAM, b"")
-        zeros = streams.pop(ZERO_STREAM, b"")
-        stored = streams.pop(EXACT_STREAM, b"")
-        corrections = decode_corrections(stored, layout)
+        seen, beside = _apart(streams)
+        tolerances = decode_steps(beside[STEP_STREAM], layout, self.tolerance_of(layout))
+        corrections = decode_corrections(beside[EXACT_STREAM], layout)
         if needs := needs_of(layout, tolerances):
             tolerances = {name: t.knowing(_checked(needs, layout, before)) for name, t in tolerances.items()}
-            known = {name: tolerance.for_models for name, tolerance in tolerances.items()}
         if is_apart(layout, tolerances):
             tolerances = {name: tolerance.among({}) for name, tolerance in tolerances.items()}
-            decoded = unscaled(model.decode(streams, *seen_by_models(layout, tolerances)), layout, tolerances, beside)
-        elif not self.pipeline.touches(layout):
-            decoded = model.decode(streams, layout, known)
-        else:
-            encoded_layout = self.pipeline.encoded_layout(layout)
-            decoded = model.decode(streams, encoded_layout, self.pipeline.tolerances(known))
-            decoded = self.pipeline.decode(decoded, layout)
-        arrays = restored_arrays(model, decoded, layout)
-        settle_again(settled, arrays, layout, tolerances)
-        keep_zeros_again(zeros, arrays, layout, tolerances)
+        arrays = restored_arrays(model, self._decoded(model, seen, layout, tolerances, beside[SCALED_STREAM]), layout)
+        settle_again(beside[SETTLE_STREAM], arrays, layout, tolerances)
+        keep_zeros_again(beside[ZERO_STREAM], arrays, layout, tolerances)
         corrections.apply(arrays)
-        return arrays, group_digest(arrays, layout, tolerances, stored)
+        return arrays, group_digest(arrays, layout, tolerances, beside[EXACT_STREAM])
+
+    def _decoded(
+        self, model: Model, streams: Streams, layout: Layout, tolerances: Mapping[str, Tolerance], scaled: bytes
+    ) -> Block:
+        """Return what a model restores, put back from what models see to what the variables are."""
+        if is_apart(layout, tolerances):
+            return unscaled(model.decode(streams, *seen_by_models(layout, tolerances)), layout, tolerances, scaled)
+        known = {name: tolerance.for_models for name, tolerance in tolerances.items()}
+        if not self.pipeline.touches(layout):
+            return model.decode(streams, layout, known)
+        decoded = model.decode(streams, self.pipeline.encoded_layout(layout), self.pipeline.tolerances(known))
+        return self.pipeline.decode(decoded, layout)
 
     def part(
         self,
@@ -100,8 +104,7 @@ class GroupDecoder:
             return None
         if layout.counts and layout.counts in before:
             layout = with_events(layout, before[layout.counts])
-        streams = dict(streams)
-        beside = {n: bytes(streams.pop(n, b"")) for n in (STEP_STREAM, SETTLE_STREAM, ZERO_STREAM, EXACT_STREAM)}
+        seen, beside = _apart(streams)
         # Without steps of a block, tolerances of other variables matter to models alone that restore all of them.
         told = layout if beside[STEP_STREAM] or type(model).decode_part is Model.decode_part else chosen
         tolerances = decode_steps(beside[STEP_STREAM], told, self.tolerance_of(told))
@@ -109,11 +112,9 @@ class GroupDecoder:
         wanted_whole = part.names & flagged(beside[SETTLE_STREAM], layout)
         # Where only all values of a variable tell which of them are settled, it is restored whole and cut then.
         decoded_part = Part(part.names) if wanted_whole else part
-        decoded = model.decode_part(streams, layout, known, decoded_part)
+        decoded = model.decode_part(seen, layout, known, decoded_part)
         if not decoded_part.region:  # variables that the model restored besides
-            further = tuple(v for v in layout.variables if v.name in decoded)
-            tolerances = {**self.tolerance_of(replace(layout, variables=further)), **tolerances}
-            wanted = tuple(v for v in further if v.name in part.names or _is_plain(tolerances[v.name]))
+            wanted, tolerances = self._further(decoded, layout, tolerances, part)
             decoded_part = Part(frozenset(v.name for v in wanted))
         arrays = _checked_part(model, decoded, wanted, layout, decoded_part)
         settle_again(beside[SETTLE_STREAM], arrays, layout, tolerances, decoded_part)
@@ -122,6 +123,20 @@ class GroupDecoder:
         if part.region and not decoded_part.region:
             arrays = {v.name: arrays[v.name][part.box(v)] for v in wanted if v.name in part.names}
         return arrays
+
+    def _further(
+        self, decoded: Mapping[str, np.ndarray], layout: Layout, tolerances: Mapping[str, Tolerance], part: Part
+    ) -> tuple[tuple[Variable, ...], dict[str, Tolerance]]:
+        """Return which whole variables to keep of those that a model restored, wanted or not, and all their tolerances."""
+        further = tuple(v for v in layout.variables if v.name in decoded)
+        known = {**self.tolerance_of(replace(layout, variables=further)), **tolerances}
+        return tuple(v for v in further if v.name in part.names or _is_plain(known[v.name])), known
+
+
+def _apart(streams: Mapping[str, AnyStream]) -> tuple[dict[str, AnyStream], dict[str, bytes]]:
+    """Separate the streams of a model from those beside it, which are empty where there are none."""
+    beside = {name: bytes(streams.get(name, b"")) for name in _BESIDE}
+    return {name: stream for name, stream in streams.items() if name not in _BESIDE}, beside
 
 
 def _is_plain(tolerance: Tolerance) -> bool:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.distances import distance
 from baler_core.data.mean_errors import MeanError, measure
@@ -17,12 +16,10 @@ from baler_core.data.variables import Layout, Variable
 from baler_core.entropy.bytes import squeeze, unsqueeze
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
-from baler_core.errors import BoundBroken, FormatError, PluginError
+from baler_core.errors import BoundBroken, PluginError
 from baler_core.format.header import ErrorRecord
 from baler_core.plugin.interfaces import Model, Streams
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
+from baler_core.quantise.positions import pack_positions, unpack_positions
 
 EXACT_STREAM = "!"
 _PIECE = 1 << 16
@@ -135,7 +132,7 @@ def encode_corrections(corrections: Corrections, layout: Layout) -> bytes:
     for number, variable in enumerate(layout.variables):
         if variable.name in corrections.places:
             positions, values = corrections.places[variable.name]
-            packed = pack_integers(np.diff(positions, prepend=0))
+            packed = pack_positions(positions)
             parts.append(
                 write_varint(number)
                 + write_varint(positions.size)
@@ -159,9 +156,7 @@ def decode_corrections(data: bytes, layout: Layout) -> Corrections:
         variable = layout.variables[reader.varint(len(layout.variables))]
         size = int(np.prod(layout.shape(variable), dtype=object))
         count = reader.varint(size + 1)
-        positions = np.cumsum(unpack_integers(reader.sized(), count))
-        if count and not (positions[0] >= 0 and positions[-1] < size and (np.diff(positions) > 0).all()):
-            raise FormatError(f"the exact values of {variable.name!r} lie outside it")
+        positions = unpack_positions(reader.sized(), count, size, f"the exact values of {variable.name!r}")
         places[variable.name] = (positions, _unpack(reader.sized(), variable, count))
     return Corrections(places)
 

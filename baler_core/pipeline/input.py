@@ -8,12 +8,11 @@ import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from baler_core.config import ComponentSpec, Config
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import BoundRules, Tolerance, ValueRange, usable, value_range
 from baler_core.data.error_bound import LOSSLESS, ErrorBound
 from baler_core.data.patterns import names_in_full
@@ -35,9 +34,6 @@ from baler_core.errors import DataError, UnsuitedError
 from baler_core.machine.disk import size_of, stamp_of
 from baler_core.plugin.reading import Reader, Source
 from baler_core.plugin.registry import Registry
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 logger = logging.getLogger(__name__)
 WHOLE_FILE = "whole_file"

@@ -1,4 +1,4 @@
-"""Everything that coding one file needs and no step changes: bounds, tolerances, preprocessors, trained models."""
+"""Prepare what coding one file needs and no step changes: bounds, tolerances, preprocessors, trained models."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from baler_core.config import Config
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import BoundRules, Tolerance
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.patterns import unmistakable
@@ -38,9 +38,6 @@ from baler_core.pipeline.tuning import first_steps, with_step
 from baler_core.plugin.interfaces import Model
 from baler_core.plugin.reading import Source
 from baler_core.plugin.registry import Registry
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 logger = logging.getLogger(__name__)
 GroupKey: TypeAlias = tuple[GroupKind, tuple[str, ...], int, str]
@@ -257,42 +254,64 @@ def prepare(
     """
     if model is None:
         named_model(config, registry)
-    schema = source.schema
     # Files that share settings or a trained model need not have the same variables.
     if not quiet and model is None and len(config.inputs) < 2 and not config.one_of_many:
         refuse_unknown(source, config.bounds)
     if not quiet:
         _warn_of_text(source, config.bounds)
     blocks = Blocks(source, config.block_bytes)
-    roles = roles_in(schema, blocks.__iter__, config.bounds)
-    bounds = bounds_of(schema, config.bounds, roles)
-    exact_anyway = kept_exact(schema, config.bounds, roles)
-    noise = with_noise(schema, bounds, blocks.__iter__, config.bounds)
-    bounds = noise.bounds
-    sentinels = sentinels_under(schema, blocks.__iter__, bounds)
-    only_derived = bool(config.derived) and not config.bounds.rules
+    bounds, exact_anyway = _known_bounds(config, source, blocks, quiet=quiet)
+    held = _known_tolerances(config, registry, blocks, bounds, quiet=quiet)
+    tolerances = _settled_tolerances(source, blocks, held, config.bounds)
+    # A change of variables would come between values and what their tolerances follow from.
+    exact = [name for name, tolerance in tolerances.items() if not tolerance.lossy or tolerance.kind == "each"]
+    trained = TrainedModels(model, registry) if model is not None else None
+    pipeline = Pipeline(trained.pipeline.steps, exact) if trained else _pipeline(config, registry, blocks, exact)
+    given = config, registry, blocks, held.bounds, tolerances, pipeline
+    return Job(*given, trained, for_other_files, exact_anyway, held)
+
+
+def _known_bounds(
+    config: Config, source: Source, blocks: Blocks, *, quiet: bool
+) -> tuple[tuple[ErrorBound, ...], Mapping[str, str]]:
+    """Return the bound of each variable, and which are exact in spite of a pattern and why; tell what bounds do."""
+    schema, rules = source.schema, config.bounds
+    roles = roles_in(schema, blocks.__iter__, rules)
+    stated = bounds_of(schema, rules, roles)
+    exact_anyway = kept_exact(schema, rules, roles)
+    noise = with_noise(schema, stated, blocks.__iter__, rules)
+    sentinels = sentinels_under(schema, blocks.__iter__, noise.bounds)
+    only_derived = bool(config.derived) and not rules.rules
     for sentence in (
-        *(told_of(schema, config.bounds, bounds, exact_anyway, source.aliases) if not only_derived else ()),
+        *(told_of(schema, rules, noise.bounds, exact_anyway, source.aliases) if not only_derived else ()),
         *told_of_sentinels(sentinels),
         *noise.told,
     ):
         logger.log(logging.DEBUG if quiet else logging.WARNING, "%s", sentence)
+    return noise.bounds, exact_anyway
+
+
+def _known_tolerances(
+    config: Config, registry: Registry, blocks: Blocks, bounds: tuple[ErrorBound, ...], *, quiet: bool
+) -> HeldQuantities:
+    """Return bounds as tolerances, once inputs of derived quantities may lose no more than these allow."""
     tolerances = tolerances_of(blocks, bounds)
-    held = NOTHING_HELD
-    if config.derived:
-        held = held_quantities(config, registry, blocks, bounds, tolerances, quiet=quiet)
-        bounds, tolerances = held.bounds, held.tolerances
-    stated = dict(zip(schema.names, tolerances, strict=True))
+    if not config.derived:
+        return HeldQuantities(bounds=bounds, tolerances=tolerances)
+    return held_quantities(config, registry, blocks, bounds, tolerances, quiet=quiet)
+
+
+def _settled_tolerances(
+    source: Source, blocks: Blocks, held: HeldQuantities, rules: BoundRules
+) -> Mapping[str, Tolerance]:
+    """Return tolerances as the format can keep them, by variable; `blocks` get the schema that goes with them."""
+    stated = dict(zip(source.schema.names, held.tolerances, strict=True))
     settled = source.settle(stated, in_full=held.inputs) if held.inputs else source.settle(stated)
-    blocks.schema, named = settled.schema, dict(settled.tolerances)
-    if any(tolerance.kind == "each" for tolerance in named.values()):
-        named = _with_scales(blocks, bounds, named, config.bounds)
-        _refuse_moving_parents(named, held.inputs)
-    # A change of variables would come between values and what their tolerances follow from.
-    exact = [name for name, tolerance in named.items() if not tolerance.lossy or tolerance.kind == "each"]
-    trained = TrainedModels(model, registry) if model is not None else None
-    pipeline = Pipeline(trained.pipeline.steps, exact) if trained else _pipeline(config, registry, blocks, exact)
-    return Job(config, registry, blocks, bounds, named, pipeline, trained, for_other_files, exact_anyway, held)
+    blocks.schema, tolerances = settled.schema, dict(settled.tolerances)
+    if any(tolerance.kind == "each" for tolerance in tolerances.values()):
+        tolerances = _with_scales(blocks, held.bounds, tolerances, rules)
+        _refuse_moving_parents(tolerances, held.inputs)
+    return tolerances
 
 
 def _with_scales(

@@ -6,11 +6,10 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import BoundRules, usable
 from baler_core.data.error_bound import LOSSLESS, ErrorBound
 from baler_core.data.noise import noise_of, noise_of_tiles
@@ -20,9 +19,6 @@ from baler_core.data.uncertainties import Errors, Measure, errors_beside
 from baler_core.data.variables import Schema, Variable
 from baler_core.errors import ConfigError
 from baler_core.pipeline.input import first_values
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 _NO_RULES = BoundRules()
 Walk = Callable[[], Iterable["Block"]]
@@ -45,6 +41,8 @@ FORMULAS: Mapping[Measure, str] = {
 _ALIKE = 3.0
 # So many tiles are enough to say about how large it is.
 _NOISY_TILES = 16
+# A value has lower, upper and mean errors, not more.
+_MOST_ERRORS = 3
 # Shorter rows tell no noise of their own.
 _SHORTEST = 64
 
@@ -177,7 +175,7 @@ def agrees_with_noise(sizes: np.ndarray, noise: float) -> bool:
 
 
 def error_planes(
-    schema: Schema, name: str, beside: Mapping[str, Sequence[Errors]] | None = None
+    schema: Schema, name: str, beside: Mapping[str, Sequence[Errors]] | None = None, *, several: bool = False
 ) -> list[tuple[str, Measure]]:
     """Return variables of the same dimensions that may hold the errors of one: by names of columns and planes, by metadata.
 
@@ -185,6 +183,8 @@ def error_planes(
     ----------
     beside
         What `errors_beside` finds, if it was asked already.
+    several
+        Whether those count too that hold a few errors of each value, such as the lower and the upper one.
     """
     by_columns = (errors_beside(schema.names) if beside is None else beside).get(name, [])
     folder, _, last = name.rpartition("/")
@@ -203,8 +203,16 @@ def error_planes(
     return [
         (other, measure)
         for other, measure in found
-        if schema[other].dims == dims and schema[other].is_numeric and schema[other].numpy_dtype.kind == "f"
+        if (schema[other].dims == dims or (several and _has_several(schema, other, dims)))
+        and schema[other].is_numeric
+        and schema[other].numpy_dtype.kind == "f"
     ]
+
+
+def _has_several(schema: Schema, name: str, dims: tuple[str, ...]) -> bool:
+    """Whether a variable has one dimension more, which is short."""
+    more = schema[name].dims[len(dims) :]
+    return schema[name].dims[: len(dims)] == dims and len(more) == 1 and schema.sizes[more[0]] <= _MOST_ERRORS
 
 
 def _bare(name: str) -> str:

@@ -1,27 +1,23 @@
-"""A part of a .bal file to a file in the original's format: some variables, and some rows of their leading dimension."""
+"""Restore a part of a .bal file to a file in the original's format: some variables, and some rows of their leading dimension."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from baler_core.data.block import make_block
+from baler_core.data.block import Block, make_block
 from baler_core.data.variables import Schema, leading_dimension, leading_slices, select_names
 from baler_core.errors import DataError, OutsideError
 from baler_core.machine.atomic_write import completed
-from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, make_component, not_believed
-from baler_core.pipeline.decompression import check_suffix, checked_size
+from baler_core.machine.progress import UNCOUNTED
+from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, not_believed
+from baler_core.pipeline.decompression import checked_size, reader_for_output, write_blocks
 from baler_core.pipeline.partial import PartialReader
 from baler_core.pipeline.trained_lookup import Lookup
-from baler_core.plugin.reading import Reader
+from baler_core.plugin.reading import Cut, Reader
 from baler_core.plugin.registry import Registry
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 logger = logging.getLogger(__name__)
 _BLOCK_BYTES = 64 << 20
@@ -60,59 +56,41 @@ def decompress_part(
         If there are no such variables or rows, or files of the format cannot be cut so.
     """
     with BalFile(path, registry, lookup, memory=memory) as stored:
-        header = stored.header
-        if not header.blocks:
-            raise DataError(f"{path}: holds trained models and no data; use it with compress --model")
-        reader = make_component("reader", header.reader, stored.registry, path)
-        assert isinstance(reader, Reader)
-        check_suffix(reader, header.input_name, output)
-        checked_size(header, path)
-        parts = PartialReader(stored, _BLOCK_BYTES * 4)
-        whole = stored.schema()
-        _refuse_uncut(reader, whole, path)
-        with not_believed(path, f"the reader {header.reader.name!r}"):
-            coded = stored.registry.categories(reader, whole)
-            listed = {name: about.entries for name, about in coded.items() if about.entries}
-        chosen = _with_company(whole, select_names(whole.names, wanted.patterns, str(path)), listed)
-        counted = [whole[name] for name in chosen if name not in listed.values()] or [whole[name] for name in chosen]
-        rows = None
-        if wanted.rows is not None:
-            dim, (first, last) = _leading(whole, counted, path), wanted.rows
-            rows = dim, slice(first, whole.sizes[dim] if last is None else last)
-        part = _Part(whole, parts, chosen, rows, path)
-        with completed(output) as temporary, not_believed(path, f"the reader {header.reader.name!r}"):
-            try:
-                cut = reader.cut(part.schema, whole)
-            except DataError as error:
-                raise DataError(f"{path}: {error}") from error
+        reader = reader_for_output(stored, path, output)
+        checked_size(stored.header, path)
+        part = _chosen_part(stored, reader, wanted, path)
+        with completed(output) as temporary, not_believed(path, f"the reader {stored.header.reader.name!r}"):
+            cut = _cut(reader, part.schema, stored.schema(), path)
             for warning in cut.warnings:
                 logger.warning("%s: %s", output, warning)
-            _write(reader, temporary, cut.schema, part)
+            write_blocks(part.blocks(), reader.create(temporary, cut.schema), UNCOUNTED)
     return output
 
 
-def _refuse_uncut(reader: Reader, schema: Schema, path: Path) -> None:
-    """Say that files of a format cannot be cut before asking which part is wanted."""
-    if type(reader).cut is not Reader.cut:
-        return
+def _chosen_part(stored: BalFile, reader: Reader, wanted: WantedPart, path: Path) -> _Part:
+    """Find the variables that are wanted, what tells their meaning, and the rows of all of them."""
+    parts = PartialReader(stored, _BLOCK_BYTES * 4)
+    whole = stored.schema()
+    if type(reader).cut is Reader.cut:  # files of the format cannot be cut, whichever part is wanted
+        _cut(reader, whole, whole, path)
+    with not_believed(path, f"the reader {stored.header.reader.name!r}"):
+        coded = stored.registry.categories(reader, whole)
+        listed = {name: about.entries for name, about in coded.items() if about.entries}
+    chosen = _with_company(whole, select_names(whole.names, wanted.patterns, str(path)), listed)
+    counted = [whole[name] for name in chosen if name not in listed.values()] or [whole[name] for name in chosen]
+    rows = None
+    if wanted.rows is not None:
+        dim, (first, last) = _leading(whole, counted, path), wanted.rows
+        rows = dim, slice(first, whole.sizes[dim] if last is None else last)
+    return _Part(whole, parts, chosen, rows, path)
+
+
+def _cut(reader: Reader, part: Schema, whole: Schema, path: Path) -> Cut:
+    """Return the schema of a file of a part, as the reader of its format cuts it."""
     try:
-        reader.cut(schema, schema)
+        return reader.cut(part, whole)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-
-
-def _write(reader: Reader, path: Path, schema: Schema, part: _Part) -> None:
-    sink = reader.create(path, schema)
-    try:
-        for block in part.blocks():
-            sink.write(block)
-        sink.close()
-    except BaseException:
-        with suppress(Exception):  # of whatever library writes the format: it would hide what went wrong first
-            sink.abort()
-        raise
-    for warning in sink.warnings:
-        logger.warning("%s", warning)
 
 
 def _with_company(schema: Schema, names: Collection[str], listed: Mapping[str, str]) -> list[str]:

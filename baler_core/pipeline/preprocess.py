@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.data.block import make_block, values_of
+from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.patterns import name_matches
 from baler_core.data.variables import Layout, Variable
 from baler_core.errors import PluginError
 from baler_core.plugin.interfaces import Preprocessor
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 
 @dataclass(frozen=True)

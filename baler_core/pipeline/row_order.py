@@ -1,23 +1,17 @@
-"""Hands out the rows of a table whose order means nothing sorted by some of its columns."""
+"""Hand out the rows of a table whose order means nothing sorted by some of its columns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 
 import numpy as np
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.rows import RowOrder, joined_rows, moved_rows, rows_of
 from baler_core.data.variables import Schema, Variable, leading_groups, leading_slices
 from baler_core.errors import DataError
 from baler_core.plugin.reading import Categories, Settled, Source
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from baler_core.data.block import Block
 
 
 def free_dimension(schema: Schema, name: str, categories: Mapping[str, Categories] | None = None) -> str:
@@ -39,20 +33,8 @@ def free_dimension(schema: Schema, name: str, categories: Mapping[str, Categorie
             f"{name}: 'order: free' is for rows that can go anywhere, and pieces of the file have different lists of "
             f"categories of {moving!r}: leave it out"
         )
-    listed = {about.entries for about in coded.values()}
-    groups = leading_groups(schema)
-    dims = [dim for dim, members in groups.items() if dim is not None and {v.name for v in members} - listed]
-    if not dims:
-        raise DataError(f"{name}: 'order: free' is for tables, and nothing here has rows")
-    if len(dims) > 1:
-        found = ", ".join(f"{groups[dim][0].name!r} along {dim!r}" for dim in dims[:3])
-        raise DataError(
-            f"{name}: 'order: free' is for one table, and this holds {len(dims)} ({found}), which may refer to each "
-            "other's rows: choose the variables of one of them, or leave the order as it is"
-        )
-    (dim,) = dims
-    members = groups[dim]
-    grid = next((v for v in members if _has_places(v, dim, schema)), None)
+    dim, members = _only_table(schema, name, {about.entries for about in coded.values()})
+    grid = next((v for v in members if _has_places(v, schema)), None)
     if grid is not None or not keys_of(schema, dim):
         what = members[0] if grid is None else grid
         shape = " x ".join(map(str, what.dims))
@@ -63,7 +45,22 @@ def free_dimension(schema: Schema, name: str, categories: Mapping[str, Categorie
     return dim
 
 
-def _has_places(variable: Variable, dim: str, schema: Schema) -> bool:
+def _only_table(schema: Schema, name: str, listed: Set[str]) -> tuple[str, Sequence[Variable]]:
+    """Return the dimension of the only table, and its variables; lists of categories are no tables."""
+    groups = leading_groups(schema)
+    dims = [dim for dim, members in groups.items() if dim is not None and {v.name for v in members} - listed]
+    if not dims:
+        raise DataError(f"{name}: 'order: free' is for tables, and nothing here has rows")
+    if len(dims) > 1:
+        found = ", ".join(f"{groups[dim][0].name!r} along {dim!r}" for dim in dims[:3])
+        raise DataError(
+            f"{name}: 'order: free' is for one table, and this holds {len(dims)} ({found}), which may refer to each "
+            "other's rows: choose the variables of one of them, or leave the order as it is"
+        )
+    return dims[0], groups[dims[0]]
+
+
+def _has_places(variable: Variable, schema: Schema) -> bool:
     """Whether a variable lies on a grid: its dimensions have coordinates, or roles."""
     if len(variable.dims) < 2:
         return False

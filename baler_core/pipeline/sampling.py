@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from baler_core.data.block import make_block, values_of
+from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.rows import joined_rows
 from baler_core.data.variables import Schema, leading_groups
 from baler_core.pipeline.input import Input
 from baler_core.plugin.array_source import ArraySource
 from baler_core.plugin.reading import Source
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 # To reach the middle, no more than about so many times the sample are read.
 _READ = 32

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.data.block import make_block, values_of
+from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bounds import Tolerance, usable
 from baler_core.data.noise_steps import NoiseSteps
-from baler_core.data.variables import Layout, Variable
+from baler_core.data.variables import Layout, Variable, holders_of, needed_first
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized
 from baler_core.errors import FormatError
 from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.lattice_fit import fit_lattice
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 SCALED_STREAM = "%"
 # Quotients beyond this, or steps of fewer units in the last place, are left to be stored as `where_none` says.
@@ -200,12 +196,9 @@ def restored_first(layouts: Sequence[Layout], needs: Sequence[Collection[str]]) 
     FormatError
         If that cannot be.
     """
-    holder = {v.name: place for place, layout in enumerate(layouts) for v in layout.variables}
-    order: list[int] = []
-    while len(order) < len(layouts):
-        waiting = [place for place in range(len(layouts)) if place not in order]
-        ready = [p for p in waiting if all(holder.get(need) in (None, p, *order) for need in needs[p])]
-        if not ready:
-            raise FormatError(f"what the group {layouts[waiting[0]].name!r} follows from depends on it")
-        order += ready
+    holders = holders_of(layouts)
+    needed = [{holders[need] for need in wanted if need in holders} - {p} for p, wanted in enumerate(needs)]
+    order, stuck = needed_first(needed)
+    if stuck is not None:
+        raise FormatError(f"what the group {layouts[stuck].name!r} follows from depends on it")
     return order

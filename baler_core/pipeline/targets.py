@@ -15,7 +15,6 @@ from baler_core.config.checker import AUTO
 from baler_core.data.bounds import BoundRules
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.targets import Target, multiplied, with_psnr
-from baler_core.data.variables import Schema
 from baler_core.errors import DataError
 from baler_core.machine.progress import shown
 from baler_core.pipeline.input import Blocks, Input, bounds_of, ranges_of, roles_in
@@ -50,17 +49,21 @@ def own_bounds(given: Input, config: Config) -> dict[str, tuple[ErrorBound, Erro
 
     Reads the input once where there are such bounds.
     """
-    blocks = Blocks(given.source, config.block_bytes)
-    schema = given.source.schema
-    bounds = bounds_of(schema, config.bounds, roles_in(schema, blocks.__iter__, config.bounds))
-    named = dict(zip(schema.names, bounds, strict=True))
-    widths = _widths(blocks, schema, [name for name, bound in named.items() if bound.needs_range])
+    blocks, named = _stated(given, config)
+    widths = _widths(blocks, [name for name, bound in named.items() if bound.needs_range])
     return {name: (bound, _absolute(bound, widths.get(name, 0.0))) for name, bound in named.items()}
 
 
-def _widths(blocks: Blocks, schema: Schema, names: list[str]) -> dict[str, float]:
+def _stated(given: Input, config: Config) -> tuple[Blocks, dict[str, ErrorBound]]:
+    """Return the blocks of an input, and the bound of every variable as stated."""
+    blocks, schema = Blocks(given.source, config.block_bytes), given.source.schema
+    bounds = bounds_of(schema, config.bounds, roles_in(schema, blocks.__iter__, config.bounds))
+    return blocks, dict(zip(schema.names, bounds, strict=True))
+
+
+def _widths(blocks: Blocks, names: list[str]) -> dict[str, float]:
     ranges = ranges_of(blocks, names)
-    return {name: abs(schema[name].scale) * found.width for name, found in ranges.items()}
+    return {name: abs(blocks.schema[name].scale) * found.width for name, found in ranges.items()}
 
 
 def _absolute(bound: ErrorBound, width: float) -> ErrorBound:
@@ -213,11 +216,8 @@ class _Curve:
 
 def _for_psnr(config: Config, given: Input, target: Target) -> BoundRules:
     """Return the bound of every variable: those that may lose something get a root mean square of errors."""
-    blocks = Blocks(given.source, config.block_bytes)
-    schema = given.source.schema
-    bounds = bounds_of(schema, config.bounds, roles_in(schema, blocks.__iter__, config.bounds))
-    named = dict(zip(schema.names, bounds, strict=True))
-    widths = _widths(blocks, schema, [name for name, bound in named.items() if bound.kind != "lossless"])
+    blocks, named = _stated(given, config)
+    widths = _widths(blocks, [name for name, bound in named.items() if bound.kind != "lossless"])
     return BoundRules(
         tuple((name, with_psnr(bound, widths.get(name, 0.0), target.value)) for name, bound in named.items())
     )

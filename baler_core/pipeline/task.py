@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Layout, with_events
 from baler_core.plugin.interfaces import NO_HINTS, Hints, Training
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 # Larger blocks are not coded whole by every candidate: a part of them tells which is smallest.
 SAMPLE_BYTES = 12 << 20

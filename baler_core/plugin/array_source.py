@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from baler_core.data.block import make_block
+from baler_core.data.block import Block, make_block
 from baler_core.data.variables import Schema, Variable, leading_dimension
 from baler_core.plugin.reading import Source
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 
 class ArraySource(Source):

@@ -7,42 +7,28 @@ import os
 import traceback
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from importlib import import_module
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal, TypeVar, cast
-
-import pluggy
+from typing import Any, Literal, cast
 
 from baler_core import __version__
 from baler_core.data.arithmetic import FUNCTIONS, Function
 from baler_core.data.formulas import Formula
 from baler_core.data.variables import Schema
 from baler_core.errors import DataError, PluginError, did_you_mean
-from baler_core.plugin import hookspecs
 from baler_core.plugin.folders import is_marked
+from baler_core.plugin.hooks import KINDS, Kind, named_offers, offered_by
 from baler_core.plugin.installed import entries
 from baler_core.plugin.interfaces import Component, Loss, Metric, Model, Preprocessor
 from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.published import install_for, published_suffix
 from baler_core.plugin.quantity import Quantity
 from baler_core.plugin.reading import Categories, Reader
-from baler_core.plugin.signatures import check_signatures
 
 CORE, CORE_MODULE = "baler-core", "baler_core"
-Kind = Literal["reader", "preprocessor", "model", "loss", "metric", "quantity", "object"]
 logger = logging.getLogger(__name__)
-KINDS: dict[Kind, type[Component]] = {
-    "reader": Reader,
-    "preprocessor": Preprocessor,
-    "model": Model,
-    "loss": Loss,
-    "metric": Metric,
-    "quantity": Quantity,
-    "object": ObjectKind,
-}
-ComponentClass = TypeVar("ComponentClass", bound=Component)
 
 
 @dataclass(frozen=True)
@@ -257,37 +243,52 @@ def load_plugins(
     PluginError
         In strict mode, for the first broken plugin.
     """
-    disabled = {name.strip() for name in os.environ.get("BALER_DISABLE_PLUGINS", "").split(",") if name.strip()}
-    strict = os.environ.get("BALER_STRICT_PLUGINS", "") not in ("", "0")
     registry = Registry()
     if packages is not None and core is not None and set(packages) <= {CORE}:
-        plugin = import_module(f"{CORE_MODULE}.builtin")
-        named = _named(plugin, core)
+        named = named_offers(import_module(f"{CORE_MODULE}.builtin"), core)
         if named is not None:  # nothing else that is installed matters
             registry.plugins.append(PluginStatus("core", CORE, __version__, "loaded"))
             registry.offer_all(named, CORE, __version__)
             return registry
-    for entry, (package, package_version) in entries():
-        if packages is not None and package not in packages and package != CORE:
-            continue
-        if entry.name in disabled and entry.name != "core":
-            registry.plugins.append(PluginStatus(entry.name, package, package_version, "disabled"))
-            continue
-        try:
-            plugin = entry.load()
-            named = None if package != CORE or core is None else _named(plugin, core)
-            offered = _offered(plugin, entry.name, tuple(kinds)) if named is None else named
-        except Exception as error:
-            problem = f"{type(error).__name__}: {error}"
-            if strict:
-                message = f"plugin {entry.name!r} of {package} {package_version} is broken: {problem}"
-                raise PluginError(message) from error
-            registry.plugins.append(PluginStatus(entry.name, package, package_version, "broken", problem))
-            continue
-        registry.plugins.append(PluginStatus(entry.name, package, package_version, "loaded"))
-        registry.offer_all(offered, package, package_version)
+    for entry, origin in entries():
+        if packages is None or origin[0] in {*packages, CORE}:
+            _load(entry, origin, registry, kinds, core if origin[0] == CORE else None)
     _warn_of_hidden(registry)
     return registry
+
+
+def _load(
+    entry: EntryPoint,
+    origin: tuple[str, str],
+    registry: Registry,
+    kinds: Collection[Kind],
+    named: Collection[tuple[Kind, str]] | None,
+) -> None:
+    """Add what an entry point offers to a registry, and how loading it went.
+
+    Parameters
+    ----------
+    named
+        Of its components only these, where it says which module each is in.
+    """
+    disabled = {name.strip() for name in os.environ.get("BALER_DISABLE_PLUGINS", "").split(",")} - {"core"}
+    strict = os.environ.get("BALER_STRICT_PLUGINS", "") not in ("", "0")
+    status = PluginStatus(entry.name, *origin, "loaded")
+    if entry.name in disabled:
+        registry.plugins.append(replace(status, state="disabled"))
+        return
+    try:
+        plugin = entry.load()
+        found = None if named is None else named_offers(plugin, named)
+        offered = offered_by(plugin, entry.name, tuple(kinds)) if found is None else found
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}"
+        if strict:
+            raise PluginError(f"plugin {entry.name!r} of {' '.join(origin)} is broken: {problem}") from error
+        registry.plugins.append(replace(status, state="broken", problem=problem))
+        return
+    registry.plugins.append(status)
+    registry.offer_all(offered, *origin)
 
 
 def plugin_at_fault(error: BaseException) -> str | None:
@@ -327,58 +328,3 @@ def _warn_of_hidden(registry: Registry) -> None:
                     offer.version,
                     CORE,
                 )
-
-
-@lru_cache(maxsize=256)
-def _offered(plugin: Any, name: str, kinds: tuple[Kind, ...]) -> tuple[tuple[Kind, type[Component]], ...]:
-    """Call the hooks of a plugin, and check what they return: once in a process, so that small files take less time."""
-    manager = pluggy.PluginManager("baler")
-    manager.add_hookspecs(hookspecs)
-    manager.register(plugin, name)
-    _refuse_misspelt(plugin)
-    manager.check_pending()
-    offered: list[tuple[Kind, type[Component]]] = []
-    for kind in kinds:
-        base = KINDS[kind]
-        for classes in getattr(manager.hook, f"baler_{_plural(kind)}")():
-            offered.extend((kind, _checked(component, kind, base)) for component in classes)
-    return tuple(offered)
-
-
-def _named(plugin: Any, wanted: Collection[tuple[Kind, str]]) -> list[tuple[Kind, type[Component]]] | None:
-    """Import some components of the core, without those beside them; None if it does not say where they are."""
-    places: dict[str, dict[str, str]] = getattr(plugin, "PLACES", {})
-    if any(name not in places.get(kind, {}) for kind, name in wanted):
-        return None
-    return [(kind, _checked(plugin.component_at(places[kind][name]), kind, KINDS[kind])) for kind, name in wanted]
-
-
-def _plural(kind: Kind) -> str:
-    return {"loss": "losses", "quantity": "quantities"}.get(kind, f"{kind}s")
-
-
-def _refuse_misspelt(plugin: object) -> None:
-    """Functions named like a hook that no hook has: forgotten markers and typing mistakes."""
-    hooks = [f"baler_{_plural(kind)}" for kind in KINDS]
-    for name in vars(plugin):
-        value = getattr(plugin, name)
-        if not name.startswith("baler_") or not callable(value) or isinstance(value, type):
-            continue
-        if name not in hooks:
-            raise PluginError(f"{name!r} is not a hook. {did_you_mean(name, hooks)}")
-        if not hasattr(value, "baler_impl"):
-            raise PluginError(f"{name!r} lacks the marker @hookimpl (from baler_core)")
-
-
-def _checked(component: Any, kind: Kind, base: type[ComponentClass]) -> type[ComponentClass]:
-    """A class as a hook must return it."""
-    if not (isinstance(component, type) and issubclass(component, base)):
-        raise PluginError(f"{component!r} is not a subclass of baler_core.{base.__name__}")
-    if not isinstance(getattr(component, "name", None), str) or not component.name:
-        raise PluginError(f"the {kind} class {component.__name__} has no name")
-    missing: Iterable[str] = getattr(component, "__abstractmethods__", frozenset())
-    if missing:
-        raise PluginError(f"the {kind} class {component.__name__} lacks {', '.join(sorted(missing))}")
-    if issubclass(component, Model):
-        check_signatures(component)
-    return component

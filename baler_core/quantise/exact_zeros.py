@@ -5,24 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xxhash
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance, usable
 from baler_core.data.part import Part
 from baler_core.data.sides import specials_of, zero_of
 from baler_core.data.variables import Layout, Variable
-from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.masks import decode_classes, encode_classes
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import FormatError
+from baler_core.quantise.positions import pack_positions, unpack_positions
 from baler_core.quantise.settle import SIGN_SHARE
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 ZERO_STREAM = "0"
 # How the zeros are told: all values within a band but those listed; those listed; a mask of the whole variable.
@@ -176,7 +173,7 @@ def _planes(shape: tuple[int, ...]) -> tuple[int, int, int]:
 
 
 def _listed(positions: np.ndarray) -> bytes:
-    return write_varint(positions.size) + pack_integers(np.diff(positions, prepend=0))
+    return write_varint(positions.size) + pack_positions(positions)
 
 
 def _digest(mask: np.ndarray) -> bytes:
@@ -279,7 +276,4 @@ def _told(
 
 def _positions(reader: ByteReader, size: int) -> np.ndarray:
     count = reader.varint(size + 1)
-    positions = np.cumsum(unpack_integers(reader.rest(), count))
-    if count and not (positions[0] >= 0 and positions[-1] < size and (np.diff(positions) > 0).all()):
-        raise FormatError(f"{reader.what} lie outside it")
-    return positions
+    return unpack_positions(reader.rest(), count, size, reader.what)

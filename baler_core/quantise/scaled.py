@@ -5,11 +5,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.entropy.integers import estimated_bytes, pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, unzigzag, write_sized, write_varint, zigzag
@@ -17,9 +16,6 @@ from baler_core.errors import FormatError
 from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.lattice_fit import fit_lattice
 from baler_core.quantise.own_steps import from_codes, own_points, to_codes
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 
 @dataclass(frozen=True)

@@ -10,22 +10,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.part import Part
 from baler_core.data.sides import Edge, Zero, beside, edges_of, specials_of, touching, zeros_of
 from baler_core.data.variables import Layout
-from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import FormatError
+from baler_core.quantise.positions import pack_positions, unpack_positions
 from baler_core.quantise.sign_flags import pack_flags, unpack_flags
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 SETTLE_STREAM = "~"
 NONE, ALL, LISTED, FLAGGED = range(4)
@@ -281,7 +278,7 @@ def _how(rule: Rule, x: np.ndarray, y: np.ndarray, variable: int, place: int, to
     if not must.any():
         return Applied(variable, place, NONE, nothing)
     listed = positions[must]
-    packed = pack_integers(np.diff(listed, prepend=0))
+    packed = pack_positions(listed)
     if not rule.for_sign and _EXACT_BYTES * int(must_not.sum()) < len(packed):
         return Applied(variable, place, ALL, nothing)
     if rule.for_sign:
@@ -392,9 +389,7 @@ def _read(data: bytes, layout: Layout) -> Iterator[Applied]:
             variable = layout.variables[number]
             size = math.prod(layout.shape(variable))
             count = reader.varint(size + 1)
-            positions = np.cumsum(unpack_integers(reader.sized(), count))
-            if count and not (positions[0] >= 0 and positions[-1] < size and (np.diff(positions) > 0).all()):
-                raise FormatError(f"the settled values of {variable.name!r} lie outside it")
+            positions = unpack_positions(reader.sized(), count, size, f"the settled values of {variable.name!r}")
         elif mode == FLAGGED:
             packed = reader.sized()
         yield Applied(number, rule, mode, positions, packed)

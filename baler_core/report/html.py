@@ -52,6 +52,7 @@ def render(results: Results, figures: Figures, *, undrawn: Sequence[str] = ()) -
         judged=[row for row in rows if row.variable.changed],
         words=VERDICTS,
         levels={variable.name: variable for variable in results.variables},
+        unheld=[one for one in results.derived if one.unheld is not None],
         summary=summary(results),
         overall=overall(results),
         bars=_bars(results),

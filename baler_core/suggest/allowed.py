@@ -13,6 +13,7 @@ from baler_core.data.noise import noise_of, noise_of_tiles
 from baler_core.data.patterns import variable_meant
 from baler_core.data.variables import Variable
 from baler_core.pipeline.noise_bounds import has_tiles
+from baler_core.suggest.own_errors import smallest
 
 
 def allowed_in(bound: str, variable: Variable, physical: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -20,13 +21,20 @@ def allowed_in(bound: str, variable: Variable, physical: Mapping[str, np.ndarray
 
     float64, the shape of the values; 0 or NaN where nothing is allowed.
     """
-    stated = ErrorBound.parse(yaml.safe_load(bound))
+    return _allowed(ErrorBound.parse(yaml.safe_load(bound)), variable, physical)
+
+
+def _allowed(stated: ErrorBound, variable: Variable, physical: Mapping[str, np.ndarray]) -> np.ndarray:
     values = physical[variable.name]
     with np.errstate(all="ignore"):
         if stated.formula:
             formula = parse_arithmetic(stated.formula)
             meant = {word: str(variable_meant(word, variable.name, physical)) for word in formula.names}
-            return np.abs(formula.evaluate({word: physical[name] for word, name in meant.items()}))
+            parents = {word: smallest(physical[name], values.shape) for word, name in meant.items()}
+            found = np.abs(formula.evaluate(parents))
+            if stated.other is None:
+                return found
+            return np.where(np.isfinite(found) & (found > 0), found, _allowed(stated.other, variable, physical))
         if stated.kind == "noise":
             return stated.value * _noise(variable, values)
         if stated.kind == "abs":

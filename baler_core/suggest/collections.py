@@ -48,11 +48,14 @@ def by_collection(schema: Schema, proposals: Mapping[str, Proposal], roles: Mapp
     """
     open_ = [v for v in schema.variables if _may_lose(v)]
     needed = _needed(schema, proposals)
-    entries, done = _endings(open_, proposals)
-    for prefix, members in _families(v for v in open_ if v.name not in done).items():
-        if any(proposals[v.name].is_lossy for v in members):
-            entries += _of_collection(prefix, members, proposals, needed)
-    return [*_missed(entries, schema, proposals, roles), *entries]
+    found = []
+    for inside in (False, True):
+        entries, done = _endings(open_, proposals)
+        for prefix, members in _families((v for v in open_ if v.name not in done), inside=inside).items():
+            if any(proposals[v.name].is_lossy for v in members):
+                entries += _of_collection(prefix, members, proposals, needed)
+        found.append([*_missed(entries, schema, proposals, roles), *entries])
+    return min(found, key=len)
 
 
 def _needed(schema: Schema, proposals: Mapping[str, Proposal]) -> set[str]:
@@ -108,12 +111,19 @@ def _endings(variables: Sequence[Variable], proposals: Mapping[str, Proposal]) -
     return entries, done
 
 
-def _families(variables: Iterable[Variable]) -> dict[str, list[Variable]]:
-    """Variables by all that stands before the first `_`, `/` or `.` of their names, that mark included."""
+def _families(variables: Iterable[Variable], *, inside: bool) -> dict[str, list[Variable]]:
+    """Variables by what their names begin with: the outermost group (`flow/`), else up to the first `_` or `.` (`Jet_`).
+
+    Parameters
+    ----------
+    inside
+        Whether collections in a group stand for themselves (`Events/Jet_`).
+    """
     families: dict[str, list[Variable]] = {}
     for variable in variables:
-        match = re.match(r"[^_/.]+[_/.]", variable.name)
-        families.setdefault(match[0] if match else variable.name, []).append(variable)
+        group, slash, own = variable.name.rpartition("/") if inside else ("", "", variable.name)
+        match = re.match(r"[^/]+/|[^_.]+[_.]", own)
+        families.setdefault(group + slash + (match[0] if match else own), []).append(variable)
     return families
 
 

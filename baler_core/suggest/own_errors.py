@@ -19,6 +19,8 @@ from baler_core.suggest.proposal import LOSSLESS, Proposal, absolute
 _OF_COLUMN, _OF_PLANE = 0.1, 0.25
 # Of the values, so many must have an error: a column that is mostly empty says nothing about the others.
 _MOSTLY = 0.5
+# Where more than this part of the values have no error, the bound that the others had without errors holds for these.
+_LACKING = 0.05
 # More errors than upper, lower and their mean belong to something else.
 _MOST = 3
 
@@ -41,12 +43,12 @@ def errors_of(
     if own is None:
         return []
     found = []
-    for plane, measure in error_planes(schema, name, beside):
+    for plane, measure in error_planes(schema, name, beside, several=True):
         errors = Errors(plane, measure)
         values = physical.get(plane)
-        if values is None or values.shape != own.shape:
+        if values is None or values.shape[: own.ndim] != own.shape:
             continue
-        sizes = errors.sizes(values[np.isfinite(own)])
+        sizes = errors.sizes(smallest(values, own.shape)[np.isfinite(own)])
         if sizes.size < max(1.0, _MOSTLY * np.isfinite(own).sum()):
             continue
         if measure == "sigma" or own.ndim < 2 or agrees_with_noise(sizes, noise_of(own).sigma):
@@ -56,28 +58,57 @@ def errors_of(
 
 
 def of_own_errors(
-    errors: Sequence[Errors], physical: Mapping[str, np.ndarray], rounding: float, *, is_plane: bool
+    errors: Sequence[Errors],
+    values: np.ndarray,
+    physical: Mapping[str, np.ndarray],
+    rounding: float,
+    *,
+    is_plane: bool,
+    share_otherwise: float = 0.0,
 ) -> Proposal | None:
     """Return the proposal of a tenth of each value's error, of a quarter for planes; None where the names allow no formula.
 
     Parameters
     ----------
+    values
+        Of the variable itself, float64.
     rounding
         How far the variable's type rounds its values: what is finer keeps them exact.
+    share_otherwise
+        What part of themselves values without an error may lose, if these are more than a few; none if it is 0.
     """
     share = _OF_PLANE if is_plane else _OF_COLUMN
     formula = _formula(errors, share)
     if formula is None:
         return None
-    sizes = np.concatenate([one.sizes(physical[one.name]) for one in errors])
+    found = {one.name: smallest(physical[one.name], values.shape) for one in errors}
+    sizes = np.concatenate([one.sizes(found[one.name]) for one in errors])
     common = float(np.median(sizes))
     names = " and ".join(one.name.rpartition("/")[2] for one in errors)
     if share * common < rounding:
         return Proposal(LOSSLESS, f"common errors, {common:.3g} in {names}, are finer than its numbers")
     part = "a quarter" if is_plane else "a tenth"
-    which = "each value's error" if len(errors) == 1 else "the smaller of each value's errors"
+    is_one = len(errors) == 1 and physical[errors[0].name].shape == values.shape
+    which = "each value's error" if is_one else "the smaller of each value's errors"
     reason = f"{part} of {which}, in {names} (commonly {common:.3g})"
+    known = np.isfinite(values)
+    with_errors = known & np.all([np.isfinite(found[one.name]) & (found[one.name] != 0) for one in errors], axis=0)
+    lacking = 1 - int(np.count_nonzero(with_errors)) / max(1, int(np.count_nonzero(known)))
+    if share_otherwise and lacking > _LACKING:
+        reason += f"; {lacking:.0%} have none"
+        allowed = share_otherwise * float(np.median(np.abs(values[known & ~with_errors])))
+        # Values without an error lose no more than the others commonly do.
+        other = f"{{rel: {share_otherwise:.1e}}}" if allowed <= share * common else absolute(share * common)
+        return Proposal(f"{{abs: {quoted(formula)}, else: {other.replace('e-0', 'e-')}}}", reason, is_below_noise=True)
     return Proposal(f"{{abs: {quoted(formula)}}}", reason, is_below_noise=True)
+
+
+def smallest(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the smallest size of the errors of each value, of a shape; NaN if any is missing. One of each as it is."""
+    if values.shape == shape:
+        return values
+    with np.errstate(all="ignore"):
+        return np.asarray(np.abs(values).reshape(*shape, -1).min(axis=-1))
 
 
 def of_significance(variable: Variable, physical: Mapping[str, np.ndarray]) -> Proposal | None:

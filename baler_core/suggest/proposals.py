@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import yaml
 
 from baler_core.data.bounds import usable
+from baler_core.data.error_bound import LOSSLESS as LOSSLESS_BOUND
+from baler_core.data.error_bound import ErrorBound
 from baler_core.data.noise import Noise, noise_of
 from baler_core.data.roles import GRID_AXIS, LONG_LIST, SINGLE, Finding, lists_in_rows, roles_of
 from baler_core.data.sentinels import sentinels_in
@@ -40,6 +44,13 @@ _OF_SPREAD = 0.02
 # A series whose noise is more than half of its spread, and that lies within ten times its noise of zero, is none: quantities
 # of events drawn from exponential, normal and uniform distributions have 0.9 to 1.1, and lie within five.
 _OF_DRAWS, _FAR_OFF = 0.5, 10.0
+# Groups and trees of what was set, not measured: in files of ATLAS, of simulations, of instruments.
+_SETTINGS_GROUPS = re.compile(r"(?i)_?(?:meta[_ -]?data|config(?:uration)?s?|settings|provenance)")
+_SETTINGS = "it describes the data"
+# Dimensions along which neighbours are other realizations of the same thing: their differences are no noise.
+_DRAWS = re.compile(
+    r"(?i)(?:\w+_)?(?:samples?|realizations?|realisations?|ensembles?|members?|draws?|chains?|walkers?)(?:_\w+)?"
+)
 _FINE_STRUCTURE = "a field with fine structure, which may be noise"
 # Where a bound of a kind does harm, one that is finer by these factors may not.
 _FINER, _MORE_BITS = (0.3, 0.1), (2, 3)
@@ -87,15 +98,18 @@ def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str,
     kept |= {
         v.name: Proposal(LOSSLESS, f"fewer than {_FEWEST} values") for v in schema.variables if _is_tiny(v, schema)
     }
+    kept |= {v.name: Proposal(LOSSLESS, "no values") for v in schema.variables if v.dims and not schema.nbytes(v)}
+    kept |= {v.name: Proposal(LOSSLESS, _SETTINGS) for v in schema.variables if _is_setting(v.name)}
     kept = {name: proposal for name, proposal in kept.items() if not seen.roles.get(name, Finding()).is_exact}
     return {v.name: kept[v.name] if v.name in kept else _weighed(_proposal(v, seen), v, seen) for v in schema.variables}
 
 
 def _seen(schema: Schema, values: Mapping[str, np.ndarray]) -> Seen:
     roles = roles_of(schema, values)
+    beside = errors_beside(schema.names)
+    values = _same_rows(values, beside)
     physical = {v.name: _physical(values[v.name], v) for v in schema.variables if v.is_numeric and v.name in values}
     series = {v.dims[0] for v in schema.variables if len(v.dims) == 1 and _is_time_axis(v, roles, physical)}
-    beside = errors_beside(schema.names)
     errors = {v.name: errors_of(schema, v.name, physical, beside) for v in schema.variables if _may_lose(v)}
     names = frozenset(name.rpartition("/")[2] for name in schema.names)
     return Seen(
@@ -108,6 +122,22 @@ def _seen(schema: Schema, values: Mapping[str, np.ndarray]) -> Seen:
         frozenset(error.name for found in errors.values() for error in found),
         lists_in_rows(schema),
     )
+
+
+def _same_rows(values: Mapping[str, np.ndarray], beside: Mapping[str, Sequence[Errors]]) -> dict[str, np.ndarray]:
+    """Values without rows that are not known of their errors too: of those with several errors fewer rows are read."""
+    found = dict(values)
+    for name, errors in beside.items():
+        known = [one.name for one in errors if one.name in values and values[one.name].ndim > 1]
+        if name in found and found[name].ndim and known:
+            rows = min(len(found[one]) for one in (name, *known))
+            found |= {one: found[one][:rows] for one in (name, *known)}
+    return found
+
+
+def _is_setting(name: str) -> bool:
+    """Whether the group of a variable says that it describes the data: conditions, settings, how they were made."""
+    return any(_SETTINGS_GROUPS.fullmatch(part) for part in name.split("/")[:-1])
 
 
 def _may_lose(variable: Variable) -> bool:
@@ -129,7 +159,7 @@ def _proposal(variable: Variable, seen: Seen) -> Proposal:
     is_grid = _is_grid(variable, values, seen)
     by_error = None
     if not is_uncertainty and values is not None:
-        by_error = _below_errors(variable, seen, is_grid=is_grid) or of_significance(variable, seen.physical)
+        by_error = _below_errors(variable, values, seen, is_grid=is_grid) or of_significance(variable, seen.physical)
     in_series = variable.dims[0] in seen.series and values is not None and values.ndim == 1
     by_noise = _below_noise(values, variable, seen) if finding.is_guess and in_series else None
     if finding.is_exact and not (finding.is_guess and (by_error or by_noise)):
@@ -143,10 +173,10 @@ def _proposal(variable: Variable, seen: Seen) -> Proposal:
     if not by_kind.is_lossy:
         return by_error or by_kind
     has_zeros = is_grid and "exactly 0" in by_kind.reason
-    stated = recommendation(variable, seen.names)
+    stated = recommendation(variable, seen.names, values)
     by_noise = None if has_zeros else _finer_of(by_noise, stated, variable, seen)
-    if by_noise is not None and is_grid and by_kind.bound == FIELDS and not _is_white(variable, seen):
-        by_noise = _finer_of(by_noise, replace(by_kind, reason=_FINE_STRUCTURE), variable, seen)
+    if by_noise is not None and is_grid and by_kind.bound == FIELDS and _may_be_structure(variable, seen):
+        by_noise = _finer_of(by_noise, _of_seen_range(values), variable, seen)
     return by_error or by_noise or stated or by_kind
 
 
@@ -235,8 +265,25 @@ def _finer(proposal: Proposal) -> list[Proposal]:
     return [replace(proposal, bound=bound.replace("e-0", "e-").replace("e+0", "e+")) for bound in bounds]
 
 
+def _of_seen_range(values: np.ndarray | None) -> Proposal:
+    """A share of the range of the first values, which other values of the file would only widen."""
+    known = values[np.isfinite(values)] if values is not None else np.zeros(0)
+    width = float(np.ptp(known)) if known.size else 0.0
+    share = float(yaml.safe_load(FIELDS)["range"])
+    return Proposal(absolute(share * width) if width > 0 else FIELDS, _FINE_STRUCTURE)
+
+
+def _may_be_structure(variable: Variable, seen: Seen) -> bool:
+    """Whether the noise of a field may be fine structure: neighbours have something in common, or it is weather.
+
+    What varies between neighbours of a field of the atmosphere or the sea is clouds and eddies, however coarse its grid.
+    """
+    on_earth = any(seen.roles.get(dim, Finding()).role == "position" for dim in variable.dims)
+    return bool(variable.standard_name) or on_earth or not _is_white(variable, seen)
+
+
 def _is_white(variable: Variable, seen: Seen) -> bool:
-    """Whether the noise of a field cannot be fine structure, since neighbours have nothing in common."""
+    """Whether neighbours in a field have nothing in common."""
     values = seen.physical[variable.name]
     return _noise_seen(values, variable, stored_coarsely(variable, seen.stored[variable.name], values)).is_white
 
@@ -252,11 +299,15 @@ def _is_tiny(variable: Variable, schema: Schema) -> bool:
     return variable.is_numeric and 1 < schema.nbytes(variable) // variable.numpy_dtype.itemsize < _FEWEST
 
 
-def _below_errors(variable: Variable, seen: Seen, *, is_grid: bool) -> Proposal | None:
-    """A share of each value's own error, where there are errors beside it."""
+def _below_errors(variable: Variable, values: np.ndarray, seen: Seen, *, is_grid: bool) -> Proposal | None:
+    """A share of each value's own error, where there are errors beside it; where many have none, what suits its kind."""
     errors = seen.errors.get(variable.name, ())
-    rounding = _rounding(seen.physical[variable.name], variable)
-    return of_own_errors(errors, seen.physical, rounding, is_plane=is_grid) if errors else None
+    if not errors:
+        return None
+    by_kind = ErrorBound.parse(yaml.safe_load(of_column(variable, values).bound)) if not is_grid else LOSSLESS_BOUND
+    part = by_kind.value if by_kind.kind == "rel" else 0.0
+    rounding = _rounding(values, variable)
+    return of_own_errors(errors, values, seen.physical, rounding, is_plane=is_grid, share_otherwise=part)
 
 
 def _rounding(values: np.ndarray, variable: Variable) -> float:
@@ -269,7 +320,7 @@ def _rounding(values: np.ndarray, variable: Variable) -> float:
 
 def _below_noise(values: np.ndarray | None, variable: Variable, seen: Seen) -> Proposal | None:
     """A quarter of the noise, if there is any beyond the rounding of the numbers as they are stored."""
-    if values is None or not np.isfinite(values).any():
+    if values is None or not np.isfinite(values).any() or any(map(_DRAWS.fullmatch, variable.dims[-2:])):
         return None
     noise = _noise_seen(values, variable, stored_coarsely(variable, seen.stored[variable.name], values))
     if not noise.is_noise or (values.ndim == 1 and _are_draws(values, noise)):

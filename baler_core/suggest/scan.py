@@ -8,12 +8,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from baler_core.config import Config
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import BoundRules, usable
 from baler_core.data.derived import DerivedRule
 from baler_core.data.error_bound import ErrorBound
@@ -30,9 +29,6 @@ from baler_core.pipeline.sampling import sampled
 from baler_core.pipeline.targets import own_bounds, quickly
 from baler_core.plugin.registry import Registry
 from baler_core.suggest.scan_derived import DerivedScan, Quantities
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 TOGETHER_BYTES, ALONE_BYTES = 2_000_000, 500_000
 # Factors on the stated bounds.

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from baler_core.data.block import Block
 from baler_core.data.derived import DerivedRule
 from baler_core.derived.quantities import Derived, Surroundings, arrays_of, bind_rules, coordinates_of
 from baler_core.pipeline.input import Input
 from baler_core.plugin.registry import Registry
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 
 @dataclass(frozen=True)

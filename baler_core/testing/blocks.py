@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.data.block import make_block
+from baler_core.data.block import Block, make_block
 from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Layout, Variable
 from baler_core.format.arrays import encode_state
 from baler_core.pipeline.guarantee import restored_arrays
 from baler_core.plugin.interfaces import NO_HINTS, Model, State, Streams, Training
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 MEMORY = 1 << 28
 

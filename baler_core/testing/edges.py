@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.data.block import make_block, values_of
+from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Layout, Variable
 from baler_core.format.arrays import decode_state
 from baler_core.pipeline.guarantee import find_corrections
 from baler_core.plugin.interfaces import Model, Training
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
-
 from baler_core.testing.blocks import MEMORY, coded, decoded
 
 NUMBER_TYPES = (

@@ -7,11 +7,11 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.objects import Columns
 from baler_core.data.variables import Json, Schema
@@ -22,12 +22,8 @@ from baler_core.plugin.array_source import ArraySource
 from baler_core.plugin.interfaces import Model, State, Training
 from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.reading import Reader
-from baler_core.testing.damage import ODD, containers, damaged, forge
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
-
 from baler_core.testing.blocks import MEMORY, coded, decoded, difficult_blocks
+from baler_core.testing.damage import ODD, containers, damaged, forge
 
 _BLOCK = 1 << 20
 _LONG = 80

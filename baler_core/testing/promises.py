@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.data.block import make_block, values_of
+from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.part import Part
 from baler_core.data.variables import Layout, Variable, leading_slices
@@ -15,10 +14,6 @@ from baler_core.format.arrays import decode_state, encode_state
 from baler_core.pipeline.guarantee import find_corrections
 from baler_core.plugin.interfaces import Metric, Model, Preprocessor, State, Streams, Tolerances, Training
 from baler_core.plugin.reading import Reader, Source
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
-
 from baler_core.testing.blocks import MEMORY, coded, decoded, difficult_blocks
 
 _BLOCK = 1 << 20

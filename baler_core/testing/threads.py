@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.data.block import make_block, values_of
+from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import GroupKind, Layout, Variable
 from baler_core.format.arrays import decode_state, encode_state
 from baler_core.machine.threads import one_thread
 from baler_core.plugin.interfaces import NO_HINTS, Model, Streams, Tolerances, Training
 from baler_core.testing.blocks import MEMORY, fit
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 _BLOCKS = 4
 _THREADS = 4

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.comparison import is_measured, pair_values
 from baler_core.data.running_statistics import Moments
 from baler_core.data.variables import Variable
 from baler_core.plugin.interfaces import Metric, MetricResult
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 
 class MeanBias(Metric):

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.comparison import is_measured, measured
 from baler_core.data.patterns import matching_names
 from baler_core.data.variables import Variable
 from baler_core.plugin.interfaces import Metric, Options
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 SMALLEST = 11
 """Planes with fewer rows or columns are left out: vectors in the rows of a table, thin strips."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from baler_core.builtin.metrics.spread import SpreadMetric
+from baler_core.data.block import Block
 from baler_core.data.comparison import Pairs
 from baler_core.data.variables import Variable
 from baler_core.plugin.interfaces import MetricResult
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 
 class Residual(SpreadMetric):

@@ -5,19 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.comparison import Pairs, is_measured, pair_values
 from baler_core.data.running_statistics import Moments, Sample, sample_size
 from baler_core.data.variables import Variable
 from baler_core.plugin.interfaces import Metric, MetricResult, Options
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 _QUANTILES = {"p05": 0.05, "median": 0.5, "p95": 0.95}
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, SupportsBytes
+from typing import ClassVar, SupportsBytes
 
 import numpy as np
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.part import Part
 from baler_core.data.variables import GroupKind, Layout, Variable
 from baler_core.entropy.bytes import squeeze, unsqueeze
@@ -16,9 +16,6 @@ from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import FormatError
 from baler_core.format.ranged import RangeReader
 from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Streams, Tolerances
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 BYTES, CELLS, DICTIONARY = range(3)
 

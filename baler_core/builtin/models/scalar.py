@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, SupportsBytes
+from typing import ClassVar, SupportsBytes
 
 import numpy as np
 from pydantic import Field as Option
@@ -18,7 +18,7 @@ from baler_core.builtin.models.scalar_sharing import (
     choose_sharing,
 )
 from baler_core.builtin.models.scalar_streams import digest_of, joined_digests, restored
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.part import Part
 from baler_core.data.variables import GroupKind, Layout
@@ -40,9 +40,6 @@ from baler_core.quantise.scaled import (
     estimated_in_steps,
     scale_needs,
 )
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 # Values of the piece that an estimate looks at; of the beginning of a row; and the share of rows that are usually distinct.
 _PIECE = 1 << 16

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from baler_core.data.block import make_block, values_of
+from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.variables import Schema, Variable, select_names
 from baler_core.errors import DataError
 from baler_core.plugin.reading import Reader, Sink, Source
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 NAME = "whole_file"
 # Records of one byte, which no model takes for numbers.

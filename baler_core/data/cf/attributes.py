@@ -50,16 +50,17 @@ PRESSURES = ("pa", "hpa", "mb", "mbar", "bar", "millibar", "millibars")
 
 def described(attributes: Mapping[str, Any]) -> tuple[str, str]:
     """Return units and label of a variable, empty where the file has none."""
-    label = _word(attributes, "long_name") or _word(attributes, "standard_name")
-    return _word(attributes, "units"), label
+    label = text_of(attributes, "long_name") or text_of(attributes, "standard_name")
+    return text_of(attributes, "units"), label
 
 
 def standard_name(attributes: Mapping[str, Any]) -> str:
     """Return the CF standard name of a variable with its modifier, empty where the file has none."""
-    return " ".join(_word(attributes, "standard_name").split())
+    return " ".join(text_of(attributes, "standard_name").split())
 
 
-def _word(attributes: Mapping[str, Any], name: str) -> str:
+def text_of(attributes: Mapping[str, Any], name: str) -> str:
+    """Return an attribute, empty where there is none or it is no text."""
     value = attributes.get(name, "")
     return value if isinstance(value, str) else ""
 
@@ -77,17 +78,17 @@ def axis_role(dimension: str, coordinate: Mapping[str, Any]) -> str:
     str
         Empty if nothing tells. Source: CF conventions 1.11, chapter 4.
     """
-    units = _word(coordinate, "units").lower()
-    letter = _word(coordinate, "axis").lower()
+    units = text_of(coordinate, "units").lower()
+    letter = text_of(coordinate, "axis").lower()
     if letter in AXIS_LETTERS:
         return AXIS_LETTERS[letter]
-    standard = _word(coordinate, "standard_name")
+    standard = text_of(coordinate, "standard_name")
     if standard in ROLE_BY_STANDARD_NAME:
         return ROLE_BY_STANDARD_NAME[standard]
     if " since " in units:
         return "time"
     if units in NORTH or units in EAST:
         return "y" if units in NORTH else "x"
-    if _word(coordinate, "positive").lower() in ("up", "down") or units in PRESSURES:
+    if text_of(coordinate, "positive").lower() in ("up", "down") or units in PRESSURES:
         return "level"
     return ROLE_BY_NAME.get(dimension.rsplit("/", 1)[-1].lower(), "")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from baler_core.data.cf.attributes import DESCRIPTION, EAST, NORTH
+from baler_core.data.cf.attributes import DESCRIPTION, EAST, NORTH, text_of
 from baler_core.data.cf.special_values import SPECIAL
 from baler_core.data.variables import Role
 
@@ -164,8 +164,8 @@ def _parts_of_complex(variables: Mapping[str, Described]) -> set[str]:
 def _from_itself(variable: Described) -> tuple[Role, str] | None:
     """Return the role by its own attributes, unless another variable determines it better."""
     attributes = variable.attributes
-    units, standard, modifier = _text(attributes, "units"), *_standard_name(attributes)
-    axis, cf_role = _text(attributes, "axis").upper(), _text(attributes, "cf_role")
+    units, standard, modifier = text_of(attributes, "units"), *_standard_name(attributes)
+    axis, cf_role = text_of(attributes, "axis").upper(), text_of(attributes, "cf_role")
     if cf_role in CF_ROLES:
         return CF_ROLES[cf_role], f"cf_role {cf_role!r}"
     if modifier in MODIFIERS:
@@ -182,10 +182,10 @@ def _from_itself(variable: Described) -> tuple[Role, str] | None:
         if name in attributes:
             return "flag", f"has {name}"
     if "sample_dimension" in attributes:
-        return "count", f"counts the rows along {_text(attributes, 'sample_dimension')!r}"
+        return "count", f"counts the rows along {text_of(attributes, 'sample_dimension')!r}"
     for name in ("instance_dimension", "compress"):
         if name in attributes:
-            return "identifier", f"index into {_text(attributes, name)!r}"
+            return "identifier", f"index into {text_of(attributes, name)!r}"
     return None
 
 
@@ -194,13 +194,13 @@ def _pointed(variables: Mapping[str, Described]) -> dict[str, tuple[Role, str]]:
     found: dict[str, tuple[Role, str]] = {}
     for pointer, (role, reason) in POINTERS.items():
         for name, variable in variables.items():
-            for target in _targets(name, _text(variable.attributes, pointer), variables):
+            for target in _targets(name, text_of(variable.attributes, pointer), variables):
                 # a surface pressure in a formula is a field like others
                 if target != name and not (pointer == "formula_terms" and len(variables[target].dims) > 2):
                     found.setdefault(target, (role, reason.format(repr(name))))
     for name, variable in variables.items():
-        for target in _targets(name, _text(variable.attributes, "ancillary_variables"), variables):
-            label = _text(variables[target].attributes, "long_name").lower()
+        for target in _targets(name, text_of(variable.attributes, "ancillary_variables"), variables):
+            label = text_of(variables[target].attributes, "long_name").lower()
             if any(word in label for word in UNCERTAIN):
                 found.setdefault(target, ("uncertainty", f"ancillary variable of {name!r}, {label!r}"))
             elif variables[target].dtype[1:2] in "iub":
@@ -246,7 +246,7 @@ def _measured(variable: Described, scales: Set[str]) -> tuple[Role, str] | None:
         return "measured", "has units, and coordinates along each dimension"
     if telling is None or not variable.dims:
         return None
-    label = (_text(variable.attributes, "long_name") + _text(variable.attributes, "standard_name")).lower()
+    label = (text_of(variable.attributes, "long_name") + text_of(variable.attributes, "standard_name")).lower()
     if any(word in label for word in UNCERTAIN):
         return "uncertainty", f"has {telling}, and is called {label!r}"
     return "measured", f"has {telling}"
@@ -254,13 +254,8 @@ def _measured(variable: Described, scales: Set[str]) -> tuple[Role, str] | None:
 
 def _standard_name(attributes: Mapping[str, Any]) -> tuple[str, str]:
     """Standard name and modifier."""
-    words = _text(attributes, "standard_name").split()
+    words = text_of(attributes, "standard_name").split()
     return (words[0] if words else ""), (words[1] if len(words) > 1 else "")
-
-
-def _text(attributes: Mapping[str, Any], name: str) -> str:
-    value = attributes.get(name, "")
-    return value if isinstance(value, str) else ""
 
 
 def fitting_axes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:

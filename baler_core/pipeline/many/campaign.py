@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 from baler_core import __version__
 from baler_core.config.schema import ConfigFile, parse_size
-from baler_core.errors import BalerError, BoundBroken, ConfigError, DataError
+from baler_core.errors import BROKEN_BOUND, BalerError, BoundBroken, ConfigError, DataError
 from baler_core.machine.addresses import origin_of
 from baler_core.machine.disk import size_of
 from baler_core.machine.workers import Here, Processes, Submits, width_of
@@ -31,7 +31,7 @@ from baler_core.pipeline.many.merging import SharedList
 from baler_core.pipeline.many.schedule import TaskSchedule
 from baler_core.pipeline.many.short_tasks import ShortTasks
 from baler_core.pipeline.many.split import ListShare
-from baler_core.pipeline.many.task import BROKEN_BOUND, FileOutcome, FileTask, run_task
+from baler_core.pipeline.many.task import FileOutcome, FileTask, run_task
 from baler_core.pipeline.trained_lookup import checksum
 
 logger = logging.getLogger(__name__)
@@ -182,16 +182,10 @@ def run_campaign(
     tasks = _tasks(campaign)
     record = _ManifestInWork(campaign, tasks)
     try:
-        with ExitStack() as stack:
-            pool = executor or (stack.enter_context(Processes(workers)) if workers > 1 else None)
-            if isinstance(pool, Processes):
-                stack.push(pool.end_after)
-            schedule = _schedule(tasks, pool)
-            for outcome in schedule.outcomes():
+        with _pool(workers, executor) as pool:
+            for outcome in _outcomes(_schedule(tasks, pool), keep_going):
                 record.add(outcome)
                 tell(outcome, record.progress)
-                if outcome.state == "failed" and not keep_going:
-                    schedule.stop()
     finally:
         # After the workers have ended, since whoever writes into a folder removes what the dead have left there.
         manifest = record.write()
@@ -216,6 +210,19 @@ def refuse_failed(result: CampaignResult) -> None:
             raise BoundBroken(broken[0].problem)
         rest = "; run again to go on" if result.not_begun else ""
         raise DataError(f"{len(failed)} of {result.total} files failed{rest}. The first: {failed[0].problem}")
+
+
+def _pool(workers: int, executor: Submits | None) -> AbstractContextManager[Submits | None]:
+    """Return the executor that was given, or processes of ours; None where this process works alone."""
+    return nullcontext(executor) if executor is not None or workers == 1 else Processes(workers)
+
+
+def _outcomes(schedule: TaskSchedule, keep_going: bool) -> Iterator[FileOutcome]:
+    """Yield what became of files; after one has failed, begin no others, unless they are to go on."""
+    for outcome in schedule.outcomes():
+        yield outcome
+        if outcome.state == "failed" and not keep_going:
+            schedule.stop()
 
 
 def _schedule(tasks: Sequence[FileTask], pool: Submits | None) -> TaskSchedule:

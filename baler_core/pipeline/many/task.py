@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from baler_core import __version__
 from baler_core.config.arguments import config_of_arguments
-from baler_core.errors import BalerError, ConfigError, DataError
+from baler_core.errors import USER, BalerError, ConfigError, DataError
 from baler_core.format.file_info import read_info
 from baler_core.machine.disk import size_of, stamp_of
 from baler_core.pipeline.block_team import Team
@@ -21,7 +21,6 @@ from baler_core.pipeline.many.manifest import PartRecord
 from baler_core.pipeline.trained_lookup import checksum
 from baler_core.plugin.registry import load_plugins
 
-USER, BROKEN_BOUND, BUG = 1, 3, 70
 State = Literal["done", "skipped", "failed"]
 
 

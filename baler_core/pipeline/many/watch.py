@@ -14,12 +14,12 @@ from typing import Any
 
 from baler_core.config import Config
 from baler_core.config.inputs import split_name
-from baler_core.errors import BalerError
+from baler_core.errors import USER, BalerError
 from baler_core.machine.workers import Submits
 from baler_core.pipeline.compression import train
 from baler_core.pipeline.many.campaign import Campaign, run_campaign
 from baler_core.pipeline.many.drift import DataProfile, Drift, drift_between, profile_of
-from baler_core.pipeline.many.task import USER, FileOutcome
+from baler_core.pipeline.many.task import FileOutcome
 from baler_core.pipeline.replacing import refuse_other_name
 from baler_core.pipeline.trained_lookup import checksum
 from baler_core.plugin.registry import Registry

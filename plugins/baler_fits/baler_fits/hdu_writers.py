@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
-from baler_core import DataError, FormatError, Schema, Variable, values_of
+from baler_core import Block, DataError, FormatError, Schema, Variable, values_of
 from baler_fits.contents.fields import NotModelled, Unit, bytes_unit, unit_of
 from baler_fits.contents.hdus import data_size
 from baler_fits.contents.headers import Keywords
 from baler_fits.schema.skeleton import Bones
 from baler_fits.values.heap import MAX_UNUSED, places_in
 from baler_fits.values.numbers import to_stored
-
-if TYPE_CHECKING:
-    from baler_core import Block
 
 
 class HduTarget:

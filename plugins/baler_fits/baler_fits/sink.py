@@ -5,9 +5,9 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import BinaryIO, cast
 
-from baler_core import FormatError, Schema, Sink
+from baler_core import Block, FormatError, Schema, Sink
 from baler_fits.contents.hdus import padding_of, pieces_of
 from baler_fits.contents.headers import BLOCK, header_bytes
 from baler_fits.hdu_writers import HduTarget
@@ -15,9 +15,6 @@ from baler_fits.schema.differences import what_differs
 from baler_fits.schema.skeleton import DATA_PADDING, HEADER_PADDING, QUANTISATION, TRAILING, Bones, attached_name
 from baler_fits.values.checksums import has_checksums, with_checksums
 from baler_fits.values.packing import is_packing, write_packed
-
-if TYPE_CHECKING:
-    from baler_core import Block
 
 
 class FitsSink(Sink):

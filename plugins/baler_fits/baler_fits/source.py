@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core import DataError, Schema, Source, Variable, make_block, select_names
+from baler_core import Block, DataError, Schema, Source, Variable, make_block, select_names
 from baler_fits.contents.dimensions import Dimensions
 from baler_fits.contents.hdus import scan
 from baler_fits.contents.naming import apart, chosen_hdu, hdu_names, offered_names, refuse_aliases
@@ -18,9 +17,6 @@ from baler_fits.schema.skeleton import TRAILING, skeleton_of
 from baler_fits.schema.variables import CatalogueEntry, counts_of, enter
 from baler_fits.values.numbers import to_native
 from baler_fits.values.packing import open_plain
-
-if TYPE_CHECKING:
-    from baler_core import Block
 
 
 class FitsSource(Source):

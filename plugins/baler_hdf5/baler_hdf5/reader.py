@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
-from baler_core import Cut, DataError, Exported, FormatError, Options, Reader, Rounded, Schema, Shown, Sink, Source
-
-if TYPE_CHECKING:
-    from baler_core import Block
+from baler_core import (
+    Block,
+    Cut,
+    DataError,
+    Exported,
+    FormatError,
+    Options,
+    Reader,
+    Rounded,
+    Schema,
+    Shown,
+    Sink,
+    Source,
+)
 
 HDF4 = b"\x0e\x03\x13\x01"
 OLD_MATLAB = b"MATLAB 5"
@@ -27,21 +37,10 @@ class ReadingOptions(Options):
     )
 
 
-class Hdf5Reader(Reader):
-    """HDF5 files of any kind, MATLAB's since version 7.3 among them."""
+class _StoredAlike(Reader):
+    """What both readers do with a file whose schema is known: the skeleton tells the format."""
 
     Options = ReadingOptions
-
-    name = "hdf5"
-    summary = "HDF5: groups, datasets of any rank and type, attributes, dimension scales (h5py)"
-    suffixes: ClassVar[tuple[str, ...]] = (".h5", ".hdf5", ".he5", ".hdf", ".mat")
-
-    def open(self, path: Path, variables: Sequence[str] | None = None) -> Source:
-        """Open a file without reading values."""
-        from baler_hdf5.source import Hdf5Source
-
-        require_hdf5(path, first_bytes(path))
-        return Hdf5Source(path, variables, allow_missing=self.options.allow_missing)
 
     def create(self, path: Path, schema: Schema) -> Sink:
         """Start a file at `path` as `schema` describes it."""
@@ -64,10 +63,23 @@ class Hdf5Reader(Reader):
         return shown_file(schema)
 
 
-class NetcdfReader(Reader):
-    """NetCDF files: NetCDF-4 (which are HDF5) and the classic formats."""
+class Hdf5Reader(_StoredAlike):
+    """HDF5 files of any kind, MATLAB's since version 7.3 among them."""
 
-    Options = ReadingOptions
+    name = "hdf5"
+    summary = "HDF5: groups, datasets of any rank and type, attributes, dimension scales (h5py)"
+    suffixes: ClassVar[tuple[str, ...]] = (".h5", ".hdf5", ".he5", ".hdf", ".mat")
+
+    def open(self, path: Path, variables: Sequence[str] | None = None) -> Source:
+        """Open a file without reading values."""
+        from baler_hdf5.source import Hdf5Source
+
+        require_hdf5(path, first_bytes(path))
+        return Hdf5Source(path, variables, allow_missing=self.options.allow_missing)
+
+
+class NetcdfReader(_StoredAlike):
+    """NetCDF files: NetCDF-4 (which are HDF5) and the classic formats."""
 
     name = "netcdf"
     summary = "NetCDF-4 and classic NetCDF: dimensions, coordinates, packing and fill values kept"
@@ -85,31 +97,11 @@ class NetcdfReader(Reader):
         require_hdf5(path, start)
         return Hdf5Source(path, variables, allow_missing=self.options.allow_missing, netcdf=True)
 
-    def create(self, path: Path, schema: Schema) -> Sink:
-        """Start a file at `path` as `schema` describes it."""
-        return create_sink(path, schema)
-
-    def cut(self, schema: Schema, whole: Schema) -> Cut:
-        """Describe a file of fewer datasets or rows; coordinates come along."""
-        from baler_hdf5.schema.cutting import cut_file
-
-        return cut_file(schema, whole)
-
-    def exported(self, schema: Schema, lossy: Mapping[str, Rounded], sample: Block) -> Exported | None:
-        """Describe a file whose lossy datasets are in chunks, shuffled and deflated, which every HDF5 library reads."""
-        from baler_hdf5.schema.exporting import exported_file
-
-        return exported_file(schema, lossy)
-
     def finish_export(self, path: Path, schema: Schema, lossy: Mapping[str, Rounded]) -> None:
         """Say by attributes of the CF conventions that values were rounded."""
         from baler_hdf5.schema.exporting import note_quantization
 
         note_quantization(path, schema, {name: how for name, how in lossy.items() if how.step or how.bits})
-
-    def shown(self, schema: Schema) -> Shown | None:
-        """Return how netCDF4 and xarray show the file."""
-        return shown_file(schema)
 
 
 def first_bytes(path: Path) -> bytes:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core import FormatError, Schema, Sink, values_of
+from baler_core import Block, FormatError, Schema, Sink, values_of
 from baler_hdf5.contents.creation import access_properties
 from baler_hdf5.contents.datatypes import Json
 from baler_hdf5.contents.guard import refusing_damaged_records
@@ -18,9 +17,6 @@ from baler_hdf5.schema.skeleton import completed
 from baler_hdf5.values.elements import empty_elements, write_elements
 from baler_hdf5.values.fields import Field, element_size, fields_of, fits_shown, insert
 from baler_hdf5.values.unwritten import SparseRows
-
-if TYPE_CHECKING:
-    from baler_core import Block
 
 
 class Hdf5Sink(Sink):

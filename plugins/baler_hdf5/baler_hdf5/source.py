@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core import DataError, Source, Variable, make_block
+from baler_core import Block, DataError, Source, Variable, make_block
 from baler_hdf5.contents.creation import access_properties
 from baler_hdf5.contents.surroundings import read_surroundings
 from baler_hdf5.schema.datasets import StoredDataset
@@ -19,8 +19,6 @@ from baler_hdf5.values.fields import as_shown, element_size, extract
 
 if TYPE_CHECKING:
     import h5py
-
-    from baler_core import Block
 
 
 class Hdf5Source(Source):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from baler_core import ConfigError, DataError, look_up, matching_names
@@ -213,9 +212,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.parent.close()
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from baler_core import Cut, Exported, Formula, Options, Reader, Rounded, Schema, Sink, Source
-
-if TYPE_CHECKING:
-    from baler_core import Block
+from baler_core import Block, Cut, Exported, Formula, Options, Reader, Rounded, Schema, Sink, Source
 
 
 class RootOptions(Options):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from baler_core import FormatError, Schema, Sink, values_of
+from baler_core import Block, FormatError, Schema, Sink, values_of
 from baler_root.contents.branches import Branch
 from baler_root.contents.forms import leaves
 from baler_root.contents.objects import OBJECTS, STREAMERS, KeyRecord, keys_from_json
@@ -24,9 +24,6 @@ from baler_root.values.writing.folders import Folders
 from baler_root.values.writing.naming import name_file
 from baler_root.values.writing.records import Names, add_object
 from baler_root.values.writing.streamers import add_streamers
-
-if TYPE_CHECKING:
-    from baler_core import Block
 
 DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from baler_core import DataError, Source, Variable, make_block
+from baler_core import Block, DataError, Source, Variable, make_block
 from baler_root.contents.keys import Item, list_items, names_of_file
 from baler_root.contents.objects import carry, keys_to_json
 from baler_root.contents.patterns import PatternsOfTrees
@@ -19,9 +19,6 @@ from baler_root.schema.parts import TreeSchema, join_parts
 from baler_root.schema.tree_part import TreePart, TreeReading
 from baler_root.values.flatten import Arrays, take_apart
 from baler_root.values.reading import read_layouts
-
-if TYPE_CHECKING:
-    from baler_core import Block
 
 
 class RootSource(Source):
@@ -56,7 +53,7 @@ class RootSource(Source):
         for choice in choices:
             reading.add(choice, must=tree_name is not None and choice.prefix is not None)
         reading.patterns.refuse_unknown()
-        parts = self._parts = reading.parts
+        parts = reading.parts
         self.as_stored = [part.prefix + name for part in parts for name in part.as_stored]
         carried = carry(
             self._file,

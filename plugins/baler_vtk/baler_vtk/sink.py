@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core import FormatError, Schema, Sink, values_of
+from baler_core import Block, FormatError, Schema, Sink, values_of
 from baler_vtk.contents.xml_text import ArrayPlace
 from baler_vtk.skeleton import TEXT, Skeleton
 from baler_vtk.values.coding import encoded
-
-if TYPE_CHECKING:
-    from baler_core import Block
 
 
 class VtkSink(Sink):

@@ -6,17 +6,13 @@ import math
 import mmap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core import DataError, Role, Schema, Source, Variable, leading_slices, make_block, select_names
+from baler_core import Block, DataError, Role, Schema, Source, Variable, leading_slices, make_block, select_names
 from baler_vtk.contents.xml_text import ArrayPlace, XmlText, names_of, read_text
 from baler_vtk.skeleton import TEXT, Skeleton
 from baler_vtk.values.coding import decoded
-
-if TYPE_CHECKING:
-    from baler_core import Block
 
 _ROLES: dict[str, tuple[Role, str]] = {
     "Points": ("position", "points of the mesh"),

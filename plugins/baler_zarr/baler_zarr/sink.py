@@ -5,18 +5,14 @@ from __future__ import annotations
 import shutil
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from baler_core import FormatError, Schema, Sink, values_of
+from baler_core import Block, FormatError, Schema, Sink, values_of
 from baler_zarr.contents.arrays import arrays_of
 from baler_zarr.contents.codecs import objection
 from baler_zarr.schema.skeleton import FILES, MISSING, carried_files, checked_documents, missing_places
 from baler_zarr.values.elements import Field, fields_of
 from baler_zarr.values.opened import OpenArray, open_array
 from baler_zarr.values.writing import ArrayOutput
-
-if TYPE_CHECKING:
-    from baler_core import Block
 
 DAMAGE = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, OSError)
 

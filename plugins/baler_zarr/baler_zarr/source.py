@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core import DataError, Schema, Source, Variable, leading_slices, make_block, select_names
+from baler_core import Block, DataError, Schema, Source, Variable, leading_slices, make_block, select_names
 from baler_zarr.contents.arrays import ArrayRecord, arrays_of, documents_of, without
 from baler_zarr.contents.codecs import objection
 from baler_zarr.contents.store import open_store
@@ -19,9 +18,6 @@ from baler_zarr.schema.variables import variables_of
 from baler_zarr.values.elements import Field, fields_of, shown
 from baler_zarr.values.opened import OpenArray, open_array
 from baler_zarr.values.reading import Rows
-
-if TYPE_CHECKING:
-    from baler_core import Block
 
 # Files that are kept byte for byte are held in memory.
 MOST_CARRIED = 256 << 20

@@ -28,7 +28,7 @@ from baler_core.builtin.models.autoencoder.seeds import Judge, train_seeds
 from baler_core.builtin.models.autoencoder.storage import Measured, choose_storage
 from baler_core.builtin.models.autoencoder.training import seeded
 from baler_core.builtin.models.autoencoder.weights import SmallWeights, flat_weights, put_flat_weights
-from baler_core.data.block import make_block, values_of
+from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bounds import usable
 from baler_core.data.seeds import SeedSpread
 from baler_core.data.variables import Layout, Variable
@@ -41,7 +41,6 @@ from baler_core.quantise.residual import decode_residual, encode_residual
 if TYPE_CHECKING:
     import torch
 
-    from baler_core.data.block import Block
 
 # The former name of an option of autoencoders.
 LATENT_RATIO: Mapping[str, tuple[str, str]] = {

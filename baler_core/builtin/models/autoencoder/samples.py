@@ -5,18 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import ValueRange, usable, value_range
 from baler_core.data.variables import Layout, Variable
 from baler_core.errors import FormatError
 from baler_core.plugin.interfaces import Tolerances
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 SampleForm = Literal["row", "image"]
 # Outliers of later blocks must not drown a network.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,15 +12,12 @@ from baler_core.builtin.models.autoencoder.loop import History
 from baler_core.builtin.models.autoencoder.networks import NetworkPair, through
 from baler_core.builtin.models.autoencoder.samples import Normalisation, SampleForm, as_dtype, from_samples, to_samples
 from baler_core.builtin.models.autoencoder.training import loss_named, seeded, train_network
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.comparison import pair_values, responses
 from baler_core.data.running_statistics import Moments
 from baler_core.data.seeds import MeanOverSeeds, SeedSpread, VariableSpread
 from baler_core.data.variables import Layout, Variable
 from baler_core.plugin.interfaces import Tolerances, Training
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, SupportsBytes
+from typing import Any, ClassVar, SupportsBytes
 
 import numpy as np
 from pydantic import Field as Option
@@ -14,7 +14,7 @@ from pydantic import Field as Option
 from baler_core.builtin.models.fields.codec import FieldCodec, JointFields, Prepared
 from baler_core.builtin.models.fields.layout import Arrangement
 from baler_core.builtin.models.scalar import ScalarModel, estimated_size
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.part import Part
 from baler_core.data.variables import GroupKind, Layout, Variable
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint, write_varints
@@ -33,9 +33,6 @@ from baler_core.plugin.interfaces import (
     Tolerances,
     Training,
 )
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 STREAM = "fields"
 # Joint fields this much smaller than `scalar` is expected to make them, by pieces or by all values, need no exact comparison.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import SupportsBytes
 
 import numpy as np
@@ -54,27 +54,51 @@ class Stored:
 _LACKING = Stored(CONSTANT, b"")
 
 
-def encode_block(
-    values: Sequence[np.ndarray | None],
-    tolerances: Sequence[Tolerance],
-    plan: TablePlan,
-    contexts: int,
-    events: Events | None = None,
-    warm_start: WarmStart = COLD_START,
-    scales: Scales = NO_SCALES,
-) -> bytes:
+@dataclass(frozen=True)
+class BlockContext:
+    """What encoder and decoder of a row block both know.
+
+    Attributes
+    ----------
+    contexts
+        The effort of mixing.
+    events, scales
+        Of the rows.
+    warm_start
+        Rows whose symbols come before those of the block.
+    """
+
+    plan: TablePlan
+    contexts: int
+    events: Events | None = None
+    warm_start: WarmStart = COLD_START
+    scales: Scales = NO_SCALES
+
+    def part(self, rows: slice) -> BlockContext:
+        """Return the same for some of the rows."""
+        events = None if self.events is None else self.events.part(rows)
+        return replace(self, events=events, scales=self.scales.part(rows))
+
+    def begin(self, rows: int, columns: int) -> tuple[WarmStart, CodedColumns]:
+        """Return the rows to start with, if any, and the columns coded so far: none."""
+        warm_start = self.warm_start.where_it_pays(rows, self.events)
+        events = warm_start.and_then(self.events)
+        return warm_start, CodedColumns(warm_start.rows + rows, columns, events, self.plan.pointer)
+
+
+def encode_block(values: Sequence[np.ndarray | None], tolerances: Sequence[Tolerance], context: BlockContext) -> bytes:
     """Write the columns of a block (1-D arrays of equal length; None for one that this table lacks) as bytes."""
+    plan = context.plan
     rows = next(len(column) for column in values if column is not None)
-    warm_start = warm_start.where_it_pays(rows, events)
-    symbols, stored = all_symbols(values, tolerances, plan, scales)
-    coded_columns = CodedColumns(warm_start.rows + rows, len(values), warm_start.and_then(events), plan.pointer)
-    checksum = 0
+    symbols, stored = all_symbols(values, tolerances, plan, context.scales)
+    warm_start, coded_columns = context.begin(rows, len(values))
     for number in plan.order:
+        own = plan.columns[number]
         if number in symbols:
-            found, own = symbols[number], plan.columns[number]
-            checksum = zlib.crc32(found.values.astype("<i8").tobytes(), checksum)
-            stored[number] = _store(number, found, own, coded_columns, contexts, warm_start.of(number))
-        coded_columns.add(number, plan.columns[number], _values(symbols.get(number), warm_start.of(number)))
+            known = warm_start.of(number)
+            stored[number] = _store(number, symbols[number], own, coded_columns, context.contexts, known)
+        coded_columns.add(number, own, _values(symbols.get(number), warm_start.of(number)))
+    checksum = _checksum(symbols[number] for number in plan.order if number in symbols)
     columns = [stored.get(number, _LACKING) for number in range(len(values))]
     head = [c.method + 4 * bool(bytes(c.escapes)) for c in columns]
     sizes = []
@@ -129,15 +153,18 @@ def _values(symbols: Symbols | None, known: np.ndarray) -> np.ndarray | None:
     return None if symbols is None else np.concatenate([known, symbols.values])
 
 
+def _checksum(symbols: Iterable[Symbols]) -> int:
+    found = 0
+    for one in symbols:
+        found = zlib.crc32(one.values.astype("<i8").tobytes(), found)
+    return found
+
+
 def decode_block(
     data: SupportsBytes,
     rows: int,
     dtypes: Sequence[str],
-    plan: TablePlan,
-    contexts: int,
-    events: Events | None = None,
-    warm_start: WarmStart = COLD_START,
-    scales: Scales = NO_SCALES,
+    context: BlockContext,
     wanted: Collection[int] | None = None,
 ) -> dict[int, np.ndarray]:
     """Decode the restored columns.
@@ -155,26 +182,32 @@ def decode_block(
     FormatError
         If the bytes are damaged.
     """
+    plan = context.plan
     there = {number for number, dtype in enumerate(dtypes) if dtype}
     restored = there if wanted is None else columns_restored(plan, wanted) & there
     decoded = restored if wanted is None else columns_decoded(plan, restored) & there
     few = len(decoded) < _FEW_COLUMNS * len(dtypes)
     reader = RangeReader(data if few else bytes(data), "a block of a table")
     checksum = int.from_bytes(reader.take(4), "little")
-    symbols: dict[int, Symbols] = {}
-    warm_start = warm_start.where_it_pays(rows, events)
-    coded_columns = CodedColumns(warm_start.rows + rows, len(dtypes), warm_start.and_then(events), plan.pointer)
     stored = _read_columns(reader, len(dtypes), decoded)
-    found = 0
-    for number in (n for n in plan.order if n in decoded or n not in there):
-        column = plan.columns[number]
-        if number in there and stored[number].method != APART:
-            symbols[number] = _read(number, stored[number], column, coded_columns, contexts, warm_start.of(number))
-            found = zlib.crc32(symbols[number].values.astype("<i8").tobytes(), found)
-        coded_columns.add(number, column, _values(symbols.get(number), warm_start.of(number)))
-    if wanted is None and found != checksum:
+    symbols = _read_symbols(stored, rows, dtypes, context)
+    if wanted is None and _checksum(symbols.values()) != checksum:
         raise FormatError("a block of a table is damaged: the checksum of its restored integers is wrong")
-    return _restored(symbols, stored, rows, dtypes, plan, scales, restored)
+    return _restored(symbols, stored, rows, dtypes, context, restored)
+
+
+def _read_symbols(
+    stored: Mapping[int, Stored], rows: int, dtypes: Sequence[str], context: BlockContext
+) -> dict[int, Symbols]:
+    """Decode the columns that follow the plan, in its order, as each has earlier ones as contexts."""
+    symbols: dict[int, Symbols] = {}
+    warm_start, coded_columns = context.begin(rows, len(dtypes))
+    for number in (n for n in context.plan.order if n in stored or not dtypes[n]):
+        column, known = context.plan.columns[number], warm_start.of(number)
+        if number in stored and stored[number].method != APART:
+            symbols[number] = _read(number, stored[number], column, coded_columns, context.contexts, known)
+        coded_columns.add(number, column, _values(symbols.get(number), known))
+    return symbols
 
 
 def columns_restored(plan: TablePlan, wanted: Collection[int]) -> set[int]:
@@ -254,10 +287,10 @@ def _restored(
     stored: Mapping[int, Stored],
     rows: int,
     dtypes: Sequence[str],
-    plan: TablePlan,
-    scales: Scales,
+    context: BlockContext,
     wanted: Collection[int],
 ) -> dict[int, np.ndarray]:
+    plan = context.plan
     restored: dict[int, np.ndarray] = {}
     order = [*(j for j in range(len(dtypes)) if j not in plan.derived), *plan.derived]
     for number in (n for n in order if n in wanted):
@@ -265,7 +298,7 @@ def _restored(
             column = plan.columns[number]
             if not all(parent in restored for parent in column.derived_from):
                 raise FormatError("a block of a table is damaged: a column follows from one that is not there")
-            tolerance = None if column.own_steps is None else scales.of(number, restored)
+            tolerance = None if column.own_steps is None else context.scales.of(number, restored)
             restored[number] = to_values(symbols[number], column, restored, tolerance)
         else:
             reader = ByteReader(bytes(stored[number].data), "a column of a table")

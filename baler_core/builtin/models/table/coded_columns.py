@@ -98,7 +98,7 @@ class CodedColumns:
     def _parent(self, number: int, source: ColumnSource, plan: ColumnPlan) -> ParentColumn:
         if source.column == number and not source.of_event:
             nothing = np.zeros(self.rows, np.int64)
-            return ParentColumn(nothing, nothing, _bins(plan) + 1, own=self.rows_at(source.place))
+            return ParentColumn(nothing, nothing, plan.bins + 1, own=self.rows_at(source.place))
         return self.known(source.number(self.columns))
 
     def rows_at(self, place: int) -> np.ndarray:
@@ -143,7 +143,3 @@ class CodedColumns:
         part._plans, part._pointer, part._pointed = self._plans, self._pointer, self._pointed[:rows]
         part._known = {n: replace(k, values=k.values[:rows], bins=k.bins[:rows]) for n, k in self._known.items()}
         return part
-
-
-def _bins(plan: ColumnPlan) -> int:
-    return 0 if plan.marginal is None else plan.marginal.bins

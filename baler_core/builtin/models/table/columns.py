@@ -57,19 +57,27 @@ def own_codes(
 
 
 def _values_by_own(
-    symbols: Symbols, plan: ColumnPlan, steps: OwnSteps, restored: Mapping[int, np.ndarray], tolerance: Tolerance
+    symbols: Symbols, plan: ColumnPlan, steps: OwnSteps, restored: Mapping[int, np.ndarray], tolerance: Tolerance | None
 ) -> np.ndarray:
-    each = steps.rounded(tolerance).each
+    each = None if tolerance is None else steps.rounded(tolerance).each
     if each is None or len(each) != len(symbols.values):
         raise FormatError("a column of a table counts in steps that follow from nothing")
-    specials, low = len(plan.lattice.specials), plan.symbols.low
-    dtype = np.dtype(plan.lattice.dtype)
-    special = np.where(symbols.values < low + specials, symbols.values - low + 1, 0)
-    escaped = symbols.values == low - 1
+    special = _specials(symbols, plan)
+    codes, dtype = np.where(special > 0, 0, symbols.values), np.dtype(plan.lattice.dtype)
+    return _with_specials(from_codes(codes, each, steps.points, dtype, steps.centre(restored)), special, symbols, plan)
+
+
+def _specials(symbols: Symbols, plan: ColumnPlan) -> np.ndarray:
+    """Return which special value each symbol stands for, counted from 1; 0 for numbers."""
+    low = plan.symbols.low
+    return np.where(symbols.values < low + len(plan.lattice.specials), symbols.values - low + 1, 0)
+
+
+def _with_specials(values: np.ndarray, special: np.ndarray, symbols: Symbols, plan: ColumnPlan) -> np.ndarray:
+    """Put special values and escaped ones where they belong, in `values`, which are returned."""
+    escaped = symbols.values == plan.symbols.low - 1
     if int(escaped.sum()) != len(symbols.escapes):
         raise FormatError(f"a column of a table has {len(symbols.escapes)} escapes for {int(escaped.sum())} places")
-    codes = np.where(special > 0, 0, symbols.values)
-    values = from_codes(codes, each, steps.points, dtype, steps.centre(restored))
     for index, value in enumerate(plan.lattice.specials):
         values[special == index + 1] = value
     values[escaped] = plan.lattice.restore(symbols.escapes)
@@ -81,8 +89,6 @@ def to_values(
 ) -> np.ndarray:
     """Return restored values from symbols; the tolerance is needed where the plan has steps of their own."""
     if plan.own_steps is not None:
-        if tolerance is None:
-            raise FormatError("a column of a table counts in steps that follow from nothing")
         return _values_by_own(symbols, plan, plan.own_steps, restored, tolerance)
     if plan.relation is None:
         return plan.lattice.restore(plan.symbols.backward(symbols))
@@ -135,15 +141,7 @@ def _nudged(
 
 def _values_by_residual(symbols: Symbols, plan: ColumnPlan, prediction: Prediction) -> np.ndarray:
     assert plan.steps is not None
-    specials, low = len(plan.lattice.specials), plan.symbols.low
-    stated = np.where(symbols.values < low + specials, symbols.values - low + 1, 0)
-    escaped = symbols.values == low - 1
-    if int(escaped.sum()) != len(symbols.escapes):
-        raise FormatError(f"a column of a table has {len(symbols.escapes)} escapes for {int(escaped.sum())} places")
     foreseen = (symbols.values == 0) & (prediction.special > 0)
-    special = np.where(foreseen, prediction.special, stated)
+    special = np.where(foreseen, prediction.special, _specials(symbols, plan))
     values = restore(np.where(special > 0, 0, symbols.values), prediction, plan.lattice, plan.steps)
-    for index, value in enumerate(plan.lattice.specials):
-        values[special == index + 1] = value
-    values[escaped] = plan.lattice.restore(symbols.escapes)
-    return values
+    return _with_specials(values, special, symbols, plan)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, SupportsBytes
+from typing import Any, ClassVar, Literal, SupportsBytes
 
 import numpy as np
 from pydantic import Field
 
-from baler_core.builtin.models.table.blocks import COLD_START, all_symbols, decode_block, encode_block
+from baler_core.builtin.models.table.blocks import COLD_START, BlockContext, all_symbols, decode_block, encode_block
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.known_names import KnownNames, names_of
 from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
@@ -18,16 +18,13 @@ from baler_core.builtin.models.table.row_blocks import RowBlock, cut_rows, join_
 from baler_core.builtin.models.table.sample import TableSample, gather
 from baler_core.builtin.models.table.trials import TableEffort
 from baler_core.builtin.models.table.warm_start import WarmStart, chosen_pieces, read_warm_start
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.part import Part
 from baler_core.data.variables import GroupKind, Layout
 from baler_core.errors import FormatError
 from baler_core.machine.threads import in_parallel
 from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Options, State, Streams, Tolerances, Training
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 SHORT_ROWS = 1 << 16
 EFFORTS = {
@@ -119,16 +116,15 @@ class TableModel(Model):
         values = [None if v is None else values_of(block, v.name) for v in columns]
         limits = [Tolerance("exact") if v is None else tolerances[v.name] for v in columns]
         effort, events = EFFORTS[self.options.effort], _events(layout)
-        scales = scales_of(learned.names.names, tolerances)
         (rows,) = layout.shape(layout.variables[0])
         primer = learned.primer if hints.by_reference else COLD_START
+        context = BlockContext(
+            learned.plan, effort.contexts, events, primer, scales_of(learned.names.names, tolerances)
+        )
 
         def coded(rows: slice) -> RowBlock:
-            own = None if events is None else events.part(rows)
             part = [None if v is None else v[rows] for v in values]
-            return RowBlock(
-                rows, encode_block(part, limits, learned.plan, effort.contexts, own, primer, scales.part(rows))
-            )
+            return RowBlock(rows, encode_block(part, limits, context.part(rows)))
 
         def encoded(most: int) -> Streams:
             return join_blocks(in_parallel(coded, cut_rows(rows, events, most)))
@@ -162,14 +158,14 @@ class TableModel(Model):
         learned = self._learned_for(layout)
         names, found = learned.names.names, learned.names.found_in(layout)
         dtypes = ["" if v is None else v.dtype for v in found]
-        contexts, events = EFFORTS[self.options.effort].contexts, _events(layout)
         scales = scales_of(names, tolerances) if wanted is None else NO_SCALES
+        contexts = EFFORTS[self.options.effort].contexts
+        context = BlockContext(learned.plan, contexts, _events(layout), learned.primer, scales)
         numbers = None if wanted is None else [number for number, name in enumerate(names) if name in wanted]
 
         def restored(part: RowBlock) -> dict[int, np.ndarray]:
-            own, count = None if events is None else events.part(part.rows), part.rows.stop - part.rows.start
-            known = scales.part(part.rows)
-            return decode_block(part.data, count, dtypes, learned.plan, contexts, own, learned.primer, known, numbers)
+            count = part.rows.stop - part.rows.start
+            return decode_block(part.data, count, dtypes, context.part(part.rows), numbers)
 
         (length,) = layout.shape(layout.variables[0])
         blocks = split_blocks(streams, length)

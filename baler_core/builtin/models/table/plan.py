@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -78,6 +79,11 @@ class ColumnPlan:
     own_steps: OwnSteps | None = None
 
     @property
+    def bins(self) -> int:
+        """How many bins the symbols have; 0 where these are not mixed."""
+        return 0 if self.marginal is None else self.marginal.bins
+
+    @property
     def is_derived(self) -> bool:
         """Whether values follow from restored ones of other columns."""
         return self.relation is not None or self.own_steps is not None
@@ -142,7 +148,7 @@ def plan_to_bytes(plan: TablePlan) -> bytes:
 def _column_numbers(column: ColumnPlan) -> list[int]:
     symbols, marginal = column.symbols, column.marginal
     found = [KINDS.index(symbols.kind), zigzag(symbols.low), symbols.high - symbols.low, len(symbols.dictionary)]
-    found += [0 if marginal is None else marginal.bins]
+    found += [column.bins]
     if marginal is not None:
         found += [
             int(column.packed) + 2 * _references_number(column.references),
@@ -300,43 +306,46 @@ def _read_column(lattice: Lattice, numbers: ByteReader, extra: ByteReader, array
     if not -LARGEST < low <= high < LARGEST:
         raise FormatError(f"{numbers.what} is damaged: symbols from {low} to {high}")
     words = numbers.varint(_MOST_WORDS)
-    bins = numbers.varint(_MOST_KNOTS)
-    parents: tuple[int, ...] = ()
-    inner, packed, looked, network, looks_back = 0, 1, parents, None, 0
-    if bins:
-        looks_back, packed = divmod(numbers.varint(2 << len(REFERENCES)), 2)
-        inner = numbers.varint(9)
-        if bins << inner > _MOST_DECISIONS:
-            raise FormatError(f"{numbers.what} is damaged: {bins} bins are halved {inner} times")
-        parents = tuple(numbers.varint(sources(count)) for _ in range(numbers.varint(9)))
-        looked = tuple(numbers.varint(count) for _ in range(numbers.varint(count + 1)))
-        width = numbers.varint(MOST_WIDE + 1)
-        if width:
-            seen = tuple(numbers.varint(count) for _ in range(numbers.varint(MOST_COLUMNS + 1)))
-            if not seen:
-                raise FormatError(f"{numbers.what} is damaged: a network looks at nothing")
-            network = arrays.networks.network(seen, width)
+    mixed = _read_mixed(numbers, arrays, count) if (bins := numbers.varint(_MOST_KNOTS)) else _UNMIXED
+    if bins << mixed.inner > _MOST_DECISIONS:
+        raise FormatError(f"{numbers.what} is damaged: {bins} bins are halved {mixed.inner} times")
     symbols = SymbolMap(kind, low, high, arrays.dictionary(words))
     if (kind == "dictionary") != (words > 0) or (words and (low, high) != (0, words - 1)):
         raise FormatError(f"{numbers.what} is damaged: a dictionary does not fit its symbols")
     marginal = arrays.marginal(bins, low, high) if bins else None
     relation, steps, own_steps = _read_relation(extra, count)
-    references = tuple(place for k, place in enumerate(REFERENCES) if looks_back >> k & 1)
-    predictor = arrays.predictor(looked)
-    return ColumnPlan(
-        lattice,
-        symbols,
-        marginal,
-        parents,
-        inner,
-        bool(packed),
-        predictor,
-        network,
-        relation,
-        steps,
-        references,
-        own_steps,
-    )
+    references = tuple(place for k, place in enumerate(REFERENCES) if mixed.references >> k & 1)
+    predictor = arrays.predictor(mixed.looked)
+    coded = marginal, mixed.parents, mixed.inner, mixed.packed, predictor, mixed.network
+    return ColumnPlan(lattice, symbols, *coded, relation, steps, references, own_steps)
+
+
+class _Mixed(NamedTuple):
+    """How the symbols of a column are mixed, as it is stored: columns looked at have no weights yet."""
+
+    references: int = 0
+    packed: bool = True
+    inner: int = 0
+    parents: tuple[int, ...] = ()
+    looked: tuple[int, ...] = ()
+    network: Network | None = None
+
+
+_UNMIXED = _Mixed()
+
+
+def _read_mixed(numbers: ByteReader, arrays: _Arrays, count: int) -> _Mixed:
+    references, packed = divmod(numbers.varint(2 << len(REFERENCES)), 2)
+    inner = numbers.varint(9)
+    parents = tuple(numbers.varint(sources(count)) for _ in range(numbers.varint(9)))
+    looked = tuple(numbers.varint(count) for _ in range(numbers.varint(count + 1)))
+    network = None
+    if width := numbers.varint(MOST_WIDE + 1):
+        seen = tuple(numbers.varint(count) for _ in range(numbers.varint(MOST_COLUMNS + 1)))
+        if not seen:
+            raise FormatError(f"{numbers.what} is damaged: a network looks at nothing")
+        network = arrays.networks.network(seen, width)
+    return _Mixed(references, bool(packed), inner, parents, looked, network)
 
 
 def _read_relation(extra: ByteReader, count: int) -> tuple[Relation | None, Steps | None, OwnSteps | None]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,14 +12,11 @@ from baler_core.builtin.models.table.contexts.symbols import SymbolMap
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.relations.scales import NO_SCALES, Scales, scales_of
 from baler_core.builtin.models.table.relations.search import SampledColumn
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.variables import Layout, event_lengths
 from baler_core.machine.threads import in_parallel
 from baler_core.plugin.interfaces import Tolerances
 from baler_core.quantise.lattice_fit import fit_lattice
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 MOST_ROWS = 1 << 17
 """Rows of the sample."""

@@ -95,7 +95,7 @@ def _run(
     advised = len(context.mixture.weights) > 0
     tree = grow_tree(marginal)
     if contexts == 1:
-        _run_fast(coder, symbols, marginal, tree, parents, warm_up)
+        _run_fast(coder, symbols, tree, parents, warm_up)
         return
     nodes = len(tree.splits) + (marginal.bins << plan.inner)
     # where a network has spoken, it leaves contexts little to add
@@ -130,7 +130,6 @@ def _selectors(parents: Sequence[ParentColumn], rows: int) -> Selectors:
 def _run_fast(
     coder: Coder,
     symbols: np.ndarray,
-    marginal: Marginal,
     tree: BinTree,
     parents: Sequence[ParentColumn],
     warm_up: WarmUp,

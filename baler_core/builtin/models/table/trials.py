@@ -111,14 +111,14 @@ class ColumnTrial:
         if self.head.rows < _SHORT and len(depths) > 1:
             depths = [depths[self._is_uneven(number, plan)]]
         for candidate in depths:
-            bytes_ = self._size(number, candidate) + _KNOT_BYTES * _bins(plan) * share
+            bytes_ = self._size(number, candidate) + _KNOT_BYTES * plan.bins * share
             if bytes_ >= size:  # what is deeper still is no better
                 break
             best, size = candidate, bytes_
         predictor = None if self.scatter is None else self.scatter.predictor(number, earlier)
         if predictor is not None:
             candidate = replace(best, predictor=predictor)
-            bytes_ = self._size(number, candidate) + (_bins(plan) * _KNOT_BYTES + _weight_bytes(predictor)) * share
+            bytes_ = self._size(number, candidate) + (plan.bins * _KNOT_BYTES + _weight_bytes(predictor)) * share
             if bytes_ < size:
                 best, size = candidate, bytes_
         best, size = self._with_network(number, best, size, share)
@@ -135,7 +135,7 @@ class ColumnTrial:
         network = self.networks.get(number)
         if network is None:
             return plan, size
-        fixed = len(networks_to_bytes([network])) + len(network.columns) + _bins(plan) * _KNOT_BYTES
+        fixed = len(networks_to_bytes([network])) + len(network.columns) + plan.bins * _KNOT_BYTES
 
         def sized(candidate: ColumnPlan) -> float:
             weights = 0.0 if candidate.predictor is None else _weight_bytes(candidate.predictor)
@@ -223,10 +223,6 @@ def _log_products(counts: np.ndarray, first: float) -> np.ndarray:
     """Return the sum of log(first + i) for i below each count (integers, any shape): float64."""
     steps = np.concatenate([[0.0], np.cumsum(np.log(first + np.arange(int(counts.max(initial=0)))))])
     return np.asarray(steps[counts])
-
-
-def _bins(plan: ColumnPlan) -> int:
-    return 0 if plan.marginal is None else plan.marginal.bins
 
 
 def _weight_bytes(predictor: Predictor) -> float:

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from baler_core.builtin.objects.numpy_arrays import ALONE, NumpyArrays
 from baler_core.builtin.readers.numpy.npy_array import ArrayForm, split_fields
 from baler_core.builtin.readers.numpy.sinks import NpzSink
-from baler_core.data.block import make_block, values_of
+from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.variables import Json, Schema, Variable
 from baler_core.errors import DataError
 from baler_core.plugin.reading import Categories, Cut, Reader, Sink, Source
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 PARTS = "a part"
 # How much larger texts may become that are all as long as the longest.

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from baler_core.builtin.readers.numpy.npy_array import ArrayForm, ArrayRows, split_fields
-from baler_core.data.block import make_block
+from baler_core.data.block import Block, make_block
 from baler_core.data.variables import Json, Schema, Variable, select_names
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 
 def arrays_schema(forms: Sequence[ArrayForm], skeleton: dict[str, Json]) -> Schema:

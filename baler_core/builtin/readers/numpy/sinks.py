@@ -8,18 +8,15 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import numpy as np
 
 from baler_core.builtin.readers.numpy.npy_array import ArrayForm, join_fields, write_header
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.variables import Schema
 from baler_core.errors import FormatError
 from baler_core.plugin.reading import Sink
-
-if TYPE_CHECKING:
-    from baler_core.data.block import Block
 
 _PIECE = 1 << 22
 # Members of more bytes are described by 64-bit numbers.

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core import Variable, values_of
-
-if TYPE_CHECKING:
-    from baler_core import Block
+from baler_core import Block, Variable, values_of
 
 
 def is_image(variable: Variable) -> bool:

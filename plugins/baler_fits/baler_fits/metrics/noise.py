@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_core import Metric, MetricResult, Variable
+from baler_core import Block, Metric, MetricResult, Variable
 from baler_fits.metrics.images import pairs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from baler_core import Block
 
 # Pixel histograms run from -10 to 10,000 times the noise about the median, in steps even in asinh.
 EDGES = np.sinh(np.linspace(np.arcsinh(-10.0), np.arcsinh(1.0e4), 141))

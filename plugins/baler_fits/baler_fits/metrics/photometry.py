@@ -9,14 +9,13 @@ import numpy as np
 from pydantic import Field
 
 import baler_core
-from baler_core import Metric, MetricResult, Variable
+from baler_core import Block, Metric, MetricResult, Variable
 from baler_fits.metrics.images import pairs
 from baler_fits.metrics.source_finding import aperture_fluxes, find_sources, ring_reach, sky
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from baler_core import Block
 
 MAGNITUDE = 2.5 / np.log(10)
 

@@ -9,14 +9,12 @@ import numpy as np
 from pydantic import Field
 
 import baler_core
-from baler_core import Metric, MetricResult, Variable
+from baler_core import Block, Metric, MetricResult, Variable
 from baler_fits.metrics.images import pairs
 from baler_fits.metrics.source_finding import Sources, find_sources, sky
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from baler_core import Block
 
 
 class SourceCountsOptions(baler_core.Options):

@@ -82,10 +82,7 @@ def aperture_fluxes(image: np.ndarray, y: np.ndarray, x: np.ndarray, radius: flo
         float64, shape (sources,), units of the image times pixels; NaN where the circle holds a NaN or the ring
         nothing else.
     """
-    reach = ring_reach(radius)
-    dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    distance = np.hypot(dy, dx)
-    circle, ring = distance <= radius, (distance >= 1.5 * radius) & (distance <= 2.5 * radius)
+    reach, (circle, ring) = ring_reach(radius), circle_and_ring(radius)
     fluxes = np.full(len(y), np.nan)
     for n, (row, column) in enumerate(zip(y, x, strict=True)):
         stamp = image[row - reach : row + reach + 1, column - reach : column + reach + 1]
@@ -93,6 +90,13 @@ def aperture_fluxes(image: np.ndarray, y: np.ndarray, x: np.ndarray, radius: flo
         if background.size:
             fluxes[n] = stamp[circle].sum() - np.median(background) * np.count_nonzero(circle)
     return fluxes
+
+
+def circle_and_ring(radius: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return which pixels about a source are of its aperture, and which of the ring for the background: boolean (y, x)."""
+    reach = ring_reach(radius)
+    distance = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1])
+    return distance <= radius, (distance >= 1.5 * radius) & (distance <= 2.5 * radius)
 
 
 def ring_reach(radius: float) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from baler_core import Around, Cells, ConfigError, Quantity
-from baler_fits.metrics.source_finding import find_sources, ring_reach, sky
+from baler_fits.metrics.source_finding import circle_and_ring, find_sources, ring_reach, sky
 
 RADIUS, THRESHOLD = 4.0, 5.0
 SOURCES = "(sources)"
@@ -95,8 +95,5 @@ def _number(parts: Sequence[Cells], place: int, default: float) -> float:
 
 
 def _offsets(radius: float) -> tuple[np.ndarray, np.ndarray]:
-    reach = ring_reach(radius)
-    dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    distance = np.hypot(dy, dx)
-    ring = (distance >= 1.5 * radius) & (distance <= 2.5 * radius)
-    return np.stack([dy[distance <= radius], dx[distance <= radius]]), np.stack([dy[ring], dx[ring]])
+    circle, ring = (np.stack(np.nonzero(inside)) - ring_reach(radius) for inside in circle_and_ring(radius))
+    return circle, ring

@@ -67,13 +67,16 @@ def enter(
     for n, name in taken.items():
         one = unit.fields[n]
         if one.pointer is None or one.dtype == "bytes":
-            axes = dimensions.shared(
-                row, [f"{row}:{axis}:{length}" for axis, length in enumerate(one.shape)], one.shape
-            )
+            axes = [_element_axis(row, axis, length, dimensions) for axis, length in enumerate(one.shape)]
             values[n] = _variable(name, one, (row, *axes), _role_of(content, place, one))
         else:
             values[n], counts[n] = _jagged(place, n, name, row, dimensions, CatalogueEntry(content, values, counts))
     return CatalogueEntry(content, values, counts)
+
+
+def _element_axis(row: str, axis: int, length: int, dimensions: Dimensions) -> str:
+    """Name an axis of the arrays in a column: the same for values and for their errors, of which each has several."""
+    return dimensions.shared(row, [f"{row}:{axis}:{length}"], [length])[0]
 
 
 def _variable(

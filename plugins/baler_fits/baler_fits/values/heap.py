@@ -1,4 +1,4 @@
-"""Arrays of variable length: where they lie in a table's heap, and where they will lie in the restored one."""
+"""Find where arrays of variable length lie in a table's heap, and where they will lie in the restored one."""
 
 from __future__ import annotations
 

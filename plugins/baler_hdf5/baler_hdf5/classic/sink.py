@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core import FormatError, Schema, Sink, values_of
+from baler_core import Block, FormatError, Schema, Sink, values_of
 from baler_hdf5.classic.header import ClassicVariable, end_of_values, parse_header
 from baler_hdf5.contents.guard import refusing_damaged_records
 from baler_hdf5.contents.surroundings import TRAILING
 from baler_hdf5.values.fields import as_shown, fits_shown
-
-if TYPE_CHECKING:
-    from baler_core import Block
 
 # Space that a header may leave between itself and the values.
 LARGEST_GAP = 2**26

@@ -6,11 +6,12 @@ import mmap
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from baler_core import (
+    Block,
     CfDescribed,
     DataError,
     Role,
@@ -29,9 +30,6 @@ from baler_hdf5.contents.surroundings import TRAILING, read_behind
 from baler_hdf5.schema.datasets import StoredDataset, select
 from baler_hdf5.schema.dimensions import DatasetDimensions
 from baler_hdf5.values.fields import Field, as_shown
-
-if TYPE_CHECKING:
-    from baler_core import Block
 
 
 class ClassicSource(Source):

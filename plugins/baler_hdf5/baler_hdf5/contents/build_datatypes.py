@@ -1,4 +1,4 @@
-"""HDF5 datatypes from the JSON records that `datatypes` makes."""
+"""Build HDF5 datatypes from the JSON records that `datatypes` makes."""
 
 from __future__ import annotations
 

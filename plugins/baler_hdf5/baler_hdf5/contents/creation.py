@@ -142,7 +142,7 @@ def _text_dtype(record_type: Json) -> np.dtype[Any]:
     return h5py.string_dtype("utf-8" if record_type["utf8"] else "ascii")
 
 
-def build_creation(record: Json, tid: h5t.TypeID, *, with_filters: bool = True) -> h5p.PropDCID:
+def build_creation(record: Json, *, with_filters: bool = True) -> h5p.PropDCID:
     """Return the creation property list of a record; a filter this HDF5 library cannot write is left off."""
     from h5py import h5d, h5p
 

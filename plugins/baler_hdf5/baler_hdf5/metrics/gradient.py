@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from baler_core import Metric, MetricResult, Options, Variable
+from baler_core import Block, Metric, MetricResult, Options, Variable
 from baler_hdf5.metrics.difference import Difference
 from baler_hdf5.metrics.physical import fields_of_block
 from baler_hdf5.metrics.velocity import derivative
-
-if TYPE_CHECKING:
-    from baler_core import Block
 
 
 class GradientOptions(Options):

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core import Variable, matching_names, values_of
-
-if TYPE_CHECKING:
-    from baler_core import Block
+from baler_core import Block, Variable, matching_names, values_of
 
 
 def physical(values: np.ndarray, variable: Variable) -> np.ndarray:

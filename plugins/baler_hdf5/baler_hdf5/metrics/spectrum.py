@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from baler_core import Metric, MetricResult, Options, Variable
+from baler_core import Block, Metric, MetricResult, Options, Variable
 from baler_hdf5.metrics.physical import fields_of_block
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from baler_core import Block
 
 SMALLEST = 8
 # Wavenumbers with less than this part of the strongest one's energy are not compared: there is nothing but rounding.

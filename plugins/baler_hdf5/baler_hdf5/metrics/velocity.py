@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from baler_core import DataError, Metric, MetricResult, Options, Variable, did_you_mean, values_of
+from baler_core import Block, DataError, Metric, MetricResult, Options, Variable, did_you_mean, values_of
 from baler_hdf5.metrics.difference import Difference
 from baler_hdf5.metrics.physical import physical
 from baler_hdf5.metrics.spool import Spool
@@ -17,7 +17,6 @@ from baler_hdf5.metrics.spool import Spool
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from baler_core import Block
 
 AXES = ("x", "y", "z")
 

@@ -26,7 +26,7 @@ def cut_file(schema: Schema, whole: Schema) -> Cut:
             "classic NetCDF files are restored whole: open_file, or open and to_netcdf, gives a part of one"
         )
     entries = [completed(record) for record in schema.skeleton["entries"]]
-    kept = [cut for record in entries if (cut := _cut(record, schema, whole)) is not None]
+    kept = [cut for record in entries if (cut := _cut(record, schema)) is not None]
     paths = {record["path"] for record in kept}
     gone = {record["path"] for record in entries} - paths
     kept = [
@@ -36,7 +36,7 @@ def cut_file(schema: Schema, whole: Schema) -> Cut:
     return Cut(replace(schema, skeleton=skeleton))
 
 
-def _cut(record: Json, schema: Schema, whole: Schema) -> Json | None:
+def _cut(record: Json, schema: Schema) -> Json | None:
     """Return the record of a dataset with the variables and rows of the part; None if nothing of it is left."""
     if record["kind"] != "dataset" or not record["variables"]:
         return record

@@ -143,11 +143,11 @@ class _Builder:
             raise FormatError(f"the chunks of dataset {entry['path']!r} are too large for memory")
         space = _space(entry)
         try:
-            dataset = h5py.Dataset(h5d.create(self._file.id, None, tid, space, build_creation(entry, tid)))
+            dataset = h5py.Dataset(h5d.create(self._file.id, None, tid, space, build_creation(entry)))
         except ValueError:
             # a filter may refuse these parameters in another version; values matter more
             dataset = h5py.Dataset(
-                h5d.create(self._file.id, None, tid, space, build_creation(entry, tid, with_filters=False))
+                h5d.create(self._file.id, None, tid, space, build_creation(entry, with_filters=False))
             )
         if "constant" in entry and not entry["variables"]:
             write_constant(dataset, entry["constant"])

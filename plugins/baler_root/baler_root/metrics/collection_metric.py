@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from baler_core import Metric, MetricResult, Options, Variable, matching_names
+from baler_core import Block, Metric, MetricResult, Options, Variable, matching_names
 from baler_root.metrics.events import ObjectCollection, find_objects
 from baler_root.metrics.spectrum import QuantitySpectrum
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from baler_core import Block
 
 
 class CollectionOptions(Options):

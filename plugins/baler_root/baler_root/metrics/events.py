@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core import Variable, values_of
+from baler_core import Block, Variable, values_of
 from baler_root.metrics.momenta import Momentum, find_momenta
-
-if TYPE_CHECKING:
-    from baler_core import Block
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from baler_core import Columns, DataError, ObjectKind, packed, rebuild, select_names, unpacked
-
-if TYPE_CHECKING:
-    from baler_core import Block
+from baler_core import Block, Columns, DataError, ObjectKind, packed, rebuild, select_names, unpacked
 
 Json = Any
 TEXTS = {"string": "str", "bytestring": "bytes"}

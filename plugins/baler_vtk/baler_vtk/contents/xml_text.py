@@ -125,7 +125,7 @@ def read_text(path: Path, data: Any) -> XmlText:
         head, appended = found.end(), (found.end(), stop)
         encoding = _ENCODING.search(found[1])
         raw = encoding is not None and encoding[1] == b"raw"
-    parser = _Parser(path)
+    parser = _Parser()
     try:
         parser.parse(bytes(data[:head]), closed=found is None)
     except (expat.ExpatError, UnicodeDecodeError, ValueError, KeyError) as error:
@@ -137,8 +137,7 @@ def read_text(path: Path, data: Any) -> XmlText:
 class _Parser:
     """Walks through the elements of the text."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self) -> None:
         self._around: list[tuple[str, Mapping[str, str]]] = []
         self._root: Mapping[str, str] = {}
         self._piece = -1

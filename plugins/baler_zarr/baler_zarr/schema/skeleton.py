@@ -1,4 +1,4 @@
-"""What besides values restores a store: documents, files that are carried, and which chunks are missing."""
+"""Keep what restores a store besides its values: documents, files carried as they are, and which chunks are missing."""
 
 from __future__ import annotations
 

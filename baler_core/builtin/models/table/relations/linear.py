@@ -63,26 +63,28 @@ def sparse_relation(target: np.ndarray, candidates: np.ndarray, noise: np.ndarra
     noise
         float64 (rows,): size of error that is of no account, > 0.
     """
-    weights = 1 / noise
-    wanted, offered = target * weights, candidates * weights[:, None]
-    lengths = np.sqrt((offered * offered).sum(0)) + 1e-300
-    scaled = offered / lengths
+    wanted, scaled, lengths = _scaled(target, candidates, noise)
     match = scaled.T @ wanted
     if len(match) > PURSUED:
         return relation_among_most_alike(target, candidates, noise, lengths, match)
     found = _pursue(wanted, scaled, lengths, match)
-    if found is None and 1 < offered.shape[1] <= min(_SOLVED_AT_ONCE, len(target) // 4):
+    if found is None and 1 < scaled.shape[1] <= min(_SOLVED_AT_ONCE, len(target) // 4):
         found = _solve(wanted, scaled, lengths, scaled.T @ scaled, match)
     return found
 
 
 def pursued(target: np.ndarray, candidates: np.ndarray, noise: np.ndarray) -> Terms | None:
     """Return the same as `sparse_relation` by pursuit alone, among all candidates."""
-    weights = 1 / noise
-    wanted, offered = target * weights, candidates * weights[:, None]
-    lengths = np.sqrt((offered * offered).sum(0)) + 1e-300
-    scaled = offered / lengths
+    wanted, scaled, lengths = _scaled(target, candidates, noise)
     return _pursue(wanted, scaled, lengths, scaled.T @ wanted, 2 * MOST_PARENTS)
+
+
+def _scaled(target: np.ndarray, candidates: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return target and candidates in units of the noise, the candidates of length 1, and what their lengths were."""
+    weights = 1 / noise
+    offered = candidates * weights[:, None]
+    lengths = np.sqrt((offered * offered).sum(0)) + 1e-300
+    return target * weights, offered / lengths, lengths
 
 
 def _pursue(

@@ -17,7 +17,6 @@ NAME = "program"
 NORM, PRODUCTS, ROOT, POWERS, COSINE, SINE, SINH, COSH, TURN = range(1, 10)
 _ONE = {COSINE: cosine, SINE: sine, SINH: hyperbolic_sine, COSH: hyperbolic_cosine}
 _MOST = 64
-Numbers = tuple[float, ...]
 
 
 def run(program: Sequence[float], columns: Sequence[np.ndarray]) -> np.ndarray:

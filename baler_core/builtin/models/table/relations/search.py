@@ -118,7 +118,7 @@ def find_relations(
     codes = [c.lattice.codes(c.values) for c in tested]
     restored = {j: c.lattice.restore(codes[j]) for j, c in enumerate(tested)}
     own = [0.0 if j in scaled else entropy(c) for j, c in enumerate(codes)]
-    candidates = _offered(columns, formulas) + _copies(codes, tested) + _linear(columns, own)
+    candidates = _offered(columns, formulas) + _copies(tested) + _linear(columns, own)
     if virtual and len(columns[0].values) >= _FEWEST_ROWS:
         candidates += _virtual(columns, own)
     savings = [
@@ -148,7 +148,7 @@ def _offered(columns: Sequence[SampledColumn], formulas: Sequence[Formula]) -> l
     ]
 
 
-def _copies(codes: Sequence[np.ndarray], columns: Sequence[SampledColumn]) -> list[tuple[int, Relation]]:
+def _copies(columns: Sequence[SampledColumn]) -> list[tuple[int, Relation]]:
     """Find columns that repeat an earlier one."""
     first: dict[bytes, int] = {}
     found = []

@@ -72,29 +72,26 @@ def holds(basket: RawBasket, entries: Entries) -> bool | None:
 
 
 def blank_header(header: bytes) -> bytes:
-    """Return a header without what differs from basket to basket, which `filled_header` puts in again."""
-    return filled_header(header, 0, 0, 0, 0, entries=0, border=0)
+    """Return a header without what differs from basket to basket, which `filled_header` and `with_entries` put in again."""
+    return with_entries(filled_header(header, 0, 0, 0, 0), 0, None)
 
 
-def filled_header(
-    header: bytes, packed: int, unpacked: int, place: int, folder: int, *, entries: int | None, border: int = 0
-) -> bytes:
-    """Return the header of a basket of so many bytes at a place of the file.
-
-    Parameters
-    ----------
-    entries, border
-        Number of entries, and bytes of values; None if the basket keeps those it had.
-    """
+def filled_header(header: bytes, packed: int, unpacked: int, place: int, folder: int) -> bytes:
+    """Return the header of a basket of so many bytes at a place of the file."""
     filled = bytearray(header)
     _, version, _, date, length, cycle = START.unpack_from(header)
     START.pack_into(filled, 0, packed + length if packed else 0, version, unpacked, date, length, cycle)
     struct.pack_into(">qq" if version > BIG else ">ii", filled, START.size, place, folder)
-    if entries is not None:
-        at = length - BASKET.size
-        basket_version, size, step, _, _, flag = BASKET.unpack_from(header, at)
-        last = border + length if packed else 0
-        BASKET.pack_into(filled, at, basket_version, size, step, entries, last, flag)
+    return bytes(filled)
+
+
+def with_entries(header: bytes, entries: int, border: int | None) -> bytes:
+    """Return the header of a basket of so many entries and bytes of values; None if it is empty."""
+    filled = bytearray(header)
+    length = START.unpack_from(header)[4]
+    at = length - BASKET.size
+    version, size, step, _, _, flag = BASKET.unpack_from(header, at)
+    BASKET.pack_into(filled, at, version, size, step, entries, 0 if border is None else border + length, flag)
     return bytes(filled)
 
 

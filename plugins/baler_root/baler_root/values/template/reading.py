@@ -292,5 +292,5 @@ def _kept_baskets(handle: Any, where: str) -> list[bytes]:
                 f"{where}: the branch {handle.name!r} cannot be read: {first_line(error)}. The file may be damaged "
                 "or cut short; 'variables' can leave the branch out."
             ) from error
-        parts += [filled_header(basket.header, 0, len(basket.content), 0, 0, entries=None), basket.content]
+        parts += [filled_header(basket.header, 0, len(basket.content), 0, 0), basket.content]
     return parts

@@ -12,7 +12,7 @@ from baler_core import FormatError
 from baler_root.contents.branches import Branch
 from baler_root.values.entries import Entries, number_entries
 from baler_root.values.plans import encode_branch
-from baler_root.values.template.basket_bytes import filled_header, is_small, offsets_tail
+from baler_root.values.template.basket_bytes import filled_header, is_small, offsets_tail, with_entries
 from baler_root.values.template.reading import COUNTS, KEPT, SHARED, VALUES_AND_OFFSETS
 from baler_root.values.template.stored import StoredBranch, StoredTemplate, values_of_branches
 from baler_root.values.writing.records import NOT_SMALL, Names, add_object
@@ -98,7 +98,9 @@ class TemplateOutput:
                 f"the tree {self._names.name!r} cannot be written beyond 2 GB of a file: its places are of four bytes"
             )
         folder = node.key.location
-        header = filled_header(header, len(packed), len(content), place, folder, entries=entries, border=border)
+        header = filled_header(header, len(packed), len(content), place, folder)
+        if entries is not None:
+            header = with_entries(header, entries, border if packed else None)
         sink.write(place, header + packed)
         self.places[self._number[id(branch)]].append((place, size))
 
