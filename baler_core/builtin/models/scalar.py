@@ -189,14 +189,19 @@ def _code(values: np.ndarray, tolerance: Tolerance, *, fast: bool) -> CodedVaria
     if fast:
         return CodedVariable(head, pack_fast(difference(codes, axes)), b"", b"", b"", digest)
     own = pack_integers(difference(codes, axes), thorough=values.size < SMALL)
-    if axes and values.size < SMALL:
-        plain = pack_integers(codes)
+    if axes and (values.size < SMALL or _may_be_smaller_plain(codes, len(own))):
+        plain = pack_integers(codes, thorough=values.size < SMALL)
         if len(plain) < len(own):
             head = lattice.to_bytes() + write_varint(0) + write_sized(holes)
             own = plain
     small = values.nbytes <= SMALL
     exact = np.ascontiguousarray(values).tobytes() if small or not tolerance.lossy else b""
     return CodedVariable(head, own, *narrow(codes.ravel()), exact, digest)
+
+
+def _may_be_smaller_plain(codes: np.ndarray, best: int) -> bool:
+    """Return whether codes may take fewer than `best` bytes without differences, as where whole rows come again."""
+    return STRONGER * len(squeeze.zstd(narrow(codes.ravel())[1], 3)) < best
 
 
 def _filled(codes: np.ndarray, special: np.ndarray) -> np.ndarray:
