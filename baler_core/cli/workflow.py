@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from baler_core.cli.compressed import compressed_record
 from baler_core.cli.missing import missing_option, with_missing_allowed
 from baler_core.cli.options import FilePath, common_options, gathered
 from baler_core.cli.outputs import ChosenOutput, ready, ready_for, refuse_stream
 from baler_core.cli.results import error_row, refuse_violations, show_left_out, show_undrawn, size_rows, verdict_row
-from baler_core.cli.steps import compressed_path, compressed_record, model_path, restored_path
+from baler_core.cli.steps import compressed_path, model_path, restored_path
 from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, load_config
 from baler_core.config.inputs import split_name
@@ -25,7 +26,7 @@ from baler_core.plugin.registry import Registry, load_plugins
 
 if TYPE_CHECKING:
     from baler_core.evaluate import Results
-    from baler_core.pipeline.compression import Compressed
+    from baler_core.pipeline.compressed import Compressed
     from baler_core.report import Report
 
 

@@ -15,7 +15,8 @@ from baler_core.errors import USER, BalerError, ConfigError, DataError
 from baler_core.format.file_info import read_info
 from baler_core.machine.disk import size_of, stamp_of
 from baler_core.pipeline.block_team import Team
-from baler_core.pipeline.compression import Compressed, compress
+from baler_core.pipeline.compressed import Compressed
+from baler_core.pipeline.compression import compress
 from baler_core.pipeline.many.digests import growing_dimensions, input_digest, schema_digest
 from baler_core.pipeline.many.manifest import PartRecord
 from baler_core.pipeline.trained_lookup import checksum
