@@ -10,9 +10,9 @@ import pytest
 from baler_core import ErrorBound, Schema, Variable, make_block
 from baler_core.data.arithmetic import parse_arithmetic
 from baler_core.data.derived import DerivedRule
-from baler_core.derived.quantities import bind_rules
 from baler_core.evaluate import Results, Wanted, by_importance, compare, summary
 from baler_core.evaluate.peaks import lost_sources
+from baler_core.pipeline.derived.quantities import bind_rules
 from baler_core.plugin.registry import load_plugins
 from baler_core.report.rows import VariableRow, collections_of
 

@@ -104,7 +104,7 @@ class _Run:
 
     def _with_peers(self, source: Path, compressed: Compressed, results: Results) -> Results:
         """Add what others make of a sample at the same bounds, or why that is not known, unless nothing may be lost."""
-        from baler_core.peers.comparison import beside_file
+        from baler_core.evaluate.peers.comparison import beside_file
 
         if not any(v.lossy and v.allowed is not None for v in results.variables):
             return results

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from zarr.abc.codec import ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin
 
+from baler_core.api.chunks import BadCodec, ChunkCoding, ChunkRegion, checked_settings, coding_of
 from baler_core.api.selection import selection_of
-from baler_core.doors.chunks import BadCodec, ChunkCoding, ChunkRegion, checked_settings, coding_of
 from baler_core.errors import DamagedChunk
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.pairing import paired_blocks
 from baler_core.data.variables import Schema
-from baler_core.derived.quantities import Derived
 from baler_core.evaluate.derived import DerivedRecorders, needed_by
 from baler_core.evaluate.derived_blocks import Cuts
 from baler_core.evaluate.judgement import judged
@@ -19,6 +18,7 @@ from baler_core.evaluate.results import Results, Sizes
 from baler_core.evaluate.stand_ins import without_stand_ins
 from baler_core.evaluate.survey import ByteSample, survey
 from baler_core.machine.progress import counted
+from baler_core.pipeline.derived.quantities import Derived
 from baler_core.plugin.interfaces import Metric
 
 if TYPE_CHECKING:

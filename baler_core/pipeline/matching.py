@@ -16,8 +16,8 @@ from baler_core.data.scales import with_scales
 from baler_core.data.sentinels import Sentinel
 from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Schema
-from baler_core.derived.quantities import bind_rules
 from baler_core.errors import ConfigError, did_you_mean
+from baler_core.pipeline.derived.quantities import bind_rules
 from baler_core.pipeline.input import bounds_of, kept_exact, open_input, roles_in, sentinels_under
 from baler_core.plugin.reading import Source
 from baler_core.plugin.registry import Registry

@@ -8,26 +8,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from baler_core import __version__
 from baler_core.config import Config
 from baler_core.data.block import Block
 from baler_core.data.error_bound import ErrorBound
-from baler_core.derived.quantities import Derived, bind_rules
 from baler_core.evaluate.compare import Wanted, compare
 from baler_core.evaluate.peer_results import KeptQuantity, PeerComparison, PeerResult
+from baler_core.evaluate.peers.apart import run_apart
+from baler_core.evaluate.peers.available import HARMLESS, version_of
+from baler_core.evaluate.peers.measure import Given, PeerTally, run_peer
+from baler_core.evaluate.peers.peer import Peer
+from baler_core.evaluate.peers.sample import BoundedSample, as_told, errors_alone, sample_beside
 from baler_core.evaluate.results import Results
 from baler_core.format.file_info import read_info
 from baler_core.machine.progress import shown
 from baler_core.machine.threads import one_thread
-from baler_core.peers.apart import run_apart
-from baler_core.peers.available import HARMLESS, version_of
-from baler_core.peers.measure import Given, PeerTally, run_peer
-from baler_core.peers.peer import Peer
-from baler_core.peers.sample import BoundedSample, as_told, errors_alone, sample_beside
 from baler_core.pipeline.compression import write_file
 from baler_core.pipeline.decode import BalFile
+from baler_core.pipeline.derived.quantities import Derived, bind_rules
 from baler_core.pipeline.input import input_of
 from baler_core.plugin.registry import Registry
+from baler_core.plugin.version import __version__
 
 OURS = "baler"
 _BESIDE_BYTES = 1 << 20

@@ -8,13 +8,13 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 from baler_core.errors import DataError
-from baler_core.peers.measure import Given, PeerTally, run_peer
-from baler_core.peers.peer import Peer
+from baler_core.evaluate.peers.measure import Given, PeerTally, run_peer
+from baler_core.evaluate.peers.peer import Peer
 
 
 def named(name: str, given: Mapping[str, Given]) -> PeerTally:
     """Run the compressor of a name, since functions within functions do not pass between processes."""
-    from baler_core.peers.available import chosen_peers
+    from baler_core.evaluate.peers.available import chosen_peers
 
     return run_peer(chosen_peers([name])[0], given)
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from baler_core.data.variables import native_bytes
 from baler_core.evaluate.others import compress_zstd
-from baler_core.peers.lossless import ZSTD, restore_zstd
-from baler_core.peers.peer import Allowed, Coded, NotTakenError, Peer
+from baler_core.evaluate.peers.lossless import ZSTD, restore_zstd
+from baler_core.evaluate.peers.peer import Allowed, Coded, NotTakenError, Peer
 
 
 class Given(NamedTuple):
