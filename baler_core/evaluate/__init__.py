@@ -5,7 +5,7 @@ from __future__ import annotations
 from baler_core.evaluate.compare import Wanted, compare
 from baler_core.evaluate.drawings import Distribution, Drawings, Histogram, Picture
 from baler_core.evaluate.files import Comparison, evaluate
-from baler_core.evaluate.judgement import by_importance, overall, summary
+from baler_core.evaluate.judgement import by_importance, overall, recorded, summary
 from baler_core.evaluate.results import (
     DerivedResult,
     GroupResult,
@@ -36,5 +36,6 @@ __all__ = [
     "compare",
     "evaluate",
     "overall",
+    "recorded",
     "summary",
 ]
