@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from baler_core.cli.batch import show_set
-from baler_core.cli.derived import derived_record, show_derived
+from baler_core.cli.compressed import derived_record, show_derived
 from baler_core.cli.options import FilePath, common_options, memory_option, model_file
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table, printable
 from baler_core.errors import FormatError

@@ -12,9 +12,9 @@ from xarray.backends.common import AbstractDataStore
 from xarray.backends.store import StoreBackendEntrypoint
 
 from baler_core.api.file import File
+from baler_core.api.lazy_sets import is_xarray, lazy_object
 from baler_core.api.open_file import open_one
 from baler_core.api.shown_variables import shown_groups, variable_of
-from baler_core.api.xarray_objects import is_xarray, lazy_object
 from baler_core.errors import DamagedFile, FormatError, UnknownVariable, did_you_mean
 
 Decoding: TypeAlias = dict[str, Any]

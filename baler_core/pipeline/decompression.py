@@ -21,8 +21,7 @@ from baler_core.pipeline.block_team import Team
 from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, make_component, not_believed
 from baler_core.pipeline.decode_team import BalOpener, decoded_by_team
 from baler_core.pipeline.trained_lookup import Lookup
-from baler_core.plugin.folders import is_marked
-from baler_core.plugin.reading import Reader, Sink
+from baler_core.plugin.reading import Reader, Sink, is_marked
 from baler_core.plugin.registry import Registry
 
 logger = logging.getLogger(__name__)

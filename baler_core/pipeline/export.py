@@ -21,8 +21,7 @@ from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, not_believed
 from baler_core.pipeline.decompression import checked_size, reader_for_output, refuse_full_disk
 from baler_core.pipeline.derived.quantities import bind_rules
 from baler_core.pipeline.trained_lookup import Lookup
-from baler_core.plugin.folders import is_marked
-from baler_core.plugin.reading import Exported, Reader, Rounded, Sink
+from baler_core.plugin.reading import Exported, Reader, Rounded, Sink, is_marked
 from baler_core.plugin.registry import load_plugins
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,10 +20,9 @@ from baler_core.evaluate.results import Results
 from baler_core.format.file_info import read_info
 from baler_core.machine.progress import shown
 from baler_core.machine.threads import one_thread
-from baler_core.pipeline.compression import write_file
-from baler_core.pipeline.decode import BalFile
 from baler_core.pipeline.derived.quantities import Derived, bind_rules
 from baler_core.pipeline.input import input_of
+from baler_core.pipeline.written_sample import written
 from baler_core.plugin.registry import Registry
 from baler_core.plugin.version import __version__
 
@@ -108,18 +105,10 @@ class _Ours:
 @one_thread
 def _ours(sample: BoundedSample, registry: Registry) -> tuple[_Ours, dict[str, ErrorBound]]:
     """Compress and restore the sample by baler; with the bounds of all variables as its header states them."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "sample.bal"
-        started = time.process_time()
-        done = write_file(sample.config, registry, sample.given, path, quiet=True)
-        encoded = time.process_time()
-        with BalFile(path, registry) as stored:
-            blocks = list(stored.blocks())
-        decoded = time.process_time()
-        header = read_info(path).header
-    seconds = (encoded - started, decoded - encoded)
-    result = PeerResult(OURS, f"baler-core {__version__}", done.file_bytes, seconds=seconds)
-    return _Ours(result, blocks), dict(zip(header.schema.names, header.bounds, strict=True))
+    found = written(sample.config, registry, sample.given)
+    header = found.info.header
+    result = PeerResult(OURS, f"baler-core {__version__}", found.info.file_bytes, seconds=found.seconds)
+    return _Ours(result, found.blocks), dict(zip(header.schema.names, header.bounds, strict=True))
 
 
 @dataclass(frozen=True)
