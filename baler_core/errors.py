@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 Found = TypeVar("Found")
-USER, BROKEN_BOUND, BUG = 1, 3, 70
+USER, USAGE, BROKEN_BOUND, BUG = 1, 2, 3, 70
 """Exit codes of commands, by who can mend what went wrong."""
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -255,6 +255,27 @@ def test_a_file_whose_worker_was_killed_is_tried_once_more_and_others_are_not_to
     }
     assert "twice" in found["run2.npz"].problem
     assert set(contents(folder)) == {"run0.bal", "run1.bal"}
+
+
+def test_a_file_that_is_lost_once_by_others_and_once_by_itself_is_tried_again(folder: Path) -> None:
+    """Whichever of two workers dies first takes down the other: that counts for neither file."""
+
+    class Shared(Here):
+        lost: ClassVar[list[str]] = []
+
+        def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Any:
+            name = arguments[0].source.name
+            kills = {"run0.npz": 2, "run1.npz": 3}.get(name, 0)
+            if self.lost.count(name) < kills:
+                self.lost.append(name)
+                return super().submit(_killed)
+            return super().submit(function, *arguments)
+
+    tasks = [FileTask(path, folder / f"{path.stem}.bal", {"model": "scalar"}, "0" * 64) for path in inputs(folder)[:2]]
+    found = outcomes(tasks, Shared())
+    assert found["run0.npz"].state == "done"  # lost beside run1, and once alone
+    assert "twice" in found["run1.npz"].problem  # and this one twice alone
+    assert Shared.lost.count("run1.npz") == 3
 
 
 def test_an_executor_that_takes_nothing_more_is_named(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future
+from pathlib import Path
 from typing import NoReturn
 
 from baler_core.errors import BROKEN_BOUND, BUG, USER, BoundBroken, SourceError
@@ -17,7 +18,7 @@ class TaskSchedule:
     """Tasks on their way through an executor.
 
     A worker that is lost takes down what runs beside it, and who was to blame is not known. So those tasks run once more,
-    each alone; the one that is lost again is reported.
+    each alone. A task that was lost twice by itself is reported; what was lost beside others counts for none of them.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class TaskSchedule:
         self._waiting = deque(tasks)
         self._again: deque[FileTask] = deque()
         self._running: dict[Future[FileOutcome], FileTask] = {}
+        self._to_blame: set[Path] = set()
 
     def stop(self) -> None:
         """Begin nothing more; what runs is finished."""
@@ -51,9 +53,10 @@ class TaskSchedule:
                 self._begin(self._again.popleft())
             while self._waiting and not self._again and not alone and len(self._running) < self._at_once:
                 self._begin(self._waiting.popleft())
+            beside = len(self._running) > 1
             for future in self._done():
                 task = self._running.pop(future)
-                outcome = self._outcome(task, future, alone)
+                outcome = self._outcome(task, future, beside)
                 if outcome is not None:
                     yield outcome
 
@@ -73,7 +76,7 @@ class TaskSchedule:
             _refuse(error)
         return done
 
-    def _outcome(self, task: FileTask, future: Future[FileOutcome], again: bool) -> FileOutcome | None:
+    def _outcome(self, task: FileTask, future: Future[FileOutcome], beside: bool) -> FileOutcome | None:
         """Return what became of a task; None where it is to be tried again."""
         error = None if future.cancelled() else future.exception()
         if error is None and not future.cancelled():
@@ -82,10 +85,12 @@ class TaskSchedule:
             return FileOutcome(
                 task.source, "failed", problem=f"{error}; this is a bug in baler", exit_code=BROKEN_BOUND
             )
-        if not again:
-            self._again.append(task)
-            return None
         lost = error is None or is_lost(error)
+        others_to_blame = lost and beside
+        if others_to_blame or task.source not in self._to_blame:
+            self._again.append(task)
+            self._to_blame |= set() if others_to_blame else {task.source}
+            return None
         what = LOST if lost else f"its worker failed ({type(error).__name__}: {error})"
         remedy = ": a smaller 'block_size' or --memory needs less" if lost else ""
         problem = f"{task.source}: {' '.join(what.split())}, twice{remedy}"

@@ -38,7 +38,9 @@ def table_columns(schema: Schema, names: Collection[str]) -> list[TableColumn]:
             continue
         kind = one.type if kept is node else kept.type
         variables = _variables(kept, beside)
-        found.append(TableColumn(naming.unique(one.name), tuple(variables.values()), _ColumnBuilder(kept, kind, variables)))
+        found.append(
+            TableColumn(naming.unique(one.name), tuple(variables.values()), _ColumnBuilder(kept, kind, variables))
+        )
     return found
 
 
