@@ -25,9 +25,9 @@ from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.registry import Registry, load_plugins
 
 if TYPE_CHECKING:
-    from baler_core.evaluate import Results
+    from baler_core.evaluate.results import Results
     from baler_core.pipeline.compressed import Compressed
-    from baler_core.report import Report
+    from baler_core.report.write import Report
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class _Run:
         return Outcome(source, compressed, restored, results, self._report(results, source))
 
     def _evaluate(self, source: Path, restored: Path, compressed: Compressed) -> Results:
-        from baler_core.evaluate import Comparison, evaluate
+        from baler_core.evaluate.files import Comparison, evaluate
 
         comparison = Comparison(
             reader=self.config.reader,
@@ -116,7 +116,7 @@ class _Run:
 
     def _report(self, results: Results, source: Path) -> Report:
         """Into the output folder; with several inputs, into a folder in it for each."""
-        from baler_core.report import write_report
+        from baler_core.report.write import write_report
 
         folder = self.config.output
         if len(self.config.inputs) > 1:

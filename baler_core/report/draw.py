@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from baler_core.evaluate import MetricOutcome, Results, VariableResult
+from baler_core.evaluate.results import MetricOutcome, Results, VariableResult
 from baler_core.report.curves import draw_training
 from baler_core.report.distribution import DISTRIBUTION_SIZE, draw_distribution
 from baler_core.report.field import draw_field, figure_size

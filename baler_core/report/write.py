@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from baler_core.errors import DataError, MissingPackage, did_you_mean
-from baler_core.evaluate import Drawings, Results, by_importance, recorded
+from baler_core.evaluate.drawings import Drawings
+from baler_core.evaluate.judgement import by_importance, recorded
+from baler_core.evaluate.results import Results
 from baler_core.machine.atomic_write import completed
 from baler_core.machine.optional import need
 from baler_core.report.draw import draw_all, draw_variables
