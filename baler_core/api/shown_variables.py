@@ -10,7 +10,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from baler_core.api.file import File
-from baler_core.errors import FormatError
+from baler_core.errors import FormatError, look_up
 from baler_core.plugin.shown import Shown, ShownGroup, ShownVariable
 
 
@@ -30,6 +30,19 @@ def shown_groups(file: File) -> Shown:
         return Shown(groups, variables)
     _refuse_forged(file, shown)
     return shown
+
+
+def group_shown(file: File, name: str) -> tuple[ShownGroup, list[ShownVariable]]:
+    """Return a group and its variables.
+
+    Raises
+    ------
+    UnknownVariable
+        If there is no such group (a KeyError, too).
+    """
+    shown = shown_groups(file)
+    group = look_up(name, shown.groups, file.path, "group")
+    return group, [variable for variable in shown.variables if variable.group == name]
 
 
 def _refuse_forged(file: File, shown: Shown) -> None:

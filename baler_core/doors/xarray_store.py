@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,9 +12,8 @@ from xarray.backends.store import StoreBackendEntrypoint
 
 from baler_core.api.file import File
 from baler_core.api.lazy_sets import is_xarray, lazy_object
-from baler_core.api.open_file import open_one
-from baler_core.api.shown_variables import shown_groups, variable_of
-from baler_core.errors import DamagedFile, FormatError, UnknownVariable, did_you_mean
+from baler_core.api.open_file import as_os_errors, open_one
+from baler_core.api.shown_variables import group_shown, shown_groups, variable_of
 
 Decoding: TypeAlias = dict[str, Any]
 """What `xr.open_dataset` is told about decoding, `drop_variables` included."""
@@ -25,7 +23,7 @@ def open_group(
     place: Any, group: str | None, decoding: Decoding, *, trained: str | Path | None = None, cache: str | int
 ) -> xr.Dataset:
     """Return the dataset of one group; arguments as of `BalerBackendEntrypoint.open_dataset`."""
-    with _as_os_errors():
+    with as_os_errors():
         file = open_one(place, trained=trained, cache=cache)
         try:
             return _dataset(file, _path(group), decoding)
@@ -38,7 +36,7 @@ def open_groups(
     place: Any, group: str | None, decoding: Decoding, *, trained: str | Path | None = None, cache: str | int = "256 MB"
 ) -> dict[str, xr.Dataset]:
     """Return the datasets of a group and of all below it, by path; one open file serves them."""
-    with _as_os_errors():
+    with as_os_errors():
         file = open_one(place, trained=trained, cache=cache)
         try:
             top = _path(group)
@@ -49,23 +47,6 @@ def open_groups(
         except BaseException:
             file.close()
             raise
-
-
-@contextmanager
-def _as_os_errors() -> Iterator[None]:
-    """Give damage as xarray's callers expect it of files.
-
-    Raises
-    ------
-    DamagedFile
-        In place of a FormatError, of which it is one, as it is an OSError.
-    """
-    try:
-        yield
-    except FormatError as error:
-        if isinstance(error, OSError):
-            raise
-        raise DamagedFile(str(error)) from error
 
 
 def _path(group: str | None) -> str:
@@ -111,11 +92,7 @@ class BalerStore(AbstractDataStore):  # type: ignore[misc, unused-ignore]
 
     def __init__(self, file: File, group: str) -> None:
         self._file = file
-        shown = shown_groups(file)
-        if group not in shown.groups:
-            raise UnknownVariable(f"{file.path}: there is no group {group!r}. {did_you_mean(group, shown.groups)}")
-        self._group = shown.groups[group]
-        self._variables = [variable for variable in shown.variables if variable.group == group]
+        self._group, self._variables = group_shown(file, group)
 
     def get_variables(self) -> Mapping[str, xr.Variable]:
         return {variable.name: variable_of(self._file, variable) for variable in self._variables}
