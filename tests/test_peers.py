@@ -14,10 +14,9 @@ from baler_core.cli import main
 from baler_core.config import load_config
 from baler_core.data.bounds import Tolerance
 from baler_core.errors import DataError
-from baler_core.evaluate.peers.apart import run_apart
 from baler_core.evaluate.peers.available import PEERS, chosen_peers
 from baler_core.evaluate.peers.comparison import compare_with_others
-from baler_core.evaluate.peers.measure import Given, PeerTally, run_peer
+from baler_core.evaluate.peers.measure import Given, PeerTally, run_apart, run_peer
 from baler_core.evaluate.peers.peer import Allowed, Coded, NotTakenError, Peer, told
 from baler_core.evaluate.peers.sample import BoundedSample, take_sample
 from baler_core.pipeline.input import input_of

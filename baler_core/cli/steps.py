@@ -16,7 +16,6 @@ from baler_core.cli.options import FilePath, RowRange, common_options, gathered,
 from baler_core.cli.outputs import ChosenOutput, Destination, force_option, ready_for
 from baler_core.cli.text import bytes_text, print_box, print_json
 from baler_core.config.inputs import split_name
-from baler_core.config.memory import within_memory
 from baler_core.errors import ConfigError
 from baler_core.machine.disk import size_of
 from baler_core.pipeline.trained_lookup import Lookup, needed_to_restore
@@ -116,7 +115,7 @@ def compress(
         checked = load_config(config, registry, inputs=inputs)
         checked = replace(checked, model_storage="reference") if by.reference else checked
         checked = with_missing_allowed(checked, registry) if allow_missing else checked
-        checked = checked if batch.memory is None else within_memory(checked, batch.memory)
+        checked = checked if batch.memory is None else checked.within_memory(batch.memory)
         model = checked.profile if by.model is None else by.model
         _compress(config, checked, registry, model, replace(batch, executor=executor), chosen)
 

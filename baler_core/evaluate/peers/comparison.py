@@ -11,9 +11,8 @@ from baler_core.data.block import Block
 from baler_core.data.error_bound import ErrorBound
 from baler_core.evaluate.compare import Wanted, compare
 from baler_core.evaluate.peer_results import KeptQuantity, PeerComparison, PeerResult
-from baler_core.evaluate.peers.apart import run_apart
 from baler_core.evaluate.peers.available import HARMLESS, version_of
-from baler_core.evaluate.peers.measure import Given, PeerTally, run_peer
+from baler_core.evaluate.peers.measure import Given, PeerTally, run_apart, run_peer
 from baler_core.evaluate.peers.peer import Peer
 from baler_core.evaluate.peers.sample import BoundedSample, as_told, errors_alone, sample_beside
 from baler_core.evaluate.results import Results
