@@ -125,8 +125,7 @@ class StoredFile(ByName[StoredArray]):
         self.path = stored.path
         self._parts = PartialReader(stored, cache)
         with not_believed(self.path, "baler-core"):
-            stored_dates = self.reader in ("npy", "npz")
-            self._dates = dates_of(self.schema.skeleton) if stored_dates else {}
+            self._dates = dates_of(self.schema.skeleton) if self.reader in ("npy", "npz") else {}
         super().__init__(self.schema.names)
 
     def _make(self, name: str) -> StoredArray:

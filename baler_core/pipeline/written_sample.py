@@ -22,13 +22,7 @@ from baler_core.plugin.registry import Registry
 
 @dataclass(frozen=True)
 class WrittenSample:
-    """What a file of a sample holds.
-
-    Attributes
-    ----------
-    seconds
-        Of the processor, to encode and to restore.
-    """
+    """What a file of a sample holds, and the seconds of the processor to encode and to restore it."""
 
     info: Info
     blocks: list[Block]

@@ -40,5 +40,4 @@ def opened(path: Path, registry: Registry, reader: str, options: Options) -> Ite
             _log.warning("%s", warning)
         numeric = [variable.name for variable in source.schema.variables if variable.is_numeric]
         values = first_values(lambda: source.blocks(_BLOCK_BYTES), numeric)
-        stated = options.model_dump(mode="json", exclude_unset=True)
-        yield Opened(source.schema, values, reader, stated, source.as_stored)
+        yield Opened(source.schema, values, reader, options.model_dump(mode="json", exclude_unset=True), source.as_stored)

@@ -47,10 +47,10 @@ def compare_with_others(
     known = known or {}
     here = [peer for peer in peers if not peer.missing]
     with shown(f"compare {sample.given.name}", "compressor", len(here) + 1) as step:
-        ours, bounds = _ours(sample, registry)
+        ours, blocks, bounds = _ours(sample, registry)
         step(OURS)
         judge = _Judge.of(sample, bounds, registry)
-        results = [judge.judged(ours.result, ours.blocks, bounds)]
+        results = [judge.judged(ours, blocks, bounds)]
         for peer in here:
             found = known.get(known_as(peer.name, version_of(peer)))
             results.append(found or judge.theirs(peer, run_apart))
@@ -95,19 +95,13 @@ def _comparison(sample: BoundedSample, results: Sequence[PeerResult], peers: Seq
     return PeerComparison(sample.given.name, sample.native, sample.whole, count, tuple(takers), absent, strange)
 
 
-@dataclass(frozen=True)
-class _Ours:
-    result: PeerResult
-    blocks: list[Block]
-
-
 @one_thread
-def _ours(sample: BoundedSample, registry: Registry) -> tuple[_Ours, dict[str, ErrorBound]]:
+def _ours(sample: BoundedSample, registry: Registry) -> tuple[PeerResult, list[Block], dict[str, ErrorBound]]:
     """Compress and restore the sample by baler; with the bounds of all variables as its header states them."""
     found = written(sample.config, registry, sample.given)
     header = found.info.header
     result = PeerResult(OURS, f"baler-core {__version__}", found.info.file_bytes, seconds=found.seconds)
-    return _Ours(result, found.blocks), dict(zip(header.schema.names, header.bounds, strict=True))
+    return result, found.blocks, dict(zip(header.schema.names, header.bounds, strict=True))
 
 
 @dataclass(frozen=True)
