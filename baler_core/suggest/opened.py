@@ -32,12 +32,12 @@ class Opened:
 
 
 @contextmanager
-def opened(path: Path, registry: Registry, reader: str, options: Options) -> Iterator[Opened]:
-    """Open a data file by a reader and read its first values."""
-    refuse_empty(path, reader)
-    with registry.reader(reader)(options).open(path) as source:
+def opened(path: Path, registry: Registry, name: str, options: Options) -> Iterator[Opened]:
+    """Open a data file by the reader of a name, and read its first values."""
+    refuse_empty(path, name)
+    with registry.reader(name)(options).open(path) as source:
         for warning in (*source.warnings, *source.elsewhere):
             _log.warning("%s", warning)
         numeric = [variable.name for variable in source.schema.variables if variable.is_numeric]
         values = first_values(lambda: source.blocks(_BLOCK_BYTES), numeric)
-        yield Opened(source.schema, values, reader, options.model_dump(mode="json", exclude_unset=True), source.as_stored)
+        yield Opened(source.schema, values, name, options.model_dump(mode="json", exclude_unset=True), source.as_stored)
