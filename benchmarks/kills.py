@@ -38,6 +38,8 @@ COMMANDS = {
     "run": ["run", "a.yaml"],
     "info": ["info", "a.bal"],
     "many": ["compress", "many.yaml", "--workers", "2"],
+    "blocks": ["compress", "blocks.yaml", "-o", "out/new.bal", "--workers", "2"],
+    "restore": ["decompress", "blocks.bal", "-o", "out/new.npz", "--workers", "2"],
     "train": ["train", "a.yaml", "-o", "out/new.balm"],
     "verify": ["verify", "a.bal"],
     "evaluate": ["evaluate", "a.npz", "a.bal", "-o", "out"],
@@ -81,7 +83,9 @@ def prepared(folder: Path) -> None:
     (folder / "a.yaml").write_text(CONFIG)
     shutil.copy(folder / "a.npz", folder / "b.npz")
     (folder / "many.yaml").write_text(CONFIG.replace("a.npz", "[a.npz, b.npz]"))
+    (folder / "blocks.yaml").write_text(f"{CONFIG}block_size: 8 kB\n")
     finished(["compress", "a.yaml", "-o", "a.bal"], folder)
+    finished(["compress", "blocks.yaml", "-o", "blocks.bal"], folder)
 
 
 def finished(arguments: list[str], folder: Path) -> float:

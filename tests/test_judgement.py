@@ -160,6 +160,27 @@ def test_nothing_is_judged_good_without_a_bound_or_with_values_outside(rng: np.r
     assert words.startswith("5,000 values lie outside the bound")
 
 
+def test_little_that_became_nothing_is_to_be_looked_at(rng: np.random.Generator) -> None:
+    rain = rng.lognormal(0, 1.5, ROWS)
+    after = np.where(rain < 0.08, 0.0, rain)
+    level, words = verdict(rain, after, ErrorBound("abs", 0.1))
+    assert level == "fair"
+    assert f"{np.count_nonzero(after == 0):,} of 5,000 values, all above 0, became exactly 0" in words
+    # Where there are values on both sides of 0, or zeros already, one more means nothing.
+    for other in (np.where(rain > 3, -rain, rain), np.where(rain > 20, 0.0, rain)):
+        assert "exactly 0" not in verdict(other, np.where(np.abs(other) < 0.08, 0.0, other), ErrorBound("abs", 0.1))[1]
+
+
+def test_lower_and_upper_errors_in_one_column_judge_their_values(rng: np.random.Generator) -> None:
+    flux = rng.normal(100, 5, ROWS)
+    errors = np.stack([np.full(ROWS, -1.0), np.full(ROWS, 9.0)], axis=1)
+    moved = flux + rng.uniform(-3, 3, ROWS)
+    arrays = {"f": (flux, moved, ErrorBound("abs", 3.0)), "f_err": (errors, errors, ErrorBound("lossless"))}
+    result = evaluated(arrays).variables[0]
+    assert result.level == "bad"
+    assert "errors exceed the noise" in result.words
+
+
 def some(rng: np.random.Generator, derived: Mapping[str, tuple[str, ErrorBound]]) -> Results:
     x, y, z = rng.normal(50, 1, (3, ROWS))
     noise = rng.uniform(-1e-2, 1e-2, (3, ROWS))

@@ -23,6 +23,7 @@ from baler_core import BalerError, ConfigError, DataError
 from baler_core.cli import main
 from baler_core.machine.atomic_write import completed
 from baler_core.machine.workers import Here, Processes, Submits
+from baler_core.pipeline.many import short_tasks
 from baler_core.pipeline.many.manifest import read_manifest
 from baler_core.pipeline.many.schedule import TaskSchedule
 from baler_core.pipeline.many.split import ListShare
@@ -101,6 +102,36 @@ def test_processes_and_threads_write_what_a_loop_writes(folder: Path) -> None:
     for path in inputs(folder):
         baler_core.compress(path, folder / "loop" / f"{path.stem}.bal", bounds=BOUNDS, model="scalar")
     assert contents(folder / "threads") == contents(folder / "loop")
+
+
+def test_workers_begin_only_for_what_takes_longer_than_that(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+
+    def by_worker(pool: Processes, function: Callable[..., Any], /, *arguments: Any) -> Any:
+        begun.append(arguments[0].source.name)
+        return Here().submit(function, *arguments)
+
+    monkeypatch.setattr(Processes, "submit", by_worker)
+    monkeypatch.setattr(Processes, "begin", lambda pool: monkeypatch.setattr(Processes, "ready", True))
+    np.savez(folder / "run9.npz", x=np.zeros(300_000))  # too large to be done by the process that keeps the list
+    files = inputs(folder)
+    many(files, folder / "out", workers=2)
+    assert begun == ["run9.npz"]
+    monkeypatch.setattr(short_tasks, "_SECONDS_TO_BEGIN", 0.0)
+    many(files, folder / "soon", workers=2)
+    assert begun == ["run9.npz", "run3.npz", "run9.npz"]  # after three were measured
+    assert contents(folder / "out") == contents(folder / "soon")
+
+
+def test_what_a_worker_warns_of_is_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Warns(Here):
+        def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Any:
+            future = super().submit(function, *arguments)
+            future._result = replace(future.result(), messages=("look here",))
+            return future
+
+    many(inputs(folder), folder / "out", executor=Warns())
+    assert "run0.npz: look here" in caplog.text
 
 
 def test_one_model_serves_all_and_is_not_learned_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import baler_core
+from baler_core.builtin.readers.numpy import sinks
 from baler_core.builtin.readers.numpy.files import NpyReader, NpzReader
 from baler_core.data.block import values_of
 from baler_core.data.variables import group_variables
@@ -248,3 +250,27 @@ def test_the_published_example_comes_back_identical(shared_data, tmp_path):
         assert found.files == wanted.files
         for name in wanted.files:
             assert_same(found[name], wanted[name])
+
+
+def test_an_archive_has_the_bytes_that_zipfile_gives_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sinks, "_LONG_MEMBER", 3000)  # larger ones have 64-bit sizes
+    arrays = {
+        "größe": np.arange(700.0),
+        "f": np.asfortranarray(np.arange(12.0).reshape(3, 4)),
+        "none": np.zeros((0, 3), "i2"),
+        "one": np.array(5),
+    }
+    np.savez(tmp_path / "a.npz", **arrays)  # type: ignore[arg-type]
+    baler_core.compress(tmp_path / "a.npz", tmp_path / "a.bal", block_bytes=1000)
+    baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.npz")
+    with zipfile.ZipFile(tmp_path / "b.npz") as found, zipfile.ZipFile(tmp_path / "c.npz", "w") as wanted:
+        assert found.testzip() is None
+        for name, array in arrays.items():
+            member = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+            with wanted.open(member, "w", force_zip64=array.nbytes > 3000) as target:
+                target.write(found.read(f"{name}.npy"))
+    assert (tmp_path / "b.npz").read_bytes() == (tmp_path / "c.npz").read_bytes()
+    with np.load(tmp_path / "b.npz") as restored:
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(restored[name], array, strict=True)
+            assert restored[name].flags.f_contiguous == array.flags.f_contiguous

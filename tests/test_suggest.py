@@ -73,6 +73,54 @@ def test_variables_of_a_group_share_a_line_whatever_signs_its_name_holds(tmp_pat
     assert bounds == {"LAT_Point_Catalog/*": {"rel": 1e-3}, "*": "lossless"}
 
 
+def test_no_pattern_takes_the_variables_of_a_longer_one(tmp_path: Path) -> None:
+    names = [f"Jets_{i}" for i in range(20)] + [f"Jets_sub/Jets_sub.{i}" for i in range(20)]
+    columns = {name: RANDOM.lognormal(0, 1, 300) for name in [*names, "Jets_sub/Jets_sub.fEta", "METPhiDown"]}
+    np.savez(tmp_path / "j.npz", **columns)
+    (tmp_path / "c.yaml").write_text(suggest(str(tmp_path / "j.npz")))
+    checked = CliRunner().invoke(cli, ["check", str(tmp_path / "c.yaml")], obj=Session(), catch_exceptions=False)
+    assert checked.exit_code == 0, checked.output
+    bounds = yaml.safe_load((tmp_path / "c.yaml").read_text())["bounds"]
+    assert bounds["METPhiDown"] == {"abs": 1e-4}
+    assert list(bounds).index("Jets_sub/*") < list(bounds).index("Jets_*")
+
+
+def test_bounds_of_energies_and_momenta_keep_the_masses_that_follow() -> None:
+    momentum = RANDOM.normal(0, 50, (3, N))
+    mass = RANDOM.uniform(8, 20, N)
+    named = dict(zip(("Px", "Py", "Pz"), momentum, strict=True))
+
+    def found(masses: np.ndarray, *others: str) -> tuple[dict[str, str], float]:
+        columns = {f"Jet_{name}": values.astype("f4") for name, values in named.items()}
+        columns["Jet_E"] = np.sqrt((momentum**2).sum(0) + masses**2).astype("f4")
+        columns |= {name: masses.astype("f4") for name in others}
+        schema = Schema(tuple(Variable(name, "<f4", ("jet",)) for name in columns), {"jet": N})
+        bounds = {name: one.bound for name, one in proposals_for(schema, columns).items()}
+        moved = {
+            name: columns[name] * (1 + yaml.safe_load(bounds[name])["rel"] * RANDOM.uniform(-1, 1, N))
+            for name in ("Jet_E", "Jet_Px", "Jet_Py", "Jet_Pz")
+        }
+        squared = moved["Jet_E"] ** 2 - sum(moved[f"Jet_{name}"] ** 2 for name in named)
+        return bounds, float(np.median(np.abs(np.sqrt(np.maximum(squared, 0)) - masses) / masses))
+
+    bounds, lost = found(mass)
+    assert yaml.safe_load(bounds["Jet_E"])["rel"] < 1e-3
+    assert lost < 0.012
+    # A mass that is a column of its own, or that of every electron, needs no help.
+    assert found(mass, "Jet_M")[0]["Jet_E"] == "{rel: 1.0e-3}"
+    assert found(np.full(N, 5.0))[0]["Jet_E"] == "{rel: 1.0e-3}"
+
+
+def test_what_people_compute_from_such_variables_can_be_switched_on(tmp_path: Path) -> None:
+    pytest.importorskip("baler_hdf5")
+    np.savez(tmp_path / "f.npz", u=RANDOM.normal(size=(60, 80)), v=RANDOM.normal(size=(60, 80)))
+    text = suggest(str(tmp_path / "f.npz"))
+    assert "derived" not in yaml.safe_load(text)
+    (place,) = (n for n, line in enumerate(text.splitlines()) if line == "# derived:")
+    switched = [line[2:] if place <= n <= place + 1 else line for n, line in enumerate(text.splitlines())]
+    assert yaml.safe_load("\n".join(switched))["derived"] == {"vorticity_u_v": {"of": "vorticity(u, v)", "range": 1e-2}}
+
+
 def test_ids_that_would_become_equal_are_objected_to() -> None:
     ids = np.arange(1e6, 1e6 + N)
     assert "equal" in objection(ids, np.full(N, 5.0), Noise(), is_below_noise=False)
@@ -130,6 +178,12 @@ def test_neighbours_that_are_other_realizations_or_clouds_tell_no_noise() -> Non
     found = only(cloud, draws)
     assert found.bound.startswith("{abs")
     assert yaml.safe_load(found.bound)["abs"] <= 1e-3 * np.ptp(draws)
+
+
+def test_rain_is_bounded_relative_to_itself_whatever_its_neighbours_say() -> None:
+    rain = (RANDOM.lognormal(0, 2, (60, 300)) * 1e-6).astype("f4")
+    wet = Variable("pr", "<f4", ("y", "x"), units="kg m-2 s-1", standard_name="precipitation_flux")
+    assert only(wet, rain).bound == "{rel: 1.0e-3}"
 
 
 def test_zeros_of_land_get_a_bound_that_keeps_them_though_the_first_rows_hold_few() -> None:

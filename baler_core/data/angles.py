@@ -9,8 +9,8 @@ from baler_core.data.conventions import base_name, conventions_for, spoken
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.variables import Variable
 
-_ANGLE = re.compile(r"(^|[^a-z])(d?phi|d?eta|theta|azimuth|psi)_?\d*$", re.IGNORECASE)
-_ANGLE_CAMEL = re.compile(r"^(?!.*[sS]igma).*[a-z](?<!Eta)(?<!Phi)(Phi|Eta|Theta)\d*$")
+_ANGLE = re.compile(r"(^|[^a-z])(d?phi|d?eta|theta|azimuth|psi)_?\d*(_?up|_?down)?$", re.IGNORECASE)
+_ANGLE_CAMEL = re.compile(r"^(?!.*[sS]igma).*[A-Za-z](?<!Eta)(?<!Phi)(Phi|Eta|Theta)\d*(_?[Uu]p|_?[Dd]own)?$")
 _ON_SKY = re.compile(
     r"(?:.+_)?(?:ra|dec|raj2000|dej2000|ra_icrs|de_icrs|right_ascension|declination|g?lon|g?lat|longitude|latitude|"
     r"nav_lon|nav_lat|l_?on|alpha|delta)(?:_(?:deg|degrees|j2000|icrs|mean))?"

@@ -58,6 +58,8 @@ class Evidence:
     sources: int = 0
     lost: int = 0
     zeros: list[int] = field(default_factory=lambda: [0, 0, 0])
+    emptied: int = 0
+    all_positive: bool = True
     _cells: int = 0
 
     def __post_init__(self) -> None:
@@ -74,6 +76,8 @@ class Evidence:
         self.zeros[0] += int(np.count_nonzero(zero))
         self.zeros[1] += int(np.count_nonzero(zero & (pairs.residual != 0)))
         self.zeros[2] += pairs.original.size
+        self.emptied += int(np.count_nonzero(~zero & (pairs.residual == -pairs.original)))
+        self.all_positive = self.all_positive and bool((pairs.original > 0).all())
         if self.errors is not None and self.errors.name in piece.original.variables:
             self._compare_with_errors(piece, before, after)
         if self.has_planes and before.ndim >= 2 and min(lengths[-2:]) >= _SMALLEST:
@@ -82,9 +86,11 @@ class Evidence:
     def _compare_with_errors(self, piece: Piece, before: np.ndarray, after: np.ndarray) -> None:
         assert self.errors is not None
         sizes = values_of(piece.original, self.errors.name)
-        if sizes.shape != before.shape or sizes.dtype.kind not in "iuf":
+        if sizes.shape[: before.ndim] != before.shape or sizes.dtype.kind not in "iuf":
             return
         sigma = np.abs(sizes.astype(np.float64))
+        if sigma.ndim > before.ndim:  # lower and upper errors
+            sigma = sigma.reshape(*before.shape, -1).min(axis=-1)
         with np.errstate(all="ignore"):
             if self.errors.measure != "sigma":
                 sigma = np.sqrt(sigma) if self.errors.measure == "variance" else 1 / np.sqrt(sigma)

@@ -19,6 +19,8 @@ _DISTANCE_FAIR, _DISTANCE_BAD = 0.02, 0.05
 # Mean residual of a part of the values or of the plane, as a part of the allowed error.
 _BIAS = 0.25
 _LOST_BAD = 0.01
+# Where all values are above 0, so many that become 0 are seen in a logarithm, and in a count of dry days.
+_EMPTIED = 0.01
 # So many exact zeros have a meaning.
 _MANY_ZEROS = 0.05
 
@@ -72,6 +74,8 @@ def _by_evidence(evidence: Evidence) -> list[tuple[Level, str]]:
     zeros, changed, values = evidence.zeros
     if changed and zeros > _MANY_ZEROS * values:
         found.append(("fair", f"{changed:,} of {zeros:,} exact zeros became other numbers"))
+    if evidence.all_positive and evidence.emptied > _EMPTIED * values:
+        found.append(("fair", f"{evidence.emptied:,} of {values:,} values, all above 0, became exactly 0"))
     found += [("fair", words) for words in _uneven(evidence)]
     return found
 

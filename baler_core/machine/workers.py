@@ -106,7 +106,7 @@ class Processes:
     """
 
     def __init__(self, count: int, *, copies: bool = False) -> None:
-        self.count = count
+        self.count, self._ready = count, False
         alone = sys.platform == "linux" and threading.active_count() == 1
         self._start("fork" if copies and alone else "spawn")
 
@@ -121,8 +121,21 @@ class Processes:
             initializer=_prepare,
             initargs=(self._reader, others, context.Value("i", 0), self.count),
         )
+        self._first: list[Future[None]] = []
         if method == "fork":
-            self._pool.submit(_nothing)  # starts them all
+            self.begin()
+            self._ready = True
+
+    def begin(self) -> None:
+        """Start all processes, and wait for none."""
+        if not self._first:
+            self._first = [self._pool.submit(_nothing) for _ in range(self.count)]
+
+    @property
+    def ready(self) -> bool:
+        """Whether one has started; even if it was killed since."""
+        self._ready = self._ready or any(first.done() for first in self._first)
+        return self._ready
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
         """Start a call in a process."""

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import yaml
 
@@ -124,7 +125,11 @@ def _families(variables: Iterable[Variable], *, inside: bool) -> dict[str, list[
         group, slash, own = variable.name.rpartition("/") if inside else ("", "", variable.name)
         match = re.match(r"[^/]+/|[^_.]+[_.]", own)
         families.setdefault(group + slash + (match[0] if match else own), []).append(variable)
-    return families
+    # The first pattern that matches counts: one that would take the names of another stands behind it.
+    ordered = sorted(families)
+    wide = {name for name, following in pairwise(ordered) if following.startswith(name)}
+    behind = sorted(families, key=lambda name: (name in wide, -len(name) if name in wide else 0))
+    return {name: families[name] for name in behind}
 
 
 def _of_collection(

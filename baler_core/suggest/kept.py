@@ -17,6 +17,7 @@ from baler_core.data.derived import DerivedRule
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.noise import noise_of
 from baler_core.data.variables import Schema
+from baler_core.errors import ConfigError
 from baler_core.pipeline.derived.quantities import Derived, bind_rules
 from baler_core.plugin.registry import Registry
 from baler_core.suggest.proposal import absolute
@@ -32,6 +33,10 @@ _BOUNDS: Mapping[str, tuple[str, str]] = {
 # Pixels, where the formula of `aperture_flux` states none.
 _RADIUS = 4.0
 _OF_NOISE = 0.25
+# The momentum of a collection, and so many quantities that may be kept.
+_MOMENTUM = re.compile(r"([A-Za-z]\w*)_p[tx]", re.IGNORECASE)
+_EXAMPLES = 3
+_USUAL = ("muon", "electron", "jet")
 NO_VALUES: Mapping[str, np.ndarray] = MappingProxyType({})
 _DIFFERENCE = ("range: 1.0e-3", "a sum or difference, which may be 0")
 _OTHERS = ("rel: 1.0e-3", "three digits")
@@ -74,6 +79,25 @@ def kept_quantities(
         rules.append(DerivedRule(name, formula, stated, f"--keep {text!r}"))
     bound_to = bind_rules(rules, schema, registry)
     return [_below_noise(kept, one, values) for kept, one in zip(found, bound_to, strict=True)]
+
+
+def possible_quantities(schema: Schema, registry: Registry, values: Mapping[str, np.ndarray]) -> list[Kept]:
+    """Return a few quantities that people compute from such variables, for those who may want to keep them."""
+    names = [variable.name.rpartition("/")[2] for variable in schema.variables]
+    heads = dict.fromkeys(match[1] for name in names if (match := _MOMENTUM.fullmatch(name)))
+    heads = dict.fromkeys([*(head for head in heads if head.lower() in _USUAL), *heads])
+    found: list[Kept] = []
+    for text in [f"pair_mass({head})" for head in heads] + [
+        "vorticity(u, v)",
+        "aperture_flux(SCI)",
+        "aperture_flux(hdu0)",
+    ]:
+        if len(found) < _EXAMPLES:
+            try:
+                found += kept_quantities([text], schema, registry, values)
+            except ConfigError:  # not of these variables, or of a package that is not here
+                continue
+    return found
 
 
 def _below_noise(kept: Kept, bound: Derived, values: Mapping[str, np.ndarray]) -> Kept:

@@ -91,16 +91,23 @@ def of_own_errors(
     is_one = len(errors) == 1 and physical[errors[0].name].shape == values.shape
     which = "each value's error" if is_one else "the smaller of each value's errors"
     reason = f"{part} of {which}, in {names} (commonly {common:.3g})"
+    other, lacking = _of_values_without(values, list(found.values()), share_otherwise, share * common)
+    return Proposal(f"{{abs: {quoted(formula)}{other}}}", reason + lacking, is_below_noise=True)
+
+
+def _of_values_without(values: np.ndarray, errors: list[np.ndarray], share: float, most: float) -> tuple[str, str]:
+    """Return the bound of values without an error, and what to say of it; nothing if these are few.
+
+    They lose a share of themselves, but no more than the others commonly do.
+    """
     known = np.isfinite(values)
-    with_errors = known & np.all([np.isfinite(found[one.name]) & (found[one.name] != 0) for one in errors], axis=0)
-    lacking = 1 - int(np.count_nonzero(with_errors)) / max(1, int(np.count_nonzero(known)))
-    if share_otherwise and lacking > _LACKING:
-        reason += f"; {lacking:.0%} have none"
-        allowed = share_otherwise * float(np.median(np.abs(values[known & ~with_errors])))
-        # Values without an error lose no more than the others commonly do.
-        other = f"{{rel: {share_otherwise:.1e}}}" if allowed <= share * common else absolute(share * common)
-        return Proposal(f"{{abs: {quoted(formula)}, else: {other.replace('e-0', 'e-')}}}", reason, is_below_noise=True)
-    return Proposal(f"{{abs: {quoted(formula)}}}", reason, is_below_noise=True)
+    without = known & ~np.all([np.isfinite(one) & (one != 0) for one in errors], axis=0)
+    part = int(np.count_nonzero(without)) / max(1, int(np.count_nonzero(known)))
+    if not share or part <= _LACKING:
+        return "", ""
+    allowed = share * float(np.median(np.abs(values[without])))
+    other = f"{{rel: {share:.1e}}}" if allowed <= most else absolute(most)
+    return f", else: {other.replace('e-0', 'e-')}", f"; {part:.0%} have none"
 
 
 def smallest(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

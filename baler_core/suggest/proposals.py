@@ -21,6 +21,7 @@ from baler_core.errors import ConfigError
 from baler_core.pipeline.noise_bounds import has_tiles
 from baler_core.suggest.allowed import allowed_in
 from baler_core.suggest.coarse import Coarseness, stored_coarsely
+from baler_core.suggest.four_vectors import with_masses
 from baler_core.suggest.kinds import of_column, of_field
 from baler_core.suggest.objections import MOVED_DISTRIBUTION, moved_distribution, objection
 from baler_core.suggest.own_errors import errors_of, of_own_errors, of_significance
@@ -101,7 +102,10 @@ def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str,
     kept |= {v.name: Proposal(LOSSLESS, "no values") for v in schema.variables if v.dims and not schema.nbytes(v)}
     kept |= {v.name: Proposal(LOSSLESS, _SETTINGS) for v in schema.variables if _is_setting(v.name)}
     kept = {name: proposal for name, proposal in kept.items() if not seen.roles.get(name, Finding()).is_exact}
-    return {v.name: kept[v.name] if v.name in kept else _weighed(_proposal(v, seen), v, seen) for v in schema.variables}
+    found = {
+        v.name: kept[v.name] if v.name in kept else _weighed(_proposal(v, seen), v, seen) for v in schema.variables
+    }
+    return with_masses(found, schema, seen.physical)
 
 
 def _seen(schema: Schema, values: Mapping[str, np.ndarray]) -> Seen:
@@ -175,6 +179,8 @@ def _proposal(variable: Variable, seen: Seen) -> Proposal:
     has_zeros = is_grid and "exactly 0" in by_kind.reason
     stated = recommendation(variable, seen.names, values)
     by_noise = None if has_zeros else _finer_of(by_noise, stated, variable, seen)
+    if by_noise is not None and is_grid and by_kind.bound == OTHERS and _is_of_earth(variable, seen):
+        by_noise = None  # rain, a trace gas: what differs between neighbours is no noise, and little is not nothing
     if by_noise is not None and is_grid and by_kind.bound == FIELDS and _may_be_structure(variable, seen):
         by_noise = _finer_of(by_noise, _of_seen_range(values), variable, seen)
     return by_error or by_noise or stated or by_kind
@@ -274,12 +280,17 @@ def _of_seen_range(values: np.ndarray | None) -> Proposal:
 
 
 def _may_be_structure(variable: Variable, seen: Seen) -> bool:
-    """Whether the noise of a field may be fine structure: neighbours have something in common, or it is weather.
+    """Whether the noise of a field may be fine structure: neighbours have something in common, or it is weather."""
+    return _is_of_earth(variable, seen) or not _is_white(variable, seen)
 
-    What varies between neighbours of a field of the atmosphere or the sea is clouds and eddies, however coarse its grid.
+
+def _is_of_earth(variable: Variable, seen: Seen) -> bool:
+    """Whether a field is one of the atmosphere, the sea or the ground, by its CF name or its coordinates.
+
+    What varies between neighbours there is clouds and eddies, however coarse its grid.
     """
     on_earth = any(seen.roles.get(dim, Finding()).role == "position" for dim in variable.dims)
-    return bool(variable.standard_name) or on_earth or not _is_white(variable, seen)
+    return bool(variable.standard_name) or on_earth
 
 
 def _is_white(variable: Variable, seen: Seen) -> bool:

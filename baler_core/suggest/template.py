@@ -15,7 +15,7 @@ from baler_core.data.variables import Schema, Variable
 from baler_core.plugin.interfaces import Training
 from baler_core.plugin.registry import Registry
 from baler_core.suggest.collections import BoundLine, by_collection, full
-from baler_core.suggest.kept import Kept
+from baler_core.suggest.kept import Kept, possible_quantities
 from baler_core.suggest.own_errors import quoted
 from baler_core.suggest.proposal import LOSSLESS, Proposal
 from baler_core.suggest.proposals import proposals_for
@@ -74,7 +74,7 @@ def configuration_for(
         ],
         _reader_section(stated.reader, stated.options),
         [*_bounds_section(schema, proposals_for(schema, values), roles_of(schema, values)), *_as_stored(stated)],
-        *([_derived_section(kept)] if kept else []),
+        *([_derived_section(kept)] if kept else _possible_section(possible_quantities(schema, registry, values))),
         _model_section(registry),
         _output_section(registry),
     ]
@@ -149,6 +149,15 @@ def _derived_section(kept: Sequence[Kept]) -> list[str]:
     lines = ["# What is computed from variables: held for every pair, event, cell or source by the restored values."]
     entries = [BoundLine(one.name, f"{{of: {quoted(one.formula)}, {one.bound}}}", one.reason) for one in kept]
     return [*lines, "derived:", *_aligned(entries)]
+
+
+def _possible_section(possible: Sequence[Kept]) -> list[list[str]]:
+    """What might be held, as comments; no section if nothing is known."""
+    if not possible:
+        return []
+    first, *lines = _derived_section(possible)
+    about = f"{first} Without these lines, nothing bounds its error."
+    return [[about, *(f"# {line}" for line in lines)]]
 
 
 def _model_section(registry: Registry) -> list[str]:

@@ -28,6 +28,7 @@ from baler_core.pipeline.many.manifest import (
 )
 from baler_core.pipeline.many.merging import SharedList
 from baler_core.pipeline.many.schedule import TaskSchedule
+from baler_core.pipeline.many.short_tasks import ShortTasks
 from baler_core.pipeline.many.split import ListShare
 from baler_core.pipeline.many.task import FileOutcome, FileTask, run_task
 from baler_core.pipeline.trained_lookup import checksum
@@ -232,7 +233,8 @@ def _schedule(tasks: Sequence[FileTask], pool: Submits | None) -> TaskSchedule:
         return TaskSchedule(tasks, Here(), 1, partial(run_task, team=Team(pool)))
     ours = isinstance(pool, Processes)
     at_once = width_of(pool) + 1 if ours else _AT_ONCE_ELSEWHERE
-    return TaskSchedule([replace(task, collect=ours) for task in tasks], pool, at_once)
+    executor = ShortTasks(pool, len(tasks)) if isinstance(pool, Processes) else pool
+    return TaskSchedule([replace(task, collect=ours) for task in tasks], executor, at_once)
 
 
 def _is_large(task: FileTask) -> bool:
