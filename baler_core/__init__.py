@@ -9,12 +9,15 @@ if TYPE_CHECKING:
 
     from baler_core.api.exports import *  # noqa: F403
     from baler_core.api.exports import __all__ as __all__
-
-__version__ = "0.1.0"
+    from baler_core.plugin.version import __version__ as __version__
 
 
 def __getattr__(name: str) -> Any:
-    """What `exports` names, imported when first asked for."""
+    """What `exports` names, and the version, imported when first asked for."""
+    if name == "__version__":
+        from baler_core.plugin.version import __version__
+
+        return __version__
     from importlib.util import find_spec
 
     # Python asks here first for modules, too, which it then imports by itself.

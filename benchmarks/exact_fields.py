@@ -31,7 +31,7 @@ import baler_core.api.calls as baler
 from baler_core.data.block import values_of
 from baler_core.errors import BalerError
 from baler_core.evaluate.others import compress_xz, compress_zstd
-from baler_core.peers.lossless import compress_pcodec
+from baler_core.evaluate.peers.lossless import compress_pcodec
 from baler_core.plugin.registry import load_plugins
 
 Field = tuple[str, Path | np.ndarray, str, np.ndarray]

@@ -26,9 +26,9 @@ from baler_core import __version__
 from baler_core.config.arguments import config_of_arguments
 from baler_core.errors import BalerError
 from baler_core.evaluate.peer_results import PeerComparison
-from baler_core.peers.available import PEERS
-from baler_core.peers.comparison import OURS, compare_with_others
-from baler_core.peers.sample import take_sample
+from baler_core.evaluate.peers.available import PEERS
+from baler_core.evaluate.peers.comparison import OURS, compare_with_others
+from baler_core.evaluate.peers.sample import take_sample
 from baler_core.pipeline.input import input_of
 from baler_core.plugin.registry import load_plugins
 from baler_core.suggest.predict import usual_bounds

@@ -252,7 +252,7 @@ def test_only_what_holds_a_part_is_decoded(tmp_path: Path, monkeypatch: pytest.M
     array[:] = rows
     part = np.asarray(array[1000:1010])
     assert np.abs(part - rows[1000:1010]).max() <= 0.01
-    monkeypatch.setattr("baler_core.doors.chunks.decode", lambda data: pytest.fail("the whole chunk was decoded"))
+    monkeypatch.setattr("baler_core.api.chunks.decode", lambda data: pytest.fail("the whole chunk was decoded"))
     np.testing.assert_array_equal(array[1000:1010], part)
 
 

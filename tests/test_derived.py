@@ -16,7 +16,7 @@ from baler_core import BalerError, ConfigError, FormatError
 from baler_core.cli import cli
 from baler_core.config import load_config
 from baler_core.data.error_bound import ErrorBound
-from baler_core.evaluate import Comparison, evaluate
+from baler_core.evaluate.files import Comparison, evaluate
 from baler_core.format.derived_json import derived_from_json, derived_to_json
 from baler_core.format.file_info import read_info
 from baler_core.format.header import DerivedRecord

@@ -12,7 +12,8 @@ import pytest
 from baler_core import DataError, ErrorBound, Metric, MetricResult, Schema, Source, Variable, make_block
 from baler_core.builtin.metrics import Residual, Response
 from baler_core.data.variables import leading_slices
-from baler_core.evaluate import Results, Wanted, compare
+from baler_core.evaluate.compare import Wanted, compare
+from baler_core.evaluate.results import Results
 
 if TYPE_CHECKING:
     import xarray as xr

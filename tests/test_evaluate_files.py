@@ -13,8 +13,9 @@ from baler_core.config import ComponentSpec
 from baler_core.data.bounds import BoundRules
 from baler_core.data.error_bound import ErrorBound
 from baler_core.errors import DataError, FormatError
-from baler_core.evaluate import Comparison, Results, evaluate
+from baler_core.evaluate.files import Comparison, evaluate
 from baler_core.evaluate.provenance import training_curves
+from baler_core.evaluate.results import Results
 from baler_core.format.file_info import read_info
 from baler_core.plugin.registry import Registry, load_plugins
 

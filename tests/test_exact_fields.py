@@ -20,7 +20,7 @@ from baler_core.builtin.models.fields.predictive.stencil_fit import encode_integ
 from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Variable
 from baler_core.entropy.varint import ByteReader
-from baler_core.peers.lossless import compress_pcodec
+from baler_core.evaluate.peers.lossless import compress_pcodec
 from baler_core.quantise.slice_steps import SliceSteps, fit_slice_steps, read_slice_steps
 from baler_core.testing.damage import damaged
 

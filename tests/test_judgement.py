@@ -10,9 +10,11 @@ import pytest
 from baler_core import ErrorBound, Schema, Variable, make_block
 from baler_core.data.arithmetic import parse_arithmetic
 from baler_core.data.derived import DerivedRule
-from baler_core.derived.quantities import bind_rules
-from baler_core.evaluate import Results, Wanted, by_importance, compare, summary
+from baler_core.evaluate.compare import Wanted, compare
+from baler_core.evaluate.judgement import by_importance, summary
 from baler_core.evaluate.peaks import lost_sources
+from baler_core.evaluate.results import Results
+from baler_core.pipeline.derived.quantities import bind_rules
 from baler_core.plugin.registry import load_plugins
 from baler_core.report.rows import VariableRow, collections_of
 
@@ -217,7 +219,7 @@ def test_the_most_important_variables_come_first_and_one_line_says_it_all(rng: n
 
 
 def test_exact_collections_are_folded_into_one() -> None:
-    from baler_core.evaluate import VariableResult
+    from baler_core.evaluate.results import VariableResult
 
     def rows(names: Sequence[str]) -> list[VariableRow]:
         results = [VariableResult(name, "<f4", ("row",), (3,)) for name in names]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from baler_core.data.bounds import Tolerance
+from baler_core.data.spacing import find_spacing
 from baler_core.entropy.integers import pack_integers
 from baler_core.quantise.lattice import (
     BitsLattice,
@@ -18,7 +19,7 @@ from baler_core.quantise.lattice import (
     LogLattice,
     StepLattice,
 )
-from baler_core.quantise.lattice_fit import find_spacing, fit_lattice
+from baler_core.quantise.lattice_fit import fit_lattice
 from baler_core.quantise.residual import decode_residual, encode_residual
 
 TOLERANCES = [

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import baler_core
@@ -33,8 +35,13 @@ def layers() -> dict[str, list[str]]:
     return {name: named[name] for name in before} | models | {name: named[name] for name in after}
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def imports(path: Path) -> tuple[str, ...]:
     """Modules of the project that a file imports, anywhere in it, as `baler_core.data.bounds`."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             for alias in node.names:
@@ -78,6 +85,31 @@ def test_a_layer_imports_only_from_itself_and_from_below() -> None:
                 continue
             other = layer_of(module)
             assert order.index(other) <= order.index(layer), f"{path} imports {module}, which lies above it"
+
+
+def test_the_doors_of_other_libraries_need_the_python_interface_alone() -> None:
+    for path in (CORE / "doors").glob("*.py"):
+        assert {layer_of(module) for module in imports(path) if module.startswith("baler_core.")} <= {"api", "doors"}
+
+
+def test_no_module_imports_one_that_imports_it() -> None:
+    for package in (CORE, *sorted((ROOT / "plugins").glob("*/baler_*"))):
+        found = {
+            ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__"): path
+            for path in package.rglob("*.py")
+        }
+        TopologicalSorter({name: {*imports(path)} & {*found} - {name} for name, path in found.items()}).prepare()
+
+
+def test_folders_know_few_others() -> None:
+    """Each pair of folders of which one imports from the other is one more thing to know."""
+    pairs = {
+        (path.relative_to(CORE).parts[0].removesuffix(".py"), module.split(".")[1])
+        for path in CORE.rglob("*.py")
+        for module in imports(path)
+        if module.startswith("baler_core.")
+    }
+    assert len([None for one, other in pairs if one != other]) <= 80
 
 
 def test_models_of_different_kinds_do_not_know_each_other() -> None:

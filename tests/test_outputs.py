@@ -302,7 +302,7 @@ def test_a_signal_while_a_folder_is_replaced_leaves_the_old_or_the_new_one(
     (store / "zarr.json").write_text("old")
 
     def write() -> None:
-        with completed(store, ["zarr.json"]) as temporary:
+        with completed(store, over_folder=True) as temporary:
             temporary.mkdir()
             (temporary / "zarr.json").write_text("new")
 

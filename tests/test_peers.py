@@ -14,12 +14,11 @@ from baler_core.cli import main
 from baler_core.config import load_config
 from baler_core.data.bounds import Tolerance
 from baler_core.errors import DataError
-from baler_core.peers.apart import run_apart
-from baler_core.peers.available import PEERS, chosen_peers
-from baler_core.peers.comparison import compare_with_others
-from baler_core.peers.measure import Given, PeerTally, run_peer
-from baler_core.peers.peer import Allowed, Coded, NotTakenError, Peer, told
-from baler_core.peers.sample import BoundedSample, take_sample
+from baler_core.evaluate.peers.available import PEERS, chosen_peers
+from baler_core.evaluate.peers.comparison import compare_with_others
+from baler_core.evaluate.peers.measure import Given, PeerTally, run_apart, run_peer
+from baler_core.evaluate.peers.peer import Allowed, Coded, NotTakenError, Peer, told
+from baler_core.evaluate.peers.sample import BoundedSample, take_sample
 from baler_core.pipeline.input import input_of
 from baler_core.plugin.registry import load_plugins
 
@@ -129,7 +128,7 @@ def test_one_that_breaks_its_bound_is_shown_as_such_and_is_not_the_best(folder: 
         raise RuntimeError("no\nsuch thing")
 
     liar, broken = Peer("liar", wrong, ("rel", "abs")), Peer("broken", failing, ("rel", "abs"))
-    import baler_core.peers.comparison as comparison
+    import baler_core.evaluate.peers.comparison as comparison
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(comparison, "run_apart", run_peer)
@@ -182,7 +181,7 @@ def test_compare_prints_all_and_does_not_measure_twice(folder: Path, capsys: pyt
     "damage", [b"", b"{", b"[]", b'{"digest": 1}', b'{"digest": "", "comparison": {"results": 7}}']
 )
 def test_damaged_records_are_measured_anew(folder: Path, damage: bytes) -> None:
-    from baler_core.peers.record import known_results
+    from baler_core.evaluate.peers.record import known_results
 
     (folder / "compare.json").write_bytes(damage.replace(b'""', f'"{sample_of(folder).digest()}"'.encode()))
     assert known_results(folder / "compare.json", sample_of(folder)) == {}
@@ -234,7 +233,7 @@ def test_a_comparison_that_fails_becomes_a_note(folder: Path, monkeypatch: pytes
     def fail(*_: object) -> None:
         raise DataError("the middle of it cannot be read")
 
-    monkeypatch.setattr("baler_core.peers.comparison.sample_beside", fail)
+    monkeypatch.setattr("baler_core.evaluate.peers.comparison.sample_beside", fail)
     assert run("run", folder / "c.yaml") == 0
     record = json.loads((folder / "out/report.json").read_text())
     assert record["peers"] is None

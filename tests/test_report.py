@@ -15,10 +15,12 @@ import pytest
 
 from baler_core import DataError, ErrorBound, Metric, MetricResult, Schema, Variable, make_block
 from baler_core.builtin.metrics import Residual, Response
-from baler_core.evaluate import Drawings, Results, Wanted, compare
-from baler_core.report import read_results, redraw, write_report
+from baler_core.evaluate.compare import Wanted, compare
+from baler_core.evaluate.drawings import Drawings
+from baler_core.evaluate.results import Results
 from baler_core.report.html import number, size_text
 from baler_core.report.style import file_names, new_figure
+from baler_core.report.write import read_results, redraw, write_report
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -26,7 +26,7 @@ from baler_core.format.blocks import StoredBlock
 from baler_core.format.container import BalReader, BalWriter
 from baler_core.format.file_info import read_info
 from baler_core.format.header_json import header_from_json
-from baler_core.pipeline.compression import Compressed
+from baler_core.pipeline.compressed import Compressed
 from baler_core.plugin.interfaces import State, Streams, Tolerances
 
 Arrays = dict[str, np.ndarray]

@@ -13,7 +13,7 @@ from baler_core.builtin.models.autoencoder.dense import DenseOptions
 from baler_core.cli import main
 from baler_core.config import InvalidConfig, load_config
 from baler_core.data.seeds import MeanOverSeeds, SeedSpread, VariableSpread
-from baler_core.evaluate import Results
+from baler_core.evaluate.results import Results
 from baler_core.plugin.registry import load_plugins
 
 RUN = """

@@ -24,7 +24,8 @@ from baler_core.data.error_bound import ErrorBound
 from baler_core.data.variables import Layout, Schema, Variable
 from baler_core.errors import FormatError
 from baler_core.evaluate.compare import Wanted, compare
-from baler_core.pipeline.compression import Compressed, compress
+from baler_core.pipeline.compressed import Compressed
+from baler_core.pipeline.compression import compress
 from baler_core.pipeline.decode import BalFile
 from baler_core.plugin.interfaces import AutoOptions, Model, Options, Streams, Tolerances, Training
 from baler_core.plugin.reading import Source

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from baler_core.config import Config
     from baler_core.machine.workers import Submits
     from baler_core.pipeline.block_team import Team
-    from baler_core.pipeline.compression import Compressed
+    from baler_core.pipeline.compressed import Compressed
     from baler_core.pipeline.export import ExportedFile
     from baler_core.pipeline.input import Input
     from baler_core.plugin.registry import Registry

@@ -12,8 +12,7 @@ from baler_core.errors import DataError, FormatError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from baler_core.api.file import File
-    from baler_core.api.stored_array import StoredArray
+    from baler_core.api.stored_array import StoredArray, StoredFile
     from baler_core.plugin.reading import Categories
 
 
@@ -54,7 +53,7 @@ class CodedColumn:
         return pd.Series(pd.Categorical.from_codes(self.codes, pd.Index(native), self.ordered))
 
 
-def coded(file: File, array: StoredArray, values: np.ndarray, start: int) -> CodedColumn:
+def coded(file: StoredFile, array: StoredArray, values: np.ndarray, start: int) -> CodedColumn:
     """Return stored codes as categories.
 
     Parameters

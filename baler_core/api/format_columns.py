@@ -14,7 +14,7 @@ from baler_core.pipeline.decode import not_believed
 if TYPE_CHECKING:
     import pandas as pd
 
-    from baler_core.api.file import File
+    from baler_core.api.stored_array import StoredFile
     from baler_core.plugin.reading import TableColumn
 
 
@@ -53,7 +53,7 @@ def _holds_null_integers(array: Any) -> bool:
     return bool(items.null_count and (types.is_integer(items.type) or types.is_boolean(items.type)))
 
 
-def table_columns(file: File, names: Collection[str]) -> Sequence[TableColumn]:
+def table_columns(file: StoredFile, names: Collection[str]) -> Sequence[TableColumn]:
     """Return the columns that stand for some of the variables that were asked for.
 
     Raises
@@ -75,7 +75,7 @@ def table_columns(file: File, names: Collection[str]) -> Sequence[TableColumn]:
 
 
 def built_columns(
-    file: File, columns: Sequence[TableColumn], dim: str, start: int, stop: int
+    file: StoredFile, columns: Sequence[TableColumn], dim: str, start: int, stop: int
 ) -> dict[str, ArrowColumn]:
     """Return columns of some rows of a dimension, by name.
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from baler_core.api.file import File
 from baler_core.builtin.objects.presenting import dataset_of
+from baler_core.builtin.objects.xarray_sets import XarraySets
+from baler_core.pipeline.decode import not_believed
 from baler_core.plugin.shown import ShownVariable
 
 if TYPE_CHECKING:
-    import xarray as xr
-
-    from baler_core.api.file import File
     from baler_core.api.stored_array import StoredArray
 
 _OF_THE_KIND_OF_VALUES = {"_FillValue", "missing_value", "valid_min", "valid_max", "valid_range"}
@@ -52,8 +54,6 @@ def lazy_dataset(file: File) -> xr.Dataset:
 
     Closing the dataset closes the file.
     """
-    import xarray as xr
-
     at_once = {name: (array.dims, np.asarray(array)) for name, array in file.items() if _is_needed(array)}
     attributes, overall = _attributes(file)
     known = dataset_of(at_once, {name: attributes[name] for name in at_once}).variables
@@ -106,3 +106,47 @@ def lazy_values(array: StoredArray) -> indexing.MemoryCachedArray:
 def _is_needed(array: StoredArray) -> bool:
     """Return whether the set cannot be made without the values: dates that xarray may hold otherwise, and coordinates."""
     return array.dtype.kind in "mM" or array.name in array.dims or not array.dims
+
+
+def is_xarray(file: File) -> bool:
+    """Return whether a file holds a Dataset or a DataArray."""
+    return file.reader == "python" and file.schema.skeleton.get("kind") == "xarray"
+
+
+def lazy_object(file: File) -> xr.Dataset:
+    """Return a set that was compressed as such; indexes, dates, texts and the like are restored at once.
+
+    Raises
+    ------
+    FormatError
+        If what describes it is damaged.
+    """
+    with not_believed(file.path, "baler-core"):
+        stored = file.schema.skeleton["object"]
+        kind, values = XarraySets(), cast(Mapping[str, np.ndarray], _Values(file, _plain(stored)))
+        return kind.dataset(kind.put_together(stored, values))
+
+
+def _plain(stored: Any) -> set[str]:
+    """Return the variables of which nothing but their values as they are is wanted."""
+    coords = {int(place) for place in stored.get("coords", [])}
+    return {title for place, (title, form, _) in enumerate(stored["variables"]) if not form and place not in coords}
+
+
+class _Values(Mapping[str, Any]):
+    """The variables of a file: those that may wait as xarray's lazy arrays, others restored."""
+
+    def __init__(self, file: File, waiting: set[str]) -> None:
+        self._file, self._waiting = file, waiting
+
+    def __getitem__(self, name: str) -> Any:
+        array = self._file[name]
+        if name in self._waiting and array.dtype.kind in "biufc" and array.dims:
+            return lazy_values(array)
+        return np.asarray(array)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._file)
+
+    def __len__(self) -> int:
+        return len(self._file)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from baler_core.api.file import CACHE, File, Opening
-from baler_core.errors import ConfigError
+from baler_core.errors import ConfigError, DamagedFile, FormatError
 from baler_core.machine.byte_source import ByteSource, Place
 
 if TYPE_CHECKING:
@@ -119,3 +121,20 @@ def _bytes(argument: str, stated: str | int) -> int:
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise ConfigError(f"open_file({argument}={stated!r}): wanted a size such as 256 MB")
     return size
+
+
+@contextmanager
+def as_os_errors() -> Iterator[None]:
+    """Give damage as libraries expect it of files.
+
+    Raises
+    ------
+    DamagedFile
+        In place of a FormatError, of which it is one, as it is an OSError.
+    """
+    try:
+        yield
+    except FormatError as error:
+        if isinstance(error, OSError):
+            raise
+        raise DamagedFile(str(error)) from error

@@ -20,14 +20,13 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from baler_core.api.file import File
-    from baler_core.api.stored_array import StoredArray
+    from baler_core.api.stored_array import StoredArray, StoredFile
 
 # A notebook shows so many variables.
 _SHOWN = 60
 
 
-def columns_of(file: File, names: Sequence[str], start: int | None, stop: int | None) -> dict[str, Any]:
+def columns_of(file: StoredFile, names: Sequence[str], start: int | None, stop: int | None) -> dict[str, Any]:
     """Return variables as columns of one table: numbers and text flat, lists by their offsets, fixed sizes as rows.
 
     What lists the categories of another column is no column itself.
@@ -66,7 +65,7 @@ def columns_of(file: File, names: Sequence[str], start: int | None, stop: int | 
     return {name: made[name] for name in sorted(made, key=first.__getitem__)}
 
 
-def _column(file: File, array: StoredArray, start: int, stop: int) -> Any:
+def _column(file: StoredFile, array: StoredArray, start: int, stop: int) -> Any:
     values: Any = with_nulls(array, array.rows(start, stop))
     if array.name in file.categories:
         values = coded(file, array, values, start)
@@ -194,7 +193,7 @@ def to_polars(columns: Mapping[str, Any]) -> pl.DataFrame:
     return frame
 
 
-def html_of(file: File) -> str:
+def html_of(file: StoredFile) -> str:
     """Return what a file holds as a table of HTML: variables, shapes, units, bounds, and the largest errors found."""
     header = file.header
     rows = []
@@ -212,7 +211,7 @@ def html_of(file: File) -> str:
     )
 
 
-def _sizes(file: File) -> str:
+def _sizes(file: StoredFile) -> str:
     stored, original = file.source_bytes, file.header.input_file_bytes or file.header.input_bytes
     ratio = f", {original / stored:.2f} times smaller than the original of {original:,} bytes" if original else ""
     return f"{file.reader}, {len(file)} variables, {stored:,} bytes{ratio}"

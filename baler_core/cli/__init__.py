@@ -9,10 +9,10 @@ from typing import NoReturn
 
 import click
 
-from baler_core import __version__
 from baler_core.cli.failures import guarded
 from baler_core.cli.options import Session, common_options
 from baler_core.errors import did_you_mean
+from baler_core.plugin.version import __version__
 
 # The commands in the order of use: the module of each, and what it does. Only the module of the command that is run is
 # imported, since what it needs takes longer to load than the command line.

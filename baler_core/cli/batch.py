@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from baler_core.cli.compressed import compressed_record
 from baler_core.cli.executors import executor_options
 from baler_core.cli.options import compress_memory_option, gathered
 from baler_core.cli.outputs import ChosenOutput
@@ -222,8 +223,6 @@ def _summary(campaign: Campaign, result: CampaignResult) -> str:
 
 
 def _record(outcome: FileOutcome) -> dict[str, Any]:
-    from baler_core.cli.steps import compressed_record
-
     made = compressed_record(outcome.compressed) if outcome.compressed is not None else {}
     part = outcome.record.model_dump(mode="json") if outcome.record is not None else {}
     return {

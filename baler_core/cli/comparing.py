@@ -39,10 +39,10 @@ def compare(
     config: Path, inputs: tuple[str, ...], names: tuple[str, ...], sample: int, fresh: bool, chosen: ChosenOutput
 ) -> None:
     """Compress a sample of the first input of CONFIG by baler and by other compressors, all at the same bounds."""
-    from baler_core.peers.available import chosen_peers
-    from baler_core.peers.comparison import compare_with_others
-    from baler_core.peers.record import holds_comparison, known_results, write_comparison
-    from baler_core.peers.sample import take_sample
+    from baler_core.evaluate.peers.available import chosen_peers
+    from baler_core.evaluate.peers.comparison import compare_with_others
+    from baler_core.evaluate.peers.record import holds_comparison, known_results, write_comparison
+    from baler_core.evaluate.peers.sample import take_sample
     from baler_core.pipeline.input import input_of
 
     peers = chosen_peers(names)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from baler_core.cli.batch import show_set
-from baler_core.cli.derived import derived_record, show_derived
+from baler_core.cli.compressed import derived_record, show_derived
 from baler_core.cli.options import FilePath, common_options, memory_option, model_file
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table, printable
-from baler_core.data.error_bound import allowing
 from baler_core.errors import FormatError
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 
 if TYPE_CHECKING:
-    from baler_core.data.targets import Target
     from baler_core.format.file_info import Info
     from baler_core.format.header import ComponentRecord
 
@@ -104,17 +101,13 @@ def _show_file(found: Info, trained: dict[str, Any] | None) -> None:
                 for p in header.preprocess
             ),
             ("blocks", f"{len(found.block_bytes)}, together {bytes_text(sum(found.block_bytes))}"),
-            *([("target", _target_text(header.target))] if header.target is not None else []),
+            *([("target", header.target.in_full)] if header.target is not None else []),
             ("learned", bytes_text(found.state_bytes)),
             *([("refers to", f"{trained['name']}, SHA-256 {trained['sha256']}")] if trained else []),
         ]
     )
     if trained is not None:
         click.echo(f"  found at {trained['found']}" if trained["found"] else f"  {trained['problem']}")
-
-
-def _target_text(target: Target) -> str:
-    return f"{target}" if target.factor is None else f"{target}, by bounds multiplied by {target.factor:.4g}"
 
 
 def _component_text(record: ComponentRecord) -> str:
@@ -134,15 +127,14 @@ def _show_groups(found: Info) -> None:
 
 def _show_variables(found: Info) -> None:
     rows = []
-    steps = _allowed_in_steps(found)
-    for record in _variables(found):
+    for record, bound in zip(_variables(found), found.header.bound_texts, strict=True):
         error, share = record["largest_error"], record["share"]
         rows.append(
             (
                 record["name"],
                 record["dtype"],
                 " x ".join(map(str, record["shape"])) or "1",
-                allowing(record["bound"], record["dtype"], steps.get(record["name"])),
+                bound,
                 "" if error is None else f"{error:.2g} {record['units']}",
                 "" if share is None else f"{share:.0%}",
                 "" if record["mean_error"] is None else f"{record['mean_error']:.2g}",
@@ -159,17 +151,6 @@ def _show_variables(found: Info) -> None:
     if found.header.kept_exact:
         click.echo("\nexact in spite of a pattern with wildcards; a lossy bound must name them in full:")
         print_table([(name, why) for name, why in found.header.kept_exact.items()], indent="  ")
-
-
-def _allowed_in_steps(found: Info) -> dict[str, float]:
-    """What absolute bounds allow to whole numbers, packed ones too, in physical units."""
-    header = found.header
-    allowed = {}
-    for v, bound in zip(header.schema.variables, header.bounds, strict=bool(header.bounds)):
-        step = abs(v.scale)
-        if bound.kind == "abs" and not bound.formula and math.isfinite(step) and step:
-            allowed[v.name] = step * math.floor(bound.value / step * (1 + 1e-9))
-    return allowed
 
 
 def _variables(found: Info) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ import click
 
 from baler_core.errors import ConfigError
 from baler_core.machine.addresses import address_of, sent
-from baler_core.plugin.folders import is_marked
+from baler_core.plugin.reading import is_marked
 
 STANDARD_OUTPUT = Path("-")
 Command = TypeVar("Command", bound=Callable[..., Any])

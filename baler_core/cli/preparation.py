@@ -12,8 +12,6 @@ from baler_core.cli.coverage import matches_of, matches_record, show_matches
 from baler_core.cli.options import FilePath, common_options
 from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, InvalidConfig, load_config
-from baler_core.data.angles import angle_warning
-from baler_core.data.variables import Variable
 from baler_core.errors import ConfigError, MissingPackage
 from baler_core.plugin.registry import load_plugins
 
@@ -30,6 +28,7 @@ def check(config: Path, data: bool, as_json: bool) -> None:
     """Check the configuration CONFIG: names, options, bounds, and whether the input files are there."""
     registry = load_plugins()
     from baler_core.pipeline.job import named_model
+    from baler_core.pipeline.matching import told_of_angles
 
     try:
         checked = load_config(config, registry)
@@ -50,7 +49,7 @@ def check(config: Path, data: bool, as_json: bool) -> None:
     else:
         click.echo(_verdict(config, checked, found, data=data))
         print_table([(key, _text(value)) for key, value in _summary(checked).items()], indent="  ")
-        for sentence in [] if data else _angles(checked):
+        for sentence in [] if data else told_of_angles(checked.bounds):
             click.echo(f"  warning: {sentence}")
         for matches in found:
             show_matches(matches)
@@ -68,12 +67,6 @@ def _unmatched(path: Path, found: Sequence[Matches]) -> str:
     said = [f"{name!r}. {idle[0][name]}" for name in names[:3]]
     more = f" {len(names) - 3} more do so, see above." if len(names) > 3 else ""
     return f"{path}: bounds that match no variable: {' '.join(said)}{more}"
-
-
-def _angles(config: Config) -> list[str]:
-    """What to say of relative bounds whose pattern names an angle."""
-    named = [(Variable(pattern, "<f8", ()), bound) for pattern, bound in config.bounds.rules]
-    return [sentence for variable, bound in named if (sentence := angle_warning(variable, bound))]
 
 
 def _verdict(path: Path, config: Config, found: Sequence[Matches], *, data: bool) -> str:

@@ -17,8 +17,9 @@ from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.registry import load_plugins
 
 if TYPE_CHECKING:
-    from baler_core.evaluate import Comparison, Results, UnheldResult, VariableResult
-    from baler_core.report import Report
+    from baler_core.evaluate.files import Comparison
+    from baler_core.evaluate.results import Results, UnheldResult, VariableResult
+    from baler_core.report.write import Report
 
 _PATH = FilePath()
 
@@ -47,7 +48,7 @@ def evaluate(
     original, restored = here(original), here(restored)
     metrics = [ComponentSpec(name, registry.metric(name).Options()) for name in metric_names] or None
     checked = load_config(config, registry, inputs=[str(original)]) if config is not None else None
-    from baler_core.evaluate import evaluate as compare
+    from baler_core.evaluate.files import evaluate as compare
 
     results = compare(original, restored, registry, _comparison(checked, metrics, model))
     if chosen.as_json:
@@ -55,7 +56,7 @@ def evaluate(
     else:
         _show(results)
     if chosen.output is not None:
-        from baler_core.report import write_report
+        from baler_core.report.write import write_report
 
         needed = [original, restored, *(path for path in (config, model) if path is not None)]
         report = write_report(results, chosen.output, needed=needed)
@@ -66,7 +67,7 @@ def evaluate(
 
 def _comparison(config: Config | None, metrics: list[ComponentSpec] | None, model: Path | None) -> Comparison:
     """Return what to compare, and how, by a configuration if there is one."""
-    from baler_core.evaluate import Comparison
+    from baler_core.evaluate.files import Comparison
 
     if config is None or config.path is None:
         return Comparison(metrics=metrics, lookup=Lookup(model))
@@ -200,7 +201,7 @@ def size_rows(results: Results) -> list[tuple[str, str]]:
 
 def verdict_row(results: Results) -> tuple[str, str]:
     """Return the verdicts on all variables and derived quantities, in one line."""
-    from baler_core.evaluate import summary
+    from baler_core.evaluate.judgement import summary
 
     return ("verdict", summary(results))
 
@@ -266,7 +267,7 @@ def _refuse_another(results: Results, original: Path, restored: Path) -> None:
 @common_options
 def plot(results: Path, variables: tuple[str, ...]) -> None:
     """Draw variables before and after into plots/ of RESULTS, the folder that `baler run` or `evaluate -o` wrote."""
-    from baler_core.report import redraw
+    from baler_core.report.write import redraw
 
     for picture in redraw(results, variables or ("*",)):
         click.echo(f"wrote {picture}")

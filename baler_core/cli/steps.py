@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from baler_core.cli.batch import Batch, batch_options, compress_batch
-from baler_core.cli.derived import derived_record
+from baler_core.cli.compressed import compressed_record, one_line
 from baler_core.cli.executors import chosen_executor, executor_options
 from baler_core.cli.missing import missing_option, with_missing_allowed
 from baler_core.cli.options import FilePath, RowRange, common_options, gathered, memory_option, model_file
 from baler_core.cli.outputs import ChosenOutput, Destination, force_option, ready_for
 from baler_core.cli.text import bytes_text, print_box, print_json
 from baler_core.config.inputs import split_name
-from baler_core.config.memory import within_memory
 from baler_core.errors import ConfigError
 from baler_core.machine.disk import size_of
 from baler_core.pipeline.trained_lookup import Lookup, needed_to_restore
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from baler_core.config import Config
     from baler_core.machine.workers import Submits
     from baler_core.pipeline.block_team import Team
-    from baler_core.pipeline.compression import Compressed
+    from baler_core.pipeline.compressed import Compressed
 
 _PATH = FilePath()
 
@@ -116,7 +115,7 @@ def compress(
         checked = load_config(config, registry, inputs=inputs)
         checked = replace(checked, model_storage="reference") if by.reference else checked
         checked = with_missing_allowed(checked, registry) if allow_missing else checked
-        checked = checked if batch.memory is None else within_memory(checked, batch.memory)
+        checked = checked if batch.memory is None else checked.within_memory(batch.memory)
         model = checked.profile if by.model is None else by.model
         _compress(config, checked, registry, model, replace(batch, executor=executor), chosen)
 
@@ -235,28 +234,3 @@ def restored_path(config: Config, source: Path, registry: Registry) -> Path:
     """Return where the restored form of an input goes."""
     stem, suffix = split_name(source, registry)
     return config.output / f"{stem}.restored{suffix}"
-
-
-def one_line(compressed: Compressed, place: str) -> str:
-    """Return what became of one input, and where it is."""
-    sizes = f"{bytes_text(compressed.input_bytes)} of values -> {bytes_text(compressed.file_bytes)}"
-    needs = f"; restored only with {compressed.trained}" if compressed.trained else ""
-    return f"wrote {place} ({sizes}, ratio {compressed.ratio:.2f}{needs})"
-
-
-def compressed_record(compressed: Compressed) -> dict[str, Any]:
-    """Return the same for programs; `share` is the part of the allowed error that was used."""
-    return {
-        "compressed": str(compressed.path),
-        "input_bytes": compressed.input_bytes,
-        "file_bytes": compressed.file_bytes,
-        "ratio": compressed.ratio,
-        "models": dict(compressed.models),
-        "refers_to": compressed.trained or None,
-        "left_out": list(compressed.left_out),
-        "kept_exact": dict(compressed.kept_exact),
-        "target": compressed.target or None,
-        "mean_errors": dict(compressed.means),
-        "errors": {name: {"largest": e.largest, "share": e.share} for name, e in compressed.errors.items()},
-        "derived": [derived_record(record) for record in compressed.derived.values()],
-    }

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,28 +19,13 @@ from baler_core.machine.atomic_write import completed
 from baler_core.plugin.registry import Registry, load_plugins
 
 if TYPE_CHECKING:
-    import numpy as np
+    from baler_core.suggest.opened import Opened
 
-    from baler_core.data.variables import Schema
-
-_log = logging.getLogger(__name__)
-_BLOCK_BYTES = 64_000_000
 _reader = click.option("--reader", "reader_name", help="Name of the reader, if the suffix does not determine it.")
 _stated = click.option("--reader-option", "stated", multiple=True, metavar="KEY=VALUE", help="An option of the reader.")
 _keep = click.option(
     "--keep", multiple=True, metavar="FORMULA", help="Keep a derived quantity, as 'pair_mass(Muon)'; may be repeated."
 )
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A data file as proposals need it: its schema, its first values, and how it was opened."""
-
-    schema: Schema
-    values: dict[str, np.ndarray]
-    reader: str
-    options: dict[str, Any]
-    as_stored: Sequence[str]
 
 
 @click.command()
@@ -126,20 +109,14 @@ def suggest(
         print_table([(k.name, k.formula, k.bound, k.reason) for k in kept], header=("derived", "of", "bound", "reason"))
 
 
-@contextmanager
-def _opened(path: Path, registry: Registry, reader_name: str | None, stated: tuple[str, ...]) -> Iterator[Opened]:
-    """Open a data file and read its first values."""
-    from baler_core.pipeline.input import first_values, refuse_empty
+def _opened(
+    path: Path, registry: Registry, reader_name: str | None, stated: tuple[str, ...]
+) -> AbstractContextManager[Opened]:
+    """Open a data file with the options that were stated."""
+    from baler_core.suggest.opened import opened
 
     name = reader_name or registry.reader_for(path)
-    refuse_empty(path, name)
-    options = _reader_options(registry, name, stated)
-    with registry.reader(name)(options).open(path) as source:
-        for warning in (*source.warnings, *source.elsewhere):
-            _log.warning("%s", warning)
-        numeric = [variable.name for variable in source.schema.variables if variable.is_numeric]
-        values = first_values(lambda: source.blocks(_BLOCK_BYTES), numeric)
-        yield Opened(source.schema, values, name, options.model_dump(mode="json", exclude_unset=True), source.as_stored)
+    return opened(path, registry, name, _reader_options(registry, name, stated))
 
 
 def _configuration(opened: Opened, registry: Registry, input_name: str, keep: Sequence[str]) -> str:

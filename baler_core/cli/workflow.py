@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from baler_core.cli.compressed import compressed_record
 from baler_core.cli.missing import missing_option, with_missing_allowed
 from baler_core.cli.options import FilePath, common_options, gathered
 from baler_core.cli.outputs import ChosenOutput, ready, ready_for, refuse_stream
 from baler_core.cli.results import error_row, refuse_violations, show_left_out, show_undrawn, size_rows, verdict_row
-from baler_core.cli.steps import compressed_path, compressed_record, model_path, restored_path
+from baler_core.cli.steps import compressed_path, model_path, restored_path
 from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, load_config
 from baler_core.config.inputs import split_name
@@ -24,9 +25,9 @@ from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.registry import Registry, load_plugins
 
 if TYPE_CHECKING:
-    from baler_core.evaluate import Results
-    from baler_core.pipeline.compression import Compressed
-    from baler_core.report import Report
+    from baler_core.evaluate.results import Results
+    from baler_core.pipeline.compressed import Compressed
+    from baler_core.report.write import Report
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class _Run:
         return Outcome(source, compressed, restored, results, self._report(results, source))
 
     def _evaluate(self, source: Path, restored: Path, compressed: Compressed) -> Results:
-        from baler_core.evaluate import Comparison, evaluate
+        from baler_core.evaluate.files import Comparison, evaluate
 
         comparison = Comparison(
             reader=self.config.reader,
@@ -103,7 +104,7 @@ class _Run:
 
     def _with_peers(self, source: Path, compressed: Compressed, results: Results) -> Results:
         """Add what others make of a sample at the same bounds, or why that is not known, unless nothing may be lost."""
-        from baler_core.peers.comparison import beside_file
+        from baler_core.evaluate.peers.comparison import beside_file
 
         if not any(v.lossy and v.allowed is not None for v in results.variables):
             return results
@@ -115,7 +116,7 @@ class _Run:
 
     def _report(self, results: Results, source: Path) -> Report:
         """Into the output folder; with several inputs, into a folder in it for each."""
-        from baler_core.report import write_report
+        from baler_core.report.write import write_report
 
         folder = self.config.output
         if len(self.config.inputs) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,11 @@ from baler_core.plugin.interfaces import Options, Training
 
 ModelStorage = Literal["inside", "reference"]
 RowsOrder = Literal["kept", "free"]
+# What a process takes with no block at all, plugins and their libraries included.
+_BESIDE = 300 << 20
+# A block, with its restored values, integers and streams, takes about so many times its bytes.
+_TIMES = 16
+_SMALLEST_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,21 @@ class Config:
     one_of_many: bool = False
     order: RowsOrder = "kept"
     profile: Path | None = None
+
+    def within_memory(self, memory: int) -> Config:
+        """Return the same with blocks of which a process needs no more than about `memory` bytes.
+
+        Raises
+        ------
+        ConfigError
+            If that is less than the smallest blocks need.
+        """
+        least = _BESIDE + _TIMES * _SMALLEST_BLOCK
+        if memory < least:
+            raise ConfigError(
+                f"--memory: {memory / 1e6:.0f} MB are too few, the smallest blocks need {least / 1e6:.0f} MB"
+            )
+        return replace(self, block_bytes=min(self.block_bytes, (memory - _BESIDE) // _TIMES))
 
 
 class InvalidConfig(ConfigError):

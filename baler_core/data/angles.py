@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from baler_core.data.conventions import base_name, conventions_for, spoken
 from baler_core.data.error_bound import ErrorBound
@@ -51,6 +52,11 @@ def _has_a_zero(name: str) -> bool:
     """Whether the zero of an angle has a meaning: of an error, a difference, a size."""
     is_error = any(row.role == "uncertainty" for row, _ in conventions_for(name))
     return is_error or bool(_DIFFERENCE_OR_SIZE.search(base_name(name)))
+
+
+def angle_warnings(variables: Iterable[Variable], bounds: Iterable[ErrorBound]) -> list[str]:
+    """Return what to say of relative bounds on angles, of each variable and its bound."""
+    return [sentence for one, bound in zip(variables, bounds, strict=True) if (sentence := angle_warning(one, bound))]
 
 
 def angle_warning(variable: Variable, bound: ErrorBound) -> str:

@@ -5,24 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 
-from baler_core.data.bound_syntax import (
-    NO_LIMITS,
-    MeanKind,
-    Sign,
-)
+from baler_core.data.bound_syntax import NO_LIMITS, MeanKind, Sign
 from baler_core.data.distances import apart, bits_of, distance, exponent_of
 from baler_core.data.error_bound import LOSSLESS, ErrorBound
 from baler_core.data.noise_steps import NoiseShare, NoiseSteps
 from baler_core.data.patterns import meant_among, name_matches, names_in_full
 from baler_core.data.sides import became_special, edges_of, specials_of, zeros_of
 from baler_core.errors import ConfigError
-
-if TYPE_CHECKING:
-    from baler_core.data.scales import Scale
 
 ToleranceKind = Literal["abs", "rel", "bits", "each", "exact", "free"]
 
@@ -187,6 +180,20 @@ def usable(values: np.ndarray, fill: Sequence[float] = (), limits: tuple[float, 
     return mask
 
 
+class FromOthers(Protocol):
+    """What finds the tolerance of each value from other variables."""
+
+    @property
+    def needs(self) -> tuple[str, ...]: ...
+    @property
+    def ancestors(self) -> tuple[str, ...]: ...
+    @property
+    def known(self) -> Mapping[str, np.ndarray]: ...
+    def knowing(self, known: Mapping[str, np.ndarray]) -> Self: ...
+    def each(self, restored: Mapping[str, np.ndarray]) -> np.ndarray: ...
+    def stated(self, values: Mapping[str, np.ndarray]) -> np.ndarray: ...
+
+
 @dataclass(frozen=True)
 class Tolerance:
     """A bound made ready for one variable: what error each of its stored values may have.
@@ -240,7 +247,7 @@ class Tolerance:
     mean: tuple[MeanKind, float] | None = None
     missing: tuple[float, ...] = ()
     other: Tolerance | None = None
-    scale: Scale | None = field(default=None, compare=False, repr=False)
+    scale: FromOthers | None = field(default=None, compare=False, repr=False)
     each: np.ndarray | None = field(default=None, compare=False, repr=False)
     noise: NoiseShare | None = None
     tiles: NoiseSteps | None = field(default=None, compare=False, repr=False)
@@ -271,14 +278,14 @@ class Tolerance:
         if self.scale is None:
             return self
         known = {name: restored[name] for name in self.scale.ancestors if name in restored}
-        return replace(self, scale=replace(self.scale, known=known)) if known else self
+        return replace(self, scale=self.scale.knowing(known)) if known else self
 
     def of_rows(self, rows: slice) -> Tolerance:
         """Return the tolerance of some rows, the first dimension of all that is known."""
         if self.scale is None or not self.scale.known:
             return self
         known = {name: values[rows] for name, values in self.scale.known.items()}
-        return replace(self, scale=replace(self.scale, known=known))
+        return replace(self, scale=self.scale.knowing(known))
 
     def in_tiles(self, values: np.ndarray) -> Tolerance:
         """Return the tolerance with the steps that follow from the noise of a block of original values."""

@@ -128,6 +128,10 @@ class Scale:
                 found |= dict.fromkeys(parent.tolerance.scale.ancestors)
         return tuple(found)
 
+    def knowing(self, known: Mapping[str, np.ndarray]) -> Scale:
+        """Return the same, with these values known."""
+        return replace(self, known=known)
+
     def _size(self, values: Mapping[str, np.ndarray]) -> int:
         """Return how many values the variable has."""
         return math.prod(np.asarray(values[self.parents[0].variable.name]).shape[: len(self.dims)])

@@ -45,6 +45,11 @@ class Target:
     def __str__(self) -> str:
         return f"{self.kind} {self.value:,.15g}" + (" bytes" if self.kind == "size" else "")
 
+    @property
+    def in_full(self) -> str:
+        """The target, and what bounds were multiplied by for it."""
+        return f"{self}" if self.factor is None else f"{self}, by bounds multiplied by {self.factor:.4g}"
+
     def largest_file(self, native_bytes: int, values: int) -> float:
         """Return how many bytes the file may have.
 

@@ -10,7 +10,7 @@ import numpy as np
 from numcodecs.abc import Codec
 from numcodecs.compat import ensure_bytes, ndarray_copy
 
-from baler_core.doors.chunks import ChunkCoding, checked_settings, coding_of
+from baler_core.api.chunks import ChunkCoding, checked_settings, coding_of
 
 
 class Baler(Codec):  # type: ignore[misc, unused-ignore]

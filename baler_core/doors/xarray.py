@@ -11,8 +11,6 @@ from typing import Any
 import xarray as xr
 from xarray.backends import BackendEntrypoint
 
-import baler_core
-
 # Nothing of baler_core's own is imported before a file is opened: xarray imports this module to learn what it can open.
 MAGIC = b"\x89BAL"
 
@@ -130,4 +128,6 @@ class BalerAccessor:
         BalerError
             If something cannot be stored, or a bound cannot be used.
         """
-        return baler_core.compress(self._dataset, path, bounds=bounds, **options)
+        from baler_core.api.calls import compress
+
+        return compress(self._dataset, path, bounds=bounds, **options)

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from zarr.abc.codec import ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin
 
+from baler_core.api.chunks import BadCodec, ChunkCoding, ChunkRegion, checked_chunk, checked_settings, coding_of
 from baler_core.api.selection import selection_of
-from baler_core.doors.chunks import BadCodec, ChunkCoding, ChunkRegion, checked_settings, coding_of
-from baler_core.errors import DamagedChunk
 
 if TYPE_CHECKING:
     from zarr.abc.store import ByteGetter
@@ -98,19 +97,9 @@ class BalerCodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):  # type: i
 
     @staticmethod
     def _checked(values: np.ndarray, chunk_spec: ArraySpec, shape: tuple[int, ...]) -> NDBuffer:
-        """Return a chunk or a region of one as Zarr has it.
-
-        Raises
-        ------
-        DamagedChunk
-            If it is of another type or shape than the array.
-        """
-        dtype = chunk_spec.dtype.to_native_dtype()
-        if values.dtype.itemsize != dtype.itemsize or values.shape != shape:
-            raise DamagedChunk(
-                f"a chunk holds {values.dtype.str} {values.shape}, and the array wants {dtype.str} {shape}"
-            )
-        return chunk_spec.prototype.nd_buffer.from_numpy_array(np.ascontiguousarray(values).view(dtype))
+        """Return a chunk or a region of one as Zarr has it."""
+        checked = checked_chunk(values, chunk_spec.dtype.to_native_dtype(), shape)
+        return chunk_spec.prototype.nd_buffer.from_numpy_array(checked)
 
     def _encode(self, values: np.ndarray, fill: Any) -> bytes:
         number = isinstance(fill, np.generic) and fill.dtype.kind in "iuf"

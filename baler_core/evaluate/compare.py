@@ -6,23 +6,26 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from baler_core.data.block import make_block, values_of
 from baler_core.data.error_bound import ErrorBound
-from baler_core.data.pairing import paired_blocks
+from baler_core.data.pairing import Piece, paired_blocks
 from baler_core.data.variables import Schema
-from baler_core.derived.quantities import Derived
 from baler_core.evaluate.derived import DerivedRecorders, needed_by
 from baler_core.evaluate.derived_blocks import Cuts
 from baler_core.evaluate.judgement import judged
 from baler_core.evaluate.others import compress_with_others
 from baler_core.evaluate.recorders import Recorders
 from baler_core.evaluate.results import Results, Sizes
-from baler_core.evaluate.stand_ins import without_stand_ins
 from baler_core.evaluate.survey import ByteSample, survey
 from baler_core.machine.progress import counted
+from baler_core.pipeline.derived.quantities import Derived
 from baler_core.plugin.interfaces import Metric
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block
+
 
 Walk = Callable[[], Iterable["Block"]]
 """Gives a file's blocks anew at every call."""
@@ -111,3 +114,26 @@ def _collected(names: tuple[str, str], recorders: Recorders, derived: DerivedRec
         derived=derived.results(),
         drawings=replace(recorders.drawings(), derived=derived.distributions()),
     )
+
+
+def without_stand_ins(piece: Piece, masks: Mapping[str, Sequence[str]]) -> Piece:
+    """Return a piece whose restored values are the originals wherever both files say that there is none.
+
+    Formats hold something behind a null, too, which readers replace by what is not the same in both files.
+    """
+    present = {str(name) for name in piece.restored.variables}
+    found = {}
+    for name in [str(name) for name in piece.restored.variables if str(name) in masks]:
+        before, after = values_of(piece.original, name), values_of(piece.restored, name)
+        absent = np.zeros(after.shape, bool)
+        for mask in present.intersection(masks[name]):
+            both = values_of(piece.original, mask) & values_of(piece.restored, mask)
+            absent |= both.reshape(both.shape + (1,) * (after.ndim - both.ndim))
+        if absent.any():
+            found[name] = piece.restored[name].dims, np.where(absent, before, after)
+    if not found:
+        return piece
+    kept = {
+        str(name): (one.dims, values_of(piece.restored, str(name))) for name, one in piece.restored.variables.items()
+    }
+    return replace(piece, restored=make_block({**kept, **found}))

@@ -12,11 +12,11 @@ from baler_core.data.bounds import Tolerance, ValueRange
 from baler_core.data.pairing import Piece
 from baler_core.data.running_statistics import Sample, sample_size
 from baler_core.data.variables import Schema, Variable, leading_dimension
-from baler_core.derived.quantities import Derived, Surroundings, arrays_of, coordinates_of
 from baler_core.evaluate.derived_blocks import Cuts, Joined
 from baler_core.evaluate.distributions import DistributionRecorder
 from baler_core.evaluate.drawings import Distribution
 from baler_core.evaluate.results import DerivedResult
+from baler_core.pipeline.derived.quantities import Derived, Surroundings, arrays_of, coordinates_of
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from baler_core.data.arithmetic import parse_arithmetic
 from baler_core.data.derived import DerivedRule
 from baler_core.data.variables import Schema, leading_dimension
-from baler_core.derived.quantities import Derived, bind_rules
 from baler_core.errors import BalerError
 from baler_core.format.file_info import Info
 from baler_core.format.header import DerivedRecord
+from baler_core.pipeline.derived.quantities import Derived, bind_rules
 from baler_core.plugin.registry import Registry
 
 

@@ -16,7 +16,6 @@ from baler_core.data.error_bound import ErrorBound
 from baler_core.data.rows import RowOrder
 from baler_core.data.seeds import SeedSpread
 from baler_core.data.variables import Schema, Variable
-from baler_core.derived.quantities import Derived
 from baler_core.errors import DataError, did_you_mean
 from baler_core.evaluate.compare import OTHERS_BYTES, Walk, Wanted, compare
 from baler_core.evaluate.derived_rules import block_ends, quantities_of
@@ -26,6 +25,7 @@ from baler_core.format.container import MAGIC
 from baler_core.format.file_info import Info, read_info
 from baler_core.machine.disk import size_of
 from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, make_component
+from baler_core.pipeline.derived.quantities import Derived
 from baler_core.pipeline.input import WHOLE_FILE, bounds_of, make_reader, roles_in
 from baler_core.pipeline.input import kept_exact as kept_exact_by
 from baler_core.pipeline.noise_bounds import with_noise

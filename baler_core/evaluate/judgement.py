@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from baler_core.data.patterns import matching_names
 from baler_core.evaluate.evidence import Evidence
 from baler_core.evaluate.results import DerivedResult, Results, VariableResult
 
@@ -101,6 +102,12 @@ def _praise(variable: VariableResult, evidence: Evidence | None) -> str:
         return f"errors are {noise:.2g} of the noise"
     compared = ", distributions agree" if evidence is not None and evidence.has_distribution else ""
     return f"within the bound (up to {variable.share:.0%} of it){compared}"
+
+
+def recorded(results: Results, patterns: Sequence[str] = ("*",)) -> list[str]:
+    """Return the names of variables of which there is something to draw, where a pattern matches them."""
+    drawn = {*results.drawings.distributions, *results.drawings.pictures}
+    return matching_names(patterns, [v.name for v in results.variables if v.name in drawn])
 
 
 def by_importance(results: Results, names: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -10,14 +11,13 @@ from baler_core.entropy.bytes import squeeze, unsqueeze
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import FormatError
-from baler_core.plugin.interfaces import State
 
 INTEGERS, BYTES = 0, 1
 _DTYPE = re.compile(rb"[<|][biuf][1248]")
 _ALWAYS_HELD, _MOST_EXPANDED = 1 << 25, 1 << 12
 
 
-def encode_state(state: State) -> bytes:
+def encode_state(state: Mapping[str, np.ndarray]) -> bytes:
     """Return arrays of booleans, integers or floats by name, as few bytes; empty for an empty state."""
     return b"".join(_encode(name, np.asarray(array)) for name, array in sorted(state.items()))
 
@@ -34,7 +34,7 @@ def _encode(name: str, array: np.ndarray) -> bytes:
     return head + write_sized(min(forms, key=len))
 
 
-def decode_state(data: bytes, *, memory_limit: int) -> State:
+def decode_state(data: bytes, *, memory_limit: int) -> dict[str, np.ndarray]:
     """Invert `encode_state`.
 
     Raises
@@ -44,7 +44,7 @@ def decode_state(data: bytes, *, memory_limit: int) -> State:
         bytes can tell: arrays of one number alone take any size in a few bytes.
     """
     reader = ByteReader(data, "a model's state")
-    state: State = {}
+    state: dict[str, np.ndarray] = {}
     left = min(memory_limit, _ALWAYS_HELD + _MOST_EXPANDED * len(data))
     while reader.position < len(reader.data):
         name, dtype = reader.sized(), reader.sized()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from baler_core.data.bounds import Tolerance
-from baler_core.data.error_bound import ErrorBound
+from baler_core.data.error_bound import ErrorBound, allowing
 from baler_core.data.rows import RowOrder
 from baler_core.data.targets import Target
 from baler_core.data.variables import GroupKind, Json, Layout, Schema
@@ -199,6 +200,17 @@ class Header:
     target: Target | None = None
     derived: tuple[DerivedRecord, ...] = ()
     order: RowOrder | None = None
+
+    @property
+    def bound_texts(self) -> list[str]:
+        """The bound of each variable, with what it really allows to whole numbers, packed ones too; empty if not known."""
+        found = []
+        for v, bound in zip(self.schema.variables, self.bounds, strict=bool(self.bounds)):
+            step = abs(v.scale)
+            whole = bound.kind == "abs" and not bound.formula and math.isfinite(step) and step
+            allowed = step * math.floor(bound.value / step * (1 + 1e-9)) if whole else None
+            found.append(allowing(str(bound), v.dtype, allowed))
+        return found or [""] * len(self.schema.variables)
 
     def layout(self, group: GroupRecord, sizes: Mapping[str, int]) -> Layout:
         """Return the layout of a group at the given sizes."""

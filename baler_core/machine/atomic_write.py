@@ -9,13 +9,12 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from baler_core.errors import DataError
 from baler_core.machine.disk import put_in_place, settle
-from baler_core.plugin.folders import is_marked
 
 _PREFIX = ".partial-"
 _LOCK = "lock"
@@ -24,7 +23,7 @@ _SECONDS_TO_LOCK = 60.0
 
 
 @contextmanager
-def completed(path: Path, marks: Collection[str] = ()) -> Iterator[Path]:
+def completed(path: Path, *, over_folder: bool = False) -> Iterator[Path]:
     """Give a temporary path whose file becomes `path` if the body succeeds, and is removed if not.
 
     The temporary file has the name of `path`, in a folder of its own beside it. A link is followed: what it points to
@@ -33,8 +32,8 @@ def completed(path: Path, marks: Collection[str] = ()) -> Iterator[Path]:
 
     Parameters
     ----------
-    marks
-        Names of files one of which is in folders that stand for a file: only such folders are replaced.
+    over_folder
+        Whether a folder, one that stands for a file, may be replaced.
 
     Raises
     ------
@@ -49,7 +48,7 @@ def completed(path: Path, marks: Collection[str] = ()) -> Iterator[Path]:
             with temporary.open("rb") as made, path.open("wb") as target:
                 shutil.copyfileobj(made, target)
         return
-    if not stat.S_ISREG(mode) and not (stat.S_ISDIR(mode) and is_marked(path, marks)):
+    if not stat.S_ISREG(mode) and not (stat.S_ISDIR(mode) and over_folder):
         raise DataError(f"{path}: is not a file that can be replaced: name another output")
     resolved = Path(os.path.realpath(path))
     if resolved.is_symlink() or (path.exists() and not resolved.exists()):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
-
-from baler_core.data.variables import Layout
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -66,13 +63,6 @@ def shown(title: str, unit: str, total: int | None = None) -> Iterator[Callable[
             bar.set_postfix_str(rate)
 
         yield _nothing if bar is None else step
-
-
-def rate(layout: Layout, size: float) -> str:
-    """`size` bytes as bits per row of a table, or per value of fields."""
-    if layout.kind == "grid":
-        return bits_per_value(size, sum(math.prod(layout.shape(variable)) for variable in layout.variables))
-    return bits_per_row(size, layout.shape(layout.variables[0])[0] if layout.variables[0].dims else 1)
 
 
 def bits_per_row(size: float, rows: int) -> str:

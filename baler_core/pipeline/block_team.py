@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from baler_core import __version__
 from baler_core.data.block import Block
 from baler_core.data.variables import Schema, leading_groups
 from baler_core.errors import ConfigError
@@ -20,6 +19,7 @@ from baler_core.pipeline.job import GroupKey, Job
 from baler_core.plugin.hooks import Kind
 from baler_core.plugin.reading import Source
 from baler_core.plugin.registry import Registry, load_plugins
+from baler_core.plugin.version import __version__
 
 # Blocks that have begun and are not written, for each worker.
 _AHEAD = 2

@@ -13,7 +13,7 @@ from baler_core.data.variables import Layout
 from baler_core.errors import BalerError, BoundBroken, PluginError
 from baler_core.format.arrays import encode_state
 from baler_core.format.streams import pack_streams
-from baler_core.machine.progress import rate, shown
+from baler_core.machine.progress import bits_per_row, bits_per_value, shown
 from baler_core.pipeline.task import Task
 from baler_core.plugin.interfaces import NO_HINTS, Effort, Estimate, Hints, Model, Streams
 
@@ -227,7 +227,7 @@ class Candidates:
                     size = chosen.size()
                     logger.info("group %s: %s takes %d bytes", layout.name, kind.name, size)
                     results.append((size, chosen))
-                    step(rate(layout, min(size for size, _ in results)))
+                    step(_rate(layout, min(size for size, _ in results)))
                     if kind not in self._totals:
                         limit = min(limit, size * _CLOSE[self._effort] + 100)
         if not results:
@@ -252,3 +252,10 @@ class Candidates:
             logger.warning("model %s failed on group %s and is left out: %s", kind.name, name, error)
             logger.debug("its traceback", exc_info=True)
             self._failures[kind] = error
+
+
+def _rate(layout: Layout, size: float) -> str:
+    """`size` bytes as bits per row of a table, or per value of fields."""
+    if layout.kind == "grid":
+        return bits_per_value(size, sum(math.prod(layout.shape(variable)) for variable in layout.variables))
+    return bits_per_row(size, layout.shape(layout.variables[0])[0] if layout.variables[0].dims else 1)

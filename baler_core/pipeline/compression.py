@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,13 +14,13 @@ from baler_core.data.block import values_of
 from baler_core.data.seeds import SeedSpread
 from baler_core.format.arrays import encode_state
 from baler_core.format.container import BalWriter
-from baler_core.format.header import DerivedRecord, ErrorRecord
 from baler_core.format.header_json import header_to_json
 from baler_core.machine.atomic_write import completed
 from baler_core.machine.progress import counted
 from baler_core.machine.threads import one_thread
 from baler_core.pipeline.block_coding import FileRecord
 from baler_core.pipeline.block_team import Team, coded_by_team, coded_here
+from baler_core.pipeline.compressed import Compressed
 from baler_core.pipeline.file_header import CodedFile, StoredGroup, write_states
 from baler_core.pipeline.group_coder import GroupCoder
 from baler_core.pipeline.group_models import choose_model, reuse, task_for
@@ -36,73 +36,6 @@ from baler_core.quantise.settle import SIGN_SHARE
 logger = logging.getLogger(__name__)
 _SMALL_FILE = 1 << 15
 """Smaller files that refer to trained models are compared with themselves without: what names these takes bytes, too."""
-
-
-@dataclass(frozen=True)
-class Compressed:
-    """What compressing a file gave.
-
-    Attributes
-    ----------
-    input_bytes
-        Bytes of all values in their native dtypes, of text in UTF-8 and one more per cell.
-    file_bytes
-        Bytes of the whole .bal file.
-    errors
-        Largest error per lossy variable.
-    models
-        Name of the chosen model per group.
-    histories
-        Training history per group, of models that keep one.
-    seeds
-        What training from several seeds gave, per group, of models that were.
-    trained
-        Name of the file of trained models that is needed to restore it; empty if none is.
-    left_out
-        What of the input is not in the file, one sentence each.
-    kept_exact
-        Variables that are exact in spite of a lossy bound under a pattern with wildcards, and why.
-    flips
-        How many values of a variable changed their sign, within the bound, where keeping it would have cost too much.
-    zeros
-        How many exact zeros of a variable that has many became something else, for the same reason.
-    means
-        The error on average of each variable that has a limit of it, in physical units or as a share of the values.
-    target
-        What was reached of a target, in a sentence.
-    derived
-        Derived quantities that were kept, each with its largest error.
-    corrections
-        How many values of a variable are stored exactly beside what the model made of it, since it broke their bound.
-    values
-        How many values there are of all variables.
-    learned_anew
-        Groups that the trained models it was given did not suit.
-    """
-
-    path: Path
-    input_bytes: int
-    file_bytes: int
-    errors: Mapping[str, ErrorRecord]
-    models: Mapping[str, str]
-    histories: Mapping[str, object]
-    trained: str = ""
-    left_out: Sequence[str] = ()
-    flips: Mapping[str, int] = field(default_factory=dict)
-    zeros: Mapping[str, int] = field(default_factory=dict)
-    kept_exact: Mapping[str, str] = field(default_factory=dict)
-    means: Mapping[str, float] = field(default_factory=dict)
-    target: str = ""
-    derived: Mapping[str, DerivedRecord] = field(default_factory=dict)
-    seeds: Mapping[str, SeedSpread] = field(default_factory=dict)
-    corrections: Mapping[str, int] = field(default_factory=dict)
-    values: int = 0
-    learned_anew: tuple[str, ...] = ()
-
-    @property
-    def ratio(self) -> float:
-        """Compression ratio, everything in the file counted."""
-        return self.input_bytes / self.file_bytes
 
 
 @one_thread

@@ -21,7 +21,7 @@ from baler_core.pipeline.block_team import Team
 from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, make_component, not_believed
 from baler_core.pipeline.decode_team import BalOpener, decoded_by_team
 from baler_core.pipeline.trained_lookup import Lookup
-from baler_core.plugin.reading import Reader, Sink
+from baler_core.plugin.reading import Reader, Sink, is_marked
 from baler_core.plugin.registry import Registry
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def decompress(
         total = checked_size(stored.header, path)
         refuse_full_disk(total, path, output)
         what = f"the reader {stored.header.reader.name!r} of {stored.header.reader.package}"
-        with completed(output, reader.folders) as temporary, not_believed(path, what):
+        with completed(output, over_folder=is_marked(output, reader.folders)) as temporary, not_believed(path, what):
             sink = reader.create(temporary, stored.schema())
             blocks = _restored_blocks(stored, path, lookup, memory, team)
             write_blocks(blocks, sink, counted(f"restore {output.name}", total))

@@ -9,9 +9,9 @@ import numpy as np
 
 from baler_core.data.block import Block, values_of
 from baler_core.data.variables import block_sizes, leading_dimension
-from baler_core.derived.quantities import Computed, Derived, Surroundings, arrays_of
 from baler_core.errors import BoundBroken
 from baler_core.format.header import DerivedRecord, UnheldRecord
+from baler_core.pipeline.derived.quantities import Computed, Derived, Surroundings, arrays_of
 from baler_core.pipeline.group_coder import CodedBlock
 from baler_core.pipeline.guarantee import EXACT_STREAM
 from baler_core.pipeline.job import Job, PreparedBlock

@@ -19,9 +19,16 @@ from baler_core.data.rows import rows_of
 from baler_core.data.scales import with_scales
 from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Schema, Variable, leading_dimension
-from baler_core.derived.budget import Share, TriedRows, moved_by_bounds, shares_of, tightened
-from baler_core.derived.quantities import Derived, Surroundings, bind_rules, coordinates_of, is_possible, widths
 from baler_core.errors import ConfigError
+from baler_core.pipeline.derived.budget import Share, TriedRows, moved_by_bounds, shares_of, tightened
+from baler_core.pipeline.derived.quantities import (
+    Derived,
+    Surroundings,
+    bind_rules,
+    coordinates_of,
+    is_possible,
+    widths,
+)
 from baler_core.pipeline.input import Blocks
 from baler_core.plugin.registry import Registry
 

@@ -12,7 +12,6 @@ from baler_core.data.arithmetic import parse_arithmetic
 from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.derived import DerivedRule
 from baler_core.data.rounding import Rounding, most_bits, round_values, rounding_of
-from baler_core.derived.quantities import bind_rules
 from baler_core.errors import BalerError, DataError
 from baler_core.format.header import Header
 from baler_core.machine.atomic_write import completed
@@ -20,8 +19,9 @@ from baler_core.machine.disk import size_of
 from baler_core.machine.progress import counted
 from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, not_believed
 from baler_core.pipeline.decompression import checked_size, reader_for_output, refuse_full_disk
+from baler_core.pipeline.derived.quantities import bind_rules
 from baler_core.pipeline.trained_lookup import Lookup
-from baler_core.plugin.reading import Exported, Reader, Rounded, Sink
+from baler_core.plugin.reading import Exported, Reader, Rounded, Sink, is_marked
 from baler_core.plugin.registry import load_plugins
 
 
@@ -87,7 +87,7 @@ def export(
         refuse_full_disk(2 * checked_size(header, path), path, output)
         rounded, kept = _roundings(header, extra, shortened=reader.shortens_digits)
         with (
-            completed(output, reader.folders) as temporary,
+            completed(output, over_folder=is_marked(output, reader.folders)) as temporary,
             not_believed(path, f"the reader {header.reader.name!r} of {header.reader.package}"),
         ):
             written = _Writing(stored, reader, rounded).write(temporary)

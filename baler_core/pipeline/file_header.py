@@ -92,7 +92,7 @@ class CodedFile:
 
 def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) -> Header:
     """Store the states after the blocks, and return the header."""
-    from baler_core import __version__
+    from baler_core.plugin.version import __version__
 
     schema = job.schema
     preprocess = _preprocessors(job, writer, first=len(coded.blocks))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from baler_core.config import Config
-from baler_core.data.angles import angle_warning
+from baler_core.data.angles import angle_warnings
 from baler_core.data.arithmetic import parse_arithmetic
 from baler_core.data.bounds import BoundRules
 from baler_core.data.error_bound import ErrorBound
@@ -15,9 +15,9 @@ from baler_core.data.patterns import names_in_full, variable_meant
 from baler_core.data.scales import with_scales
 from baler_core.data.sentinels import Sentinel
 from baler_core.data.tolerance import make_tolerance
-from baler_core.data.variables import Schema
-from baler_core.derived.quantities import bind_rules
+from baler_core.data.variables import Schema, Variable
 from baler_core.errors import ConfigError, did_you_mean
+from baler_core.pipeline.derived.quantities import bind_rules
 from baler_core.pipeline.input import bounds_of, kept_exact, open_input, roles_in, sentinels_under
 from baler_core.plugin.reading import Source
 from baler_core.plugin.registry import Registry
@@ -103,7 +103,7 @@ def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
             tolerances = [make_tolerance(bound, v) for bound, v in zip(stated, schema.variables, strict=True)]
             with_scales(schema, stated, tolerances, rules.places_of(schema.names))
         sentinels = sentinels_under(schema, lambda: source.blocks(config.block_bytes), stated)
-    angles = tuple(s for v in schema.variables if (s := angle_warning(v, bounds[v.name])))
+    angles = tuple(angle_warnings(schema.variables, stated))
     derived = tuple(f"{one.rule}: from {', '.join(one.names)}" for one in bind_rules(config.derived, schema, registry))
     members_of = _decided(schema, rules)
     unmatched = set(rules.unmatched(schema.names))
@@ -235,7 +235,7 @@ def _of_bounds_without_loss(schema: Schema, rules: BoundRules, bounds: Sequence[
 
 def _of_angles(schema: Schema, bounds: Sequence[ErrorBound]) -> list[str]:
     """What to say of angles under `rel`: of the first, and how many more there are."""
-    warned = [s for v, bound in zip(schema.variables, bounds, strict=True) if (s := angle_warning(v, bound))]
+    warned = angle_warnings(schema.variables, bounds)
     return [*warned[:1], *([f"so do {len(warned) - 1} more angles under rel"] if len(warned) > 1 else [])]
 
 
@@ -282,3 +282,8 @@ def listed(names: Sequence[str], *, most: int = _NAMED) -> str:
     """The first names, and how many more there are."""
     more = f", and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def told_of_angles(rules: BoundRules) -> list[str]:
+    """Return what to say of relative bounds whose pattern names an angle."""
+    return angle_warnings((Variable(pattern, "<f8", ()) for pattern, _ in rules.rules), (b for _, b in rules.rules))

@@ -11,7 +11,7 @@ from baler_core.format.file_info import read_info
 from baler_core.format.header import Header
 from baler_core.machine.disk import size_of
 from baler_core.pipeline.same_input import holds_other_values
-from baler_core.plugin.folders import is_marked
+from baler_core.plugin.reading import is_marked
 
 _OBJECT = "python"
 

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from baler_core.config import ComponentSpec, Config
 from baler_core.config.checker import AUTO
@@ -17,12 +16,10 @@ from baler_core.data.error_bound import ErrorBound
 from baler_core.data.targets import Target, multiplied, with_psnr
 from baler_core.errors import DataError
 from baler_core.machine.progress import shown
+from baler_core.pipeline.compressed import Compressed
 from baler_core.pipeline.input import Blocks, Input, bounds_of, ranges_of, roles_in
 from baler_core.pipeline.sampling import sampled
 from baler_core.plugin.interfaces import AutoOptions
-
-if TYPE_CHECKING:
-    from baler_core.pipeline.compression import Compressed
 
 logger = logging.getLogger(__name__)
 SAMPLE_BYTES = 2_000_000
@@ -33,7 +30,7 @@ _APART, _NEAR, _MOST_SAMPLES = 8.0, 0.02, 10
 # A file is near enough from this share of its target on; what is aimed at; and how often the whole is coded for it.
 _ENOUGH, _AIM, _MOST_TRIES = 0.95, 0.985, 5
 
-Write = Callable[[Config, Input, Path], "Compressed"]
+Write = Callable[[Config, Input, Path], Compressed]
 """Compresses an input as a configuration says, whose target is told already."""
 
 

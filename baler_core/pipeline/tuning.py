@@ -6,16 +6,13 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 from baler_core.data.bound_syntax import MeanKind
 from baler_core.data.bounds import Tolerance
-from baler_core.data.mean_errors import within
+from baler_core.data.mean_errors import MeanError, within
 from baler_core.data.variables import Variable
 from baler_core.errors import BoundBroken
-
-if TYPE_CHECKING:
-    from baler_core.pipeline.group_coder import CodedBlock
 
 logger = logging.getLogger(__name__)
 # An error is near enough to its limit from this share of it on; what is aimed at, as other steps do not do quite what is
@@ -75,6 +72,16 @@ def _most(tolerance: Tolerance) -> float:
     return _LARGEST_RELATIVE if _limit(tolerance)[0] == "mean_rel" else math.inf
 
 
+class WithMeans(Protocol):
+    """What was encoded, with its errors on average by variable."""
+
+    @property
+    def means(self) -> Mapping[str, MeanError]: ...
+
+
+Coded = TypeVar("Coded", bound=WithMeans)
+
+
 @dataclass
 class _Search:
     """The search for one variable's step.
@@ -127,8 +134,8 @@ def tuned(
     stated: Mapping[str, Tolerance],
     whole: Mapping[str, bool],
     steps: Mapping[str, float],
-    encode: Callable[[Mapping[str, float]], CodedBlock],
-) -> tuple[CodedBlock, dict[str, float]]:
+    encode: Callable[[Mapping[str, float]], Coded],
+) -> tuple[Coded, dict[str, float]]:
     """Encode a block with steps for which all errors on average are within their limits, mostly by less than 2 %.
 
     Parameters
@@ -150,7 +157,7 @@ def tuned(
     searches = {
         name: _Search(_limit(stated[name])[1], step, _most(stated[name]), whole[name]) for name, step in steps.items()
     }
-    best: tuple[CodedBlock, dict[str, float]] | None = None
+    best: tuple[Coded, dict[str, float]] | None = None
     for _ in range(_MOST_TRIES):
         tried = {name: search.step for name, search in searches.items()}
         coded = encode(tried)
@@ -167,8 +174,8 @@ def tuned(
 def _safest(
     stated: Mapping[str, Tolerance],
     searches: Mapping[str, _Search],
-    encode: Callable[[Mapping[str, float]], CodedBlock],
-) -> tuple[CodedBlock, dict[str, float]]:
+    encode: Callable[[Mapping[str, float]], Coded],
+) -> tuple[Coded, dict[str, float]]:
     """Encode a block of several variables that did not meet their limits at once.
 
     By the largest steps that are known to hold for each, or the next to try. Errors of a variable may depend on the steps of those that it

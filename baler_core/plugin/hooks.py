@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 from types import ModuleType
@@ -15,7 +16,6 @@ from baler_core.plugin.interfaces import Component, Loss, Metric, Model, Preproc
 from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.quantity import Quantity
 from baler_core.plugin.reading import Reader
-from baler_core.plugin.signatures import check_signatures
 
 Kind = Literal["reader", "preprocessor", "model", "loss", "metric", "quantity", "object"]
 KINDS: dict[Kind, type[Component]] = {
@@ -101,3 +101,33 @@ def _checked(component: Any, kind: Kind, base: type[ComponentClass]) -> type[Com
     if issubclass(component, Model):
         check_signatures(component)
     return component
+
+
+# How the core calls each method: by position, and by keyword.
+_CALLS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "fit": (("blocks",), ("layout", "tolerances", "training", "hints", "plan")),
+    "estimate": (("block", "layout", "tolerances"), ("hints",)),
+    "encode": (("block", "layout", "tolerances"), ("hints", "plan")),
+    "decode": (("streams", "layout", "tolerances"), ()),
+    "load_state": (("state",), ()),
+}
+
+
+def check_signatures(kind: type[Model]) -> None:
+    """Compare the methods of a model class with the calls of the core.
+
+    Raises
+    ------
+    PluginError
+        Naming the model, the method, and how it is to be written.
+    """
+    for method, (positional, keywords) in _CALLS.items():
+        found = inspect.signature(getattr(kind, method))
+        try:
+            found.bind(kind, *positional, **dict.fromkeys(keywords))
+        except TypeError as error:
+            wanted = ", ".join(("self", *positional, *(("*", *keywords) if keywords else ())))
+            raise PluginError(
+                f"the model {kind.name!r} does not fit this version of baler-core: {kind.__name__} has "
+                f"{method}{found} and needs {method}({wanted})"
+            ) from error

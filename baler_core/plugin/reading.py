@@ -347,3 +347,8 @@ class Reader(Component, ABC):
         units, fill values and packing from the schema.
         """
         return None
+
+
+def is_marked(path: Path, marks: Collection[str]) -> bool:
+    """Return whether a folder holds a file of one of these names, which `Reader.folders` lists."""
+    return any((path / mark).is_file() for mark in marks)

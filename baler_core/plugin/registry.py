@@ -13,19 +13,18 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, cast
 
-from baler_core import __version__
 from baler_core.data.arithmetic import FUNCTIONS, Function
 from baler_core.data.formulas import Formula
 from baler_core.data.variables import Schema
 from baler_core.errors import DataError, PluginError, did_you_mean
-from baler_core.plugin.folders import is_marked
 from baler_core.plugin.hooks import KINDS, Kind, named_offers, offered_by
 from baler_core.plugin.installed import entries
 from baler_core.plugin.interfaces import Component, Loss, Metric, Model, Preprocessor
 from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.published import install_for, published_suffix
 from baler_core.plugin.quantity import Quantity
-from baler_core.plugin.reading import Categories, Reader
+from baler_core.plugin.reading import Categories, Reader, is_marked
+from baler_core.plugin.version import __version__
 
 CORE, CORE_MODULE = "baler-core", "baler_core"
 logger = logging.getLogger(__name__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from baler_core.data.bounds import SAFETY, Tolerance, whole_steps
 from baler_core.data.sides import specials_of
+from baler_core.data.spacing import common_trailing_zeros, find_spacing, largest_magnitude, spread_sample
 from baler_core.entropy.lorenzo import occurrences
 from baler_core.quantise.lattice import (
     BitsLattice,
@@ -22,16 +22,6 @@ from baler_core.quantise.lattice import (
     classify,
 )
 from baler_core.quantise.steps import half_step, relative_half_step
-
-_SAMPLE = 20_000
-# So many values rule out nearly every spacing that is none.
-_PRESCREENED = 64
-_PIECE = 1 << 16
-_MOST_POINTS = 2.0**50
-# Spacings that files really have: decimals, halves and quarters of decimals, powers of two.
-_DECIMALS: tuple[tuple[float, float], ...] = tuple(
-    (numerator, 10.0**power) for power in range(13) for numerator in (1.0, 5.0, 2.0, 2.5)
-) + tuple((1.0, 2.0**power) for power in range(1, 21))
 
 
 def fit_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
@@ -166,14 +156,9 @@ def _float_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
         candidates.append(_log_lattice(values, tolerance.value))
     if len(candidates) == 1:
         return candidates[0]
-    sample = _sampled(values)
+    sample = spread_sample(values)
     # Of two that keep the same values apart, the later one is regular and so easier to code: it wins ties.
     return min(reversed(candidates), key=lambda lattice: _estimated_bits(lattice.quantise(sample)[0]))
-
-
-def _sampled(values: np.ndarray) -> np.ndarray:
-    """Return up to `_SAMPLE` values, evenly spread."""
-    return values[:: max(1, values.size // _SAMPLE)]
 
 
 def _estimated_bits(codes: np.ndarray) -> float:
@@ -191,82 +176,10 @@ def _lossless_lattices(values: np.ndarray) -> tuple[BitsLattice, list[StepLattic
     return BitsLattice(dtype, common_trailing_zeros(values)), regular
 
 
-def common_trailing_zeros(values: np.ndarray) -> int:
-    """Return how many low bits of the mantissa are zero in all values: floats, 1-D."""
-    native = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("="), copy=False))
-    combined = int(np.bitwise_or.reduce(native.view(f"u{native.dtype.itemsize}")))
-    mantissa = int(np.finfo(native.dtype).nmant)
-    combined |= 1 << mantissa
-    return (combined & -combined).bit_length() - 1
-
-
-def find_spacing(values: np.ndarray) -> tuple[float, float] | None:
-    """Find the largest (step, divisor) such that every value is exactly rint(value * divisor / step) * step / divisor.
-
-    Exactly means bit for bit in the dtype of the values; None without such a spacing, or when it is finer than eight
-    units in the last place of the largest value (that is noise, not a lattice).
-    """
-    sample = _sampled(values)
-    found: tuple[float, float] | None = None
-    for step, divisor in _possible((*_DECIMALS, *_gap(sample)), sample[:_PRESCREENED]):
-        coarser = found is None or step / divisor > found[0] / found[1]
-        if coarser and _on_lattice(sample, step, divisor):
-            found = (step, divisor)
-    if found is None or not all(_on_lattice(piece, *found) for piece in _pieces(values)):
-        return None
-    return found if found[0] / found[1] >= 8 * float(np.finfo(values.dtype).eps) * _largest(values) else None
-
-
-def _possible(spacings: Sequence[tuple[float, float]], few: np.ndarray) -> list[tuple[float, float]]:
-    """Return the spacings, given as (step, divisor), on which all of a few values lie."""
-    steps, divisors = np.array(spacings).T[:, :, None]
-    with np.errstate(all="ignore"):
-        exact = few.astype(np.float64)  # signalling NaNs warn
-        points = np.rint(exact * divisors / steps)
-        back = (points * steps / divisors).astype(few.dtype)
-    fits = ((back == few) & (np.abs(points) < _MOST_POINTS)).all(axis=1)
-    return [spacing for spacing, fit in zip(spacings, fits.tolist(), strict=True) if fit]
-
-
-def _pieces(values: np.ndarray) -> Iterator[np.ndarray]:
-    """Return pieces so short that what is computed of them stays in the processor's cache."""
-    return (values[first : first + _PIECE] for first in range(0, values.size, _PIECE))
-
-
-def _largest(values: np.ndarray) -> float:
-    """Return the largest magnitude of float values; NaN if there is one."""
-    return float(max(np.abs(values.min()), np.abs(values.max())))
-
-
-def _gap(sample: np.ndarray) -> list[tuple[float, float]]:
-    """Return the smallest distance between neighbouring distinct values, refined by least squares, if they are few."""
-    with np.errstate(invalid="ignore"):
-        distinct = np.unique(sample.astype(np.float64))
-    if not 2 < distinct.size < 3000 or not np.isfinite(distinct).all():
-        return []
-    gap = float(np.diff(distinct).min())
-    with np.errstate(all="ignore"):
-        number = np.rint(distinct / gap)
-    if gap <= 0 or not np.isfinite(number).all() or np.abs(number).max() > 1e6:
-        return []
-    with np.errstate(over="ignore"):
-        refined = float((distinct * number).sum() / (number * number).sum())
-    return [(spacing, 1.0) for spacing in (gap, refined) if 0 < spacing < math.inf]
-
-
-def _on_lattice(values: np.ndarray, step: float, divisor: float) -> bool:
-    with np.errstate(all="ignore"):
-        points = np.rint(values.astype(np.float64) * divisor / step)
-        if not (np.abs(points) < _MOST_POINTS).all():
-            return False
-        back = (points * step / divisor).astype(values.dtype)
-    return bool(np.array_equal(back, values) and not (np.signbit(values) & (values == 0)).any())
-
-
 def _abs_lattices(values: np.ndarray, tolerance: Tolerance, regular: Sequence[StepLattice]) -> Iterator[Lattice]:
     """Yield a plain uniform lattice, and coarsenings of the data's own spacing."""
     dtype = values.dtype.str
-    largest = _largest(values)
+    largest = largest_magnitude(values)
     radius, half_ulp = half_step(tolerance.value, values.dtype, largest + tolerance.value)
     if np.isfinite(radius) and radius > half_ulp and (largest / radius) < 2.0**51:
         yield StepLattice(dtype, 2 * radius)

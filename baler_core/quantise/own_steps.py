@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from baler_core.data.bounds import ROUNDING, SAFETY, Tolerance, usable
-from baler_core.quantise.lattice_fit import find_spacing
+from baler_core.data.spacing import find_spacing
 
 # Of so many points of the data's own spacing a step is made, so that restored values have few decimals.
 _MOST_POINTS = 2.0**30

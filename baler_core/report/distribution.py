@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.evaluate import Distribution, Histogram, VariableResult
+from baler_core.evaluate.drawings import Distribution, Histogram
+from baler_core.evaluate.results import VariableResult
 from baler_core.report.style import AFTER, BEFORE, GRID, LOSS, number, plain, with_units
 
 if TYPE_CHECKING:

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 from tqdm import tqdm
 
-from baler_core.evaluate import MetricOutcome, Results, VariableResult
-from baler_core.report.curves import draw_training
+from baler_core.evaluate.results import MetricOutcome, Results, VariableResult
 from baler_core.report.distribution import DISTRIBUTION_SIZE, draw_distribution
 from baler_core.report.field import draw_field, figure_size
-from baler_core.report.style import file_names, new_figure, save
+from baler_core.report.style import COLOURS, GRID, file_names, new_figure, plain, save
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 # Enough for a handful of colours and the greys of letters.
 LINES = 48
@@ -121,3 +126,22 @@ def _draw_metric(outcome: MetricOutcome, folder: Path) -> dict[str, Path | str]:
         except Exception as error:
             drawn[title] = f"{type(error).__name__}: {error}"
     return drawn
+
+
+def draw_training(figure: Figure, group: str, curves: Mapping[str, Sequence[float]]) -> None:
+    """Fill an empty figure, best about 6.5 by 3.6 inches; losses spanning decades get a logarithmic axis."""
+    axes = figure.subplots()
+    for number, (name, values) in enumerate(curves.items()):
+        epochs = np.arange(1, len(values) + 1)
+        colour = COLOURS[number % len(COLOURS)]
+        style = "o-" if len(values) < 3 else "-"
+        axes.plot(epochs, values, style, color=colour, linewidth=1.2, markersize=3, label=plain(name))
+    everything = np.concatenate([np.asarray(values, np.float64) for values in curves.values()])
+    finite = everything[np.isfinite(everything)]
+    if finite.size and finite.min() > 0 and finite.max() > 20 * finite.min():
+        axes.set_yscale("log")
+    axes.grid(color=GRID, linewidth=0.6)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("loss")
+    axes.set_title(plain(f"training of group {group}"), loc="left")
+    axes.legend()

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.evaluate import Picture, VariableResult
+from baler_core.evaluate.drawings import Picture
+from baler_core.evaluate.results import VariableResult
 from baler_core.report.style import number, plain, with_units
 
 if TYPE_CHECKING:

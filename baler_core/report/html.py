@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
-from baler_core.evaluate import MetricOutcome, Results, overall, summary
+from baler_core.evaluate.judgement import overall, summary
+from baler_core.evaluate.results import MetricOutcome, Results
 from baler_core.report.draw import Figures
 from baler_core.report.rows import collections_of, rows_of
 

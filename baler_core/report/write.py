@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from baler_core.data.patterns import matching_names
 from baler_core.errors import DataError, MissingPackage, did_you_mean
-from baler_core.evaluate import Drawings, Results, by_importance
+from baler_core.evaluate.drawings import Drawings
+from baler_core.evaluate.judgement import by_importance, recorded
+from baler_core.evaluate.results import Results
 from baler_core.machine.atomic_write import completed
 from baler_core.machine.optional import need
 from baler_core.report.draw import draw_all, draw_variables
@@ -76,7 +77,7 @@ def write_report(results: Results, folder: Path, *, plots: Plots = PLOTS, needed
     figures = draw_all(results, shown, folder / "plots")
     written = _write_results(results, folder)
     with completed(page) as temporary:
-        undrawn = [name for name in _recorded(results) if name not in figures.variables]
+        undrawn = [name for name in recorded(results) if name not in figures.variables]
         temporary.write_text(render(results, figures, undrawn=undrawn), "utf-8", "replace")
     return Report(written, page)
 
@@ -131,29 +132,21 @@ def redraw(folder: Path, variables: Sequence[str] = ("*",)) -> list[Path]:
         If matplotlib is not installed, which the extra `report` brings.
     """
     results = read_results(folder)
-    recorded = _recorded(results)
     for pattern in variables:
-        if not matching_names([pattern], recorded):
+        if not recorded(results, [pattern]):
             raise DataError(
-                f"{folder}: no results are recorded for the variable {pattern!r}. {did_you_mean(pattern, recorded)}"
+                f"{folder}: no results are recorded for the variable {pattern!r}. {did_you_mean(pattern, recorded(results))}"
             )
-    wanted = matching_names(variables, recorded)
+    wanted = recorded(results, variables)
     need("drawing", "matplotlib")
     return [path for paths in draw_variables(results, wanted, folder / "plots").values() for path in paths]
 
 
 def chosen(results: Results, plots: Plots) -> list[str]:
     """Return names of the variables to draw, the most important first."""
-    recorded = by_importance(results, _recorded(results))
+    if not isinstance(plots, int | str) and list(plots) == ["*"]:
+        plots = PLOTS
     if isinstance(plots, int):
-        return recorded[:plots]
-    if isinstance(plots, str):
-        return recorded if plots == "all" else matching_names([plots], recorded)
-    if list(plots) == ["*"]:
-        return recorded[:PLOTS]
-    return matching_names(plots, recorded)
-
-
-def _recorded(results: Results) -> list[str]:
-    drawings = results.drawings
-    return [v.name for v in results.variables if v.name in drawings.distributions or v.name in drawings.pictures]
+        return by_importance(results, recorded(results))[:plots]
+    patterns = ["*" if plots == "all" else plots] if isinstance(plots, str) else plots
+    return by_importance(results, recorded(results, patterns))

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from baler_core.data.spacing import common_trailing_zeros, find_spacing
 from baler_core.data.variables import Variable
-from baler_core.quantise.lattice_fit import common_trailing_zeros, find_spacing
 
 # So many low bits of the mantissa are zero where somebody rounded them; numbers of single precision in double have 29.
 _ROUNDED = 6

@@ -17,8 +17,8 @@ from baler_core.data.derived import DerivedRule
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.noise import noise_of
 from baler_core.data.variables import Schema
-from baler_core.derived.quantities import Derived, bind_rules
 from baler_core.errors import ConfigError
+from baler_core.pipeline.derived.quantities import Derived, bind_rules
 from baler_core.plugin.registry import Registry
 from baler_core.suggest.proposal import absolute
 

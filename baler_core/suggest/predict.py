@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,18 +11,15 @@ import numpy as np
 from baler_core.config import ComponentSpec, Config
 from baler_core.config.checker import AUTO
 from baler_core.data.block import values_of
-from baler_core.data.bounds import BoundRules, Tolerance
+from baler_core.data.bounds import BoundRules
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.variables import Schema
-from baler_core.format.container import pack_json
-from baler_core.format.file_info import read_info
-from baler_core.format.streams import pack_streams
 from baler_core.machine.progress import shown
-from baler_core.pipeline.compression import write_file
 from baler_core.pipeline.input import Input
 from baler_core.pipeline.noise_bounds import shown_values
 from baler_core.pipeline.sampling import sampled
 from baler_core.pipeline.targets import own_bounds
+from baler_core.pipeline.written_sample import bytes_beside, written
 from baler_core.plugin.interfaces import AutoOptions
 from baler_core.plugin.registry import Registry
 from baler_core.suggest.autoencoders import ExpectedAutoencoder, variation
@@ -134,7 +128,7 @@ def predict(config: Config, registry: Registry, given: Input, ladder: Sequence[L
     with shown(f"predict {given.name}", "bound", len(ladder)) as step:
         found = []
         small = sampled(given, names, _SMALL, pieces=_PIECES) if native > _WHOLE_BYTES else None
-        fixed = _fixed(given)
+        fixed = bytes_beside(given.source)
         for rung in ladder:
             found.append(_Predictor(config, registry, given, rung, native, fixed).expected(sample, small, arrays))
             step(rung.label)
@@ -194,31 +188,18 @@ class _Predictor:
         return self.config.model.name == AUTO and getattr(options, "effort", "max") != "fast"
 
 
-def _fixed(given: Input) -> int:
-    """Return the bytes of what the file holds beside values, which a sample does not have."""
-    source = given.source
-    schema = source.settle({name: Tolerance("exact") for name in source.schema.names}).schema
-    attachments = len(pack_streams([dict(schema.attachments)])) if schema.attachments else 0
-    return len(pack_json(dict(schema.skeleton))) + attachments
-
-
 def _coded(config: Config, registry: Registry, sample: Input) -> tuple[CodedSample, int, dict[str, float]]:
     """Code a sample: bytes of values and states, those beside, and native bytes by kind of model."""
     schema = sample.source.schema
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "sample.bal"
-        started = time.process_time()
-        write_file(config, registry, sample, path, quiet=True)
-        seconds = time.process_time() - started
-        info = read_info(path)
+    found = written(config, registry, sample, restore=False)
+    info, size = found.info, found.coded_bytes
     models: dict[str, float] = {}
     for group in info.header.groups:
         members = [info.header.schema.variables[number] for number in group.variables]
         name = group.models[0].name
         models[name] = models.get(name, 0.0) + sum(map(schema.nbytes, members))
-    size = sum(info.block_bytes) + info.state_bytes
     native = sum(map(schema.nbytes, schema.variables))
-    return CodedSample(native, size, seconds), info.file_bytes - size, models
+    return CodedSample(native, size, found.seconds[0]), info.file_bytes - size, models
 
 
 def _arrays(sample: Input) -> dict[str, np.ndarray]:

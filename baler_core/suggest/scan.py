@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -20,13 +18,11 @@ from baler_core.data.patterns import matching_names
 from baler_core.data.targets import MULTIPLIED, multiplied
 from baler_core.data.variables import Schema
 from baler_core.errors import ConfigError, DataError, did_you_mean
-from baler_core.format.file_info import read_info
 from baler_core.machine.progress import shown
-from baler_core.pipeline.compression import write_file
-from baler_core.pipeline.decode import BalFile
 from baler_core.pipeline.input import Input
 from baler_core.pipeline.sampling import sampled
 from baler_core.pipeline.targets import own_bounds, quickly
+from baler_core.pipeline.written_sample import written
 from baler_core.plugin.registry import Registry
 from baler_core.suggest.scan_derived import DerivedScan, Quantities
 
@@ -215,13 +211,8 @@ class _Coder:
     def _coded(self, sample: Input, bounds: Sequence[tuple[str, ErrorBound]], factor: float) -> tuple[int, list[Block]]:
         """Return bytes of blocks and states, and the restored blocks."""
         rules = multiplied(BoundRules(tuple(bounds)), factor)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "sample.bal"
-            write_file(replace(self.config, bounds=rules), self.registry, sample, path, quiet=True)
-            info = read_info(path)
-            size = sum(info.block_bytes) + info.state_bytes
-            with BalFile(path, self.registry) as stored:
-                return size, list(stored.blocks())
+        found = written(replace(self.config, bounds=rules), self.registry, sample)
+        return found.coded_bytes, found.blocks
 
 
 def _parents(bound: ErrorBound, schema: Schema) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from baler_core.data.block import Block
 from baler_core.data.derived import DerivedRule
-from baler_core.derived.quantities import Derived, Surroundings, arrays_of, bind_rules, coordinates_of
+from baler_core.pipeline.derived.quantities import Derived, Surroundings, arrays_of, bind_rules, coordinates_of
 from baler_core.pipeline.input import Input
 from baler_core.plugin.registry import Registry
 

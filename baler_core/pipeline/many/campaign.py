@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from baler_core import __version__
 from baler_core.config.schema import ConfigFile, parse_size
 from baler_core.errors import BROKEN_BOUND, BalerError, BoundBroken, ConfigError, DataError
 from baler_core.machine.addresses import origin_of
@@ -33,6 +32,7 @@ from baler_core.pipeline.many.short_tasks import ShortTasks
 from baler_core.pipeline.many.split import ListShare
 from baler_core.pipeline.many.task import FileOutcome, FileTask, run_task
 from baler_core.pipeline.trained_lookup import checksum
+from baler_core.plugin.version import __version__
 
 logger = logging.getLogger(__name__)
 _SECONDS_BETWEEN_MANIFESTS = 1.0

@@ -9,17 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from baler_core import __version__
 from baler_core.config.arguments import config_of_arguments
 from baler_core.errors import USER, BalerError, ConfigError, DataError
 from baler_core.format.file_info import read_info
 from baler_core.machine.disk import size_of, stamp_of
 from baler_core.pipeline.block_team import Team
-from baler_core.pipeline.compression import Compressed, compress
+from baler_core.pipeline.compressed import Compressed
+from baler_core.pipeline.compression import compress
 from baler_core.pipeline.many.digests import growing_dimensions, input_digest, schema_digest
 from baler_core.pipeline.many.manifest import PartRecord
 from baler_core.pipeline.trained_lookup import checksum
 from baler_core.plugin.registry import load_plugins
+from baler_core.plugin.version import __version__
 
 State = Literal["done", "skipped", "failed"]
 

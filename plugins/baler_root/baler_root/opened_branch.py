@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from baler_core import ConfigError, FormatError, OutsideError, did_you_mean
+from baler_core import ConfigError, File, FormatError, OutsideError, did_you_mean
 from baler_root.contents.branches import Branch
 from baler_root.contents.forms import List, Number, Record, Text, leaves
+from baler_root.schema.parts import TreeSchema
 from baler_root.schema.skeleton import list_dimensions
 from baler_root.values.flatten import put_together
-
-if TYPE_CHECKING:
-    from baler_root.opened_tree import OpenTree
 
 Library = Literal["ak", "np", "pd"]
 LIBRARIES = ("ak", "np", "pd")
 
 
+class BranchParent(Protocol):
+    """The open tree that a branch belongs to."""
+
+    file: File
+    part: TreeSchema
+    num_entries: int
+
+    @property
+    def where(self) -> str: ...
+    def range_of(self, start: int | None, stop: int | None) -> tuple[int, int]: ...
+
+
 class OpenBranch:
     """A branch, read as `uproot.TBranch` is."""
 
-    def __init__(self, tree: OpenTree, branch: Branch, inner: tuple[str, ...] = ()) -> None:
+    def __init__(self, tree: BranchParent, branch: Branch, inner: tuple[str, ...] = ()) -> None:
         self.tree, self._branch, self._inner = tree, branch, inner
         self.name, self.title = branch.key.rpartition("/")[2], branch.title
         schema = tree.part.schema
@@ -51,7 +61,7 @@ class OpenBranch:
         return sum(math.prod(array.shape) * max(8, array.dtype.itemsize) for array in arrays)
 
     def _stored(self, name: str) -> Any:
-        return self.tree.parent.file[self.tree.part.prefix + name]
+        return self.tree.file[self.tree.part.prefix + name]
 
     def _unpacked(self, name: str, start: int, stop: int) -> np.ndarray:
         """Return stored numbers as uproot shows them: those of Double32_t and Float16_t as floats."""

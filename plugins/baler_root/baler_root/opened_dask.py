@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 from dask_awkward.lib.io.columnar import ColumnProjectionMixin
 from dask_awkward.lib.io.io import from_map
-
-if TYPE_CHECKING:
-    from baler_root.opened_tree import OpenTree
 
 
 class EntryReader(ColumnProjectionMixin):  # type: ignore[misc, unused-ignore]
@@ -29,26 +26,26 @@ class EntryReader(ColumnProjectionMixin):  # type: ignore[misc, unused-ignore]
     attrs = None
     use_optimization = True
 
-    def __init__(self, tree: OpenTree, names: Sequence[str]) -> None:
-        self.tree, self.names = tree, tuple(names)
-        self.form = tree.arrays(self.names, entry_start=0, entry_stop=0).layout.form
+    def __init__(self, arrays: Callable[..., Any], names: Sequence[str]) -> None:
+        self.arrays, self.names = arrays, tuple(names)
+        self.form = arrays(self.names, entry_start=0, entry_stop=0).layout.form
 
     def __call__(self, entries: tuple[int, int]) -> Any:
         """Return the entries from one to another."""
         start, stop = entries
-        return self.tree.arrays(self.names, entry_start=start, entry_stop=stop)
+        return self.arrays(self.names, entry_start=start, entry_stop=stop)
 
     def project_columns(self, columns: Collection[str]) -> EntryReader:
         """Return a reader of the branches that hold these columns."""
         used = [name for name in self.names if any(one == name or one.startswith(f"{name}.") for one in columns)]
-        return EntryReader(self.tree, used or self.names[:1])
+        return EntryReader(self.arrays, used or self.names[:1])
 
     project_manually = project_columns
 
 
-def collection(tree: OpenTree, names: Sequence[str], step: int) -> Any:
-    """Return branches of a tree as a `dask_awkward.Array`."""
-    starts = range(0, max(1, tree.num_entries), step)
-    parts = [(start, min(start + step, tree.num_entries)) for start in starts]
-    divisions = (*(start for start, _ in parts), tree.num_entries)
-    return from_map(EntryReader(tree, names), parts, label="from-baler", divisions=divisions)
+def collection(arrays: Callable[..., Any], names: Sequence[str], length: int, step: int) -> Any:
+    """Return branches of a tree of so many entries, which `OpenTree.arrays` restores, as a `dask_awkward.Array`."""
+    starts = range(0, max(1, length), step)
+    parts = [(start, min(start + step, length)) for start in starts]
+    divisions = (*(start for start, _ in parts), length)
+    return from_map(EntryReader(arrays, names), parts, label="from-baler", divisions=divisions)

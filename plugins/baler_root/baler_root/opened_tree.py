@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Protocol, Self
 
-from baler_core import ConfigError, DataError, look_up, matching_names
+from baler_core import ConfigError, DataError, File, look_up, matching_names
 from baler_root.contents.forms import List, Record
 from baler_root.opened_branch import Library, OpenBranch, together
 from baler_root.schema.parts import TreeSchema
 from baler_root.schema.skeleton import branches_of
 
-if TYPE_CHECKING:
-    from baler_root.opened import RootFile
-
 _UNITS = {"B": 1, "kB": 1000, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
+
+
+class TreeParent(Protocol):
+    """The open file that a tree lies in."""
+
+    file: File
+
+    def __getitem__(self, name: str) -> OpenTree: ...
+    def close(self) -> None: ...
 
 
 class OpenTree(Mapping[str, "OpenBranch"]):
@@ -29,8 +35,8 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         How many events there are.
     """
 
-    def __init__(self, parent: RootFile, part: TreeSchema) -> None:
-        self.parent, self.part, skeleton = parent, part, part.schema.skeleton
+    def __init__(self, parent: TreeParent, part: TreeSchema) -> None:
+        self.parent, self.file, self.part, skeleton = parent, parent.file, part, part.schema.skeleton
         self.object_path = str(skeleton["tree"])
         self.name, self.title = self.object_path.rpartition("/")[2], str(skeleton.get("title", ""))
         default = "TTree" if skeleton.get("kind") == "TTree" else "ROOT::RNTuple"
@@ -84,7 +90,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
     @property
     def where(self) -> str:
         """Return the file and the tree, for messages."""
-        return f"{self.parent.file.path}, {self.object_path}"
+        return f"{self.file.path}, {self.object_path}"
 
     # ---- values
 
@@ -173,7 +179,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
                 f"dask() needs {error.name}, which is not installed: pip install 'baler-root[dask]'"
             ) from error
         names = self._chosen(None, filter_name)
-        return collection(self, names, self._step("dask", step_size, names))
+        return collection(self.arrays, names, self.num_entries, self._step("dask", step_size, names))
 
     def _step(self, function: str, stated: int | str, names: Sequence[str]) -> int:
         step = stated if isinstance(stated, int) else self._entries_of(function, stated, names)
@@ -219,7 +225,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         return _again, (self.parent, self.object_path)
 
 
-def _again(file: RootFile, path: str) -> OpenTree:
+def _again(file: TreeParent, path: str) -> OpenTree:
     return file[path]
 
 

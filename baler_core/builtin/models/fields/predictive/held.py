@@ -14,9 +14,10 @@ from baler_core.builtin.models.fields.predictive.field import LARGEST, fits
 from baler_core.builtin.models.fields.predictive.float_cells import FloatCells
 from baler_core.builtin.models.fields.predictive.predictor import FRACTION
 from baler_core.data.bounds import Tolerance
+from baler_core.data.spacing import common_trailing_zeros
 from baler_core.quantise import slice_steps
 from baler_core.quantise.lattice import BitsLattice, Lattice, StepLattice, classify
-from baler_core.quantise.lattice_fit import common_trailing_zeros, fit_lattice, float_specials
+from baler_core.quantise.lattice_fit import fit_lattice, float_specials
 from baler_core.quantise.slice_steps import SliceSteps, Steps, fit_slice_steps
 from baler_core.quantise.units import Units, choose_units
 

@@ -15,6 +15,8 @@ class PredictiveModel(FieldModel):
     @staticmethod
     def codec() -> FieldCodec:
         """Import the functions of the model."""
-        from baler_core.builtin.models.fields.predictive.codec import CODEC
+        from baler_core.builtin.models.fields.predictive.held import prepare
+        from baler_core.builtin.models.fields.predictive.joint_fields import decode_fields, encode_fields, learn_fields
+        from baler_core.builtin.models.fields.predictive.plan import hold_alike, plan_fields
 
-        return CODEC
+        return FieldCodec(prepare, plan_fields, encode_fields, decode_fields, learn_fields, adapt=hold_alike)

@@ -15,6 +15,13 @@ class TransformModel(FieldModel):
     @staticmethod
     def codec() -> FieldCodec:
         """Import the functions of the model."""
-        from baler_core.builtin.models.fields.transform.codec import CODEC
+        from baler_core.builtin.models.fields.transform.joint_fields import (
+            decode_fields,
+            encode_fields,
+            learn_fields,
+            prepare,
+        )
+        from baler_core.builtin.models.fields.transform.plan import plan_fields
+        from baler_core.builtin.models.fields.transform.prior import has_modes
 
-        return CODEC
+        return FieldCodec(prepare, plan_fields, encode_fields, decode_fields, learn_fields, gains=has_modes)

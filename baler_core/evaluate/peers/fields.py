@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
-from baler_core.peers.peer import Allowed, Coded, NotTakenError, Peer
-from baler_core.peers.rounding import lattice_codes, lattice_step, logarithms, of_floats, on_lattice, signs_of
+from baler_core.evaluate.peers.peer import Allowed, Coded, NotTakenError, Peer
+from baler_core.evaluate.peers.rounding import lattice_codes, lattice_step, logarithms, of_floats, on_lattice, signs_of
 
 _MOST_DIMS = 4
 _LARGEST_PIXEL = 65535

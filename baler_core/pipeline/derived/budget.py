@@ -12,7 +12,7 @@ import numpy as np
 
 from baler_core.data.bounds import Tolerance, usable
 from baler_core.data.variables import Variable
-from baler_core.derived.quantities import Computed, Derived
+from baler_core.pipeline.derived.quantities import Computed, Derived
 from baler_core.plugin.quantity import Around
 
 # No input loses more than this part of its value or of its spread, nor more than the quantity itself, however little

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from baler_core.peers.peer import Allowed, Coded, NotTakenError, Peer
-from baler_core.peers.rounding import kept_bits, of_floats
+from baler_core.evaluate.peers.peer import Allowed, Coded, NotTakenError, Peer
+from baler_core.evaluate.peers.rounding import kept_bits, of_floats
 
 
 def _fpack(values: np.ndarray, allowed: Allowed) -> Coded:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.peers.peer import Allowed, Coded, NotTakenError, Peer
+from baler_core.evaluate.peers.peer import Allowed, Coded, NotTakenError, Peer
 
 if TYPE_CHECKING:
     from openzl import ext

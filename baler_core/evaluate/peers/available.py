@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 
 from baler_core.errors import ConfigError, did_you_mean
-from baler_core.peers import fields, formats, lossless, rounding
-from baler_core.peers.openzl import OPENZL
-from baler_core.peers.peer import Peer
+from baler_core.evaluate.peers import fields, formats, lossless, rounding
+from baler_core.evaluate.peers.openzl import OPENZL
+from baler_core.evaluate.peers.peer import Peer
 
 PEERS = (*lossless.PEERS, OPENZL, *rounding.PEERS, *formats.PEERS, *fields.PEERS)
 """General-purpose compressors first, then what formats do, then error-bounded compressors."""

@@ -8,9 +8,9 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from baler_core.evaluate.peer_results import PeerComparison, PeerResult
+from baler_core.evaluate.peers.comparison import known_as
+from baler_core.evaluate.peers.sample import BoundedSample
 from baler_core.machine.atomic_write import completed
-from baler_core.peers.comparison import known_as
-from baler_core.peers.sample import BoundedSample
 
 _ADAPTER = TypeAdapter(PeerComparison)
 _MOST_BYTES = 16 << 20

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from baler_core import __version__
 from baler_core.config import Config
 from baler_core.data.block import Block
 from baler_core.data.error_bound import ErrorBound
-from baler_core.derived.quantities import Derived, bind_rules
 from baler_core.evaluate.compare import Wanted, compare
 from baler_core.evaluate.peer_results import KeptQuantity, PeerComparison, PeerResult
+from baler_core.evaluate.peers.available import HARMLESS, version_of
+from baler_core.evaluate.peers.measure import Given, PeerTally, run_apart, run_peer
+from baler_core.evaluate.peers.peer import Peer
+from baler_core.evaluate.peers.sample import BoundedSample, as_told, errors_alone, sample_beside
 from baler_core.evaluate.results import Results
 from baler_core.format.file_info import read_info
 from baler_core.machine.progress import shown
 from baler_core.machine.threads import one_thread
-from baler_core.peers.apart import run_apart
-from baler_core.peers.available import HARMLESS, version_of
-from baler_core.peers.measure import Given, PeerTally, run_peer
-from baler_core.peers.peer import Peer
-from baler_core.peers.sample import BoundedSample, as_told, errors_alone, sample_beside
-from baler_core.pipeline.compression import write_file
-from baler_core.pipeline.decode import BalFile
+from baler_core.pipeline.derived.quantities import Derived, bind_rules
 from baler_core.pipeline.input import input_of
+from baler_core.pipeline.written_sample import written
 from baler_core.plugin.registry import Registry
+from baler_core.plugin.version import __version__
 
 OURS = "baler"
 _BESIDE_BYTES = 1 << 20
@@ -51,10 +47,10 @@ def compare_with_others(
     known = known or {}
     here = [peer for peer in peers if not peer.missing]
     with shown(f"compare {sample.given.name}", "compressor", len(here) + 1) as step:
-        ours, bounds = _ours(sample, registry)
+        ours, blocks, bounds = _ours(sample, registry)
         step(OURS)
         judge = _Judge.of(sample, bounds, registry)
-        results = [judge.judged(ours.result, ours.blocks, bounds)]
+        results = [judge.judged(ours, blocks, bounds)]
         for peer in here:
             found = known.get(known_as(peer.name, version_of(peer)))
             results.append(found or judge.theirs(peer, run_apart))
@@ -99,27 +95,13 @@ def _comparison(sample: BoundedSample, results: Sequence[PeerResult], peers: Seq
     return PeerComparison(sample.given.name, sample.native, sample.whole, count, tuple(takers), absent, strange)
 
 
-@dataclass(frozen=True)
-class _Ours:
-    result: PeerResult
-    blocks: list[Block]
-
-
 @one_thread
-def _ours(sample: BoundedSample, registry: Registry) -> tuple[_Ours, dict[str, ErrorBound]]:
+def _ours(sample: BoundedSample, registry: Registry) -> tuple[PeerResult, list[Block], dict[str, ErrorBound]]:
     """Compress and restore the sample by baler; with the bounds of all variables as its header states them."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "sample.bal"
-        started = time.process_time()
-        done = write_file(sample.config, registry, sample.given, path, quiet=True)
-        encoded = time.process_time()
-        with BalFile(path, registry) as stored:
-            blocks = list(stored.blocks())
-        decoded = time.process_time()
-        header = read_info(path).header
-    seconds = (encoded - started, decoded - encoded)
-    result = PeerResult(OURS, f"baler-core {__version__}", done.file_bytes, seconds=seconds)
-    return _Ours(result, blocks), dict(zip(header.schema.names, header.bounds, strict=True))
+    found = written(sample.config, registry, sample.given)
+    header = found.info.header
+    result = PeerResult(OURS, f"baler-core {__version__}", found.info.file_bytes, seconds=found.seconds)
+    return result, found.blocks, dict(zip(header.schema.names, header.bounds, strict=True))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from baler_core.evaluate.others import compress_xz, compress_zstd
-from baler_core.peers.peer import Allowed, Coded, NotTakenError, Peer
+from baler_core.evaluate.peers.peer import Allowed, Coded, NotTakenError, Peer
 
 Bytes = Callable[[bytes], bytes]
 _LEVEL = 12  # of pcodec: its highest but one in speed, as its authors advise for archives

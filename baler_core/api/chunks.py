@@ -229,6 +229,19 @@ class ChunkCoding:
         return self._found[sha256]
 
 
+def checked_chunk(values: np.ndarray, dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray:
+    """Return a chunk or a region of one as an array of a store has it.
+
+    Raises
+    ------
+    DamagedChunk
+        If it is of another type or shape than the array.
+    """
+    if values.dtype.itemsize != dtype.itemsize or values.shape != shape:
+        raise DamagedChunk(f"a chunk holds {values.dtype.str} {values.shape}, and the array wants {dtype.str} {shape}")
+    return np.ascontiguousarray(values).view(dtype)
+
+
 class BadCodec(ConfigError, ValueError):
     """A codec was given settings that cannot be (a ValueError, too)."""
 

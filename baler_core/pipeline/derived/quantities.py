@@ -15,8 +15,8 @@ from baler_core.data.bounds import usable
 from baler_core.data.comparison import is_measured
 from baler_core.data.derived import DerivedRule, allowed_error, misses
 from baler_core.data.variables import Schema, Variable, block_sizes, event_lengths, leading_dimension
-from baler_core.derived.nodes import FormulaNode, Masks, Trace, bind, compute, dependence, reach, units_of
 from baler_core.errors import ConfigError, did_you_mean
+from baler_core.pipeline.derived.nodes import FormulaNode, Masks, Trace, bind, compute, dependence, reach, units_of
 from baler_core.plugin.quantity import Around, Cells, Quantity
 from baler_core.plugin.registry import Registry
 

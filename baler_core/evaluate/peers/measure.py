@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from baler_core.data.variables import native_bytes
+from baler_core.errors import DataError
 from baler_core.evaluate.others import compress_zstd
-from baler_core.peers.lossless import ZSTD, restore_zstd
-from baler_core.peers.peer import Allowed, Coded, NotTakenError, Peer
+from baler_core.evaluate.peers.lossless import ZSTD, restore_zstd
+from baler_core.evaluate.peers.peer import Allowed, Coded, NotTakenError, Peer
 
 
 class Given(NamedTuple):
@@ -117,3 +121,27 @@ def _with_holes(peer: Peer, given: Given) -> Coded:
         return restored.reshape(values.shape)
 
     return Coded(coded.nbytes + len(holes), restore)
+
+
+def named(name: str, given: Mapping[str, Given]) -> PeerTally:
+    """Run the compressor of a name, since functions within functions do not pass between processes."""
+    from baler_core.evaluate.peers.available import chosen_peers
+
+    return run_peer(chosen_peers([name])[0], given)
+
+
+def run_apart(
+    peer: Peer, given: Mapping[str, Given], run: Callable[[str, Mapping[str, Given]], PeerTally] = named
+) -> PeerTally:
+    """Do what `run_peer` does.
+
+    Raises
+    ------
+    DataError
+        If the process ended.
+    """
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        try:
+            return pool.submit(run, peer.name, given).result()
+        except BrokenProcessPool as error:
+            raise DataError("its process ended without a word, as by a segmentation fault") from error

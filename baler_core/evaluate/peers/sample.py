@@ -17,9 +17,9 @@ from baler_core.data.scales import with_scales
 from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Schema, native_bytes
 from baler_core.errors import ConfigError
+from baler_core.evaluate.peers.measure import Given
+from baler_core.evaluate.peers.peer import told
 from baler_core.format.header import Header
-from baler_core.peers.measure import Given
-from baler_core.peers.peer import told
 from baler_core.pipeline.input import Input
 from baler_core.pipeline.sampling import sampled
 from baler_core.pipeline.targets import own_bounds

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 
 from baler_core.evaluate.others import compress_zstd
-from baler_core.peers.lossless import compress_pcodec, restore_pcodec, restore_zstd
-from baler_core.peers.openzl import compress_openzl, restore_openzl
-from baler_core.peers.peer import Allowed, Coded, NotTakenError, Peer
+from baler_core.evaluate.peers.lossless import compress_pcodec, restore_pcodec, restore_zstd
+from baler_core.evaluate.peers.openzl import compress_openzl, restore_openzl
+from baler_core.evaluate.peers.peer import Allowed, Coded, NotTakenError, Peer
 
 # Lattices and logarithms are held to slightly less than the bound, for roundings of float64.
 _SPARE = 1 - 2.0**-20
