@@ -344,6 +344,13 @@ class Reader(Component, ABC):
         """
         return ()
 
+    def missing_in_tables(self, variable: Variable, values: np.ndarray) -> np.ndarray | None:
+        """Return where stored values stand for nothing in tables, as a mask; None, the default, where only nulls do.
+
+        For formats in which a plain value means that there is none, as an empty cell of text does.
+        """
+        return None
+
     def shown(self, schema: Schema) -> Shown | None:
         """Return how the libraries of this format show the file that `create` would make, from its schema alone.
 
