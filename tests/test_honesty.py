@@ -11,7 +11,9 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 
 from baler_core import Variable
 from baler_core.api import calls as api
@@ -21,6 +23,8 @@ from baler_core.data.comparison import is_missing, measured
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.tolerance import make_tolerance
 from baler_core.evaluate.bound_check import BoundCheck
+from baler_core.pipeline.choice import choice_sentence
+from baler_core.pipeline.compressed import Compressed
 
 
 def run_main(*arguments: object) -> int:
@@ -226,3 +230,59 @@ def test_names_from_files_cannot_command_the_terminal(folder: Path, capsys: pyte
     shown = capsys.readouterr().out
     assert "\x1b" not in shown
     assert "\\x1b]0;owned\\x07\\nbaler: all hold" in shown
+
+
+def chosen_of(done: Compressed) -> list[str]:
+    return [sentence for sentence in done.left_out if sentence.startswith("chosen: ")]
+
+
+def test_variables_that_were_not_chosen_are_told_by_whatever_shows_the_file(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez("a.npz", t=np.arange(50.0), **{name: np.arange(50.0) for name in "abcd"})
+    said = "chosen: 1 of 5 variables; not in this file: a, b, c, d"
+    Path("a.yaml").write_text(
+        "input: a.npz\nreader: {variables: [t]}\nbounds: {t: {abs: 0.01}}\nmodel: scalar\noutput: out\nplots: []\n"
+    )
+    assert run_main("run", "a.yaml") == 0
+    shown = capsys.readouterr().out
+    assert said in shown
+    assert "all hold" not in shown
+    assert said in json.loads(Path("out/report.json").read_text())["left_out"]
+    assert said in Path("out/report.html").read_text()
+    for arguments in (["info", "out/a.bal"], ["verify", "out/a.bal"], ["compress", "a.yaml", "-o", "b.bal"]):
+        assert run_main(*arguments) == 0
+        captured = capsys.readouterr()
+        assert said in captured.out + captured.err
+    assert list(np.load("out/a.restored.npz")) == ["t"]
+
+
+def test_of_many_variables_not_chosen_the_first_are_listed_and_none_where_all_are(folder: Path) -> None:
+    Path("wide.csv").write_text(",".join(f"c{n}" for n in range(40)) + "\n" + ",".join("1" * 40) + "\n")
+    for given in ("wide.csv", pd.read_csv("wide.csv"), {f"c{n}": np.ones(3) for n in range(40)}):
+        (said,) = chosen_of(api.compress(given, "w.bal", variables="c0", overwrite=True))
+        assert said == "chosen: 1 of 40 variables; not in this file: c1, c2, c3, c4, c5, c6 and 33 more"
+        assert not chosen_of(api.compress(given, "w.bal", variables="c*", overwrite=True))
+        assert not chosen_of(api.compress(given, "w.bal", overwrite=True))
+
+
+def test_fields_of_a_structured_array_are_told_apart_by_choice(folder: Path) -> None:
+    table = np.zeros(4, [("x", "f8"), ("y", "f8")])
+    given = {"table": table, "other": np.zeros(4)}
+    (said,) = chosen_of(api.compress(given, "t.bal", variables="table/x"))
+    assert said == "chosen: 1 of 3 variables; not in this file: table/y, other"
+    (said,) = chosen_of(api.compress(given, "t.bal", variables="table", overwrite=True))
+    assert said == "chosen: 2 of 3 variables; not in this file: other"
+
+
+def test_a_choice_is_told_where_the_others_are_not_known() -> None:
+    assert "what other variables the input had is not known" in choice_sentence(["x"], None)
+
+
+def test_coordinates_that_come_along_are_not_told_as_missing(folder: Path) -> None:
+    given = xr.Dataset(
+        {"u": ("x", np.ones(3)), "v": ("x", np.ones(3))}, {"x": pd.RangeIndex(3), "y": ("x", np.ones(3))}
+    )
+    (said,) = chosen_of(api.compress(given, "x.bal", variables="u"))
+    assert said.endswith("not in this file: v")
+    assert set(api.open("x.bal").variables) == {"u", "x", "y"}

@@ -92,6 +92,35 @@ def test_missing_integers_of_text_tables_are_missing_in_tables(tmp_path: Path) -
         assert file.to_pandas("n", start=2)["n"].tolist() == [3]
 
 
+def test_missing_cells_of_text_tables_are_missing_in_tables_and_as_stored_elsewhere(tmp_path: Path) -> None:
+    text = 'name,x,strand,b\n"",1.5,-,a\nfoo,,.,\n,nan,+,NA\nbar,inf,?,no\n'
+    (tmp_path / "a.csv").write_text(text)
+    baler_core.compress(tmp_path / "a.csv", tmp_path / "a.bal", model="scalar")
+    expected = pd.read_csv(tmp_path / "a.csv")
+    pd.testing.assert_frame_equal(baler_core.open(tmp_path / "a.bal", as_="pandas"), expected)
+    with baler_core.open_file(tmp_path / "a.bal") as file:
+        pd.testing.assert_frame_equal(
+            file.to_pandas(["name", "b"], start=1), expected[["name", "b"]][1:].reset_index(drop=True)
+        )
+        assert file.to_arrow().to_pydict() == {
+            "name": [None, "foo", None, "bar"],
+            "x": [1.5, None, None, np.inf],
+            "strand": ["-", ".", "+", "?"],
+            "b": ["a", None, None, "no"],
+        }
+        assert file["name"][:].tolist() == ["", "foo", "", "bar"]
+        assert file["b"][:].tolist() == ["a", "", "NA", "no"]
+        assert not np.ma.isMaskedArray(file["x"][:])
+    baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.csv")
+    assert (tmp_path / "b.csv").read_text() == text
+
+
+def test_nan_of_formats_without_missing_cells_is_a_number_in_arrow(tmp_path: Path) -> None:
+    baler_core.compress({"x": np.array([1.0, np.nan])}, tmp_path / "a.bal")
+    with baler_core.open_file(tmp_path / "a.bal") as file:
+        assert file.to_arrow()["x"].null_count == 0
+
+
 def test_tables_hold_physical_values_of_packed_variables(tmp_path: Path) -> None:
     netCDF4 = pytest.importorskip("netCDF4")
     pytest.importorskip("baler_hdf5")

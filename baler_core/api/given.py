@@ -14,6 +14,7 @@ from baler_core.data.objects import Columns
 from baler_core.data.objects.advice import advice_for
 from baler_core.data.variables import native_size
 from baler_core.errors import ConfigError, DataError, PluginError
+from baler_core.pipeline.choice import choice_sentence
 from baler_core.pipeline.input import Input
 from baler_core.plugin.array_source import ArraySource
 from baler_core.plugin.object_kind import ObjectKind, type_name
@@ -44,7 +45,8 @@ def input_of_object(value: Any, config: Config, registry: Registry) -> Input:
     _refuse_inexact(columns, config.bounds)
     for warning in columns.warnings:
         logger.warning("%s", warning)
-    source = ArraySource(schema, columns.arrays, columns.warnings)
+    chosen = choice_sentence(schema.names, columns.unchosen) if config.variables is not None else ""
+    source = ArraySource(schema, columns.arrays, [*columns.warnings, *([chosen] if chosen else [])])
     size = sum(
         native_size(np.asarray(columns.arrays[v.name])) if v.is_text else schema.nbytes(v) for v in schema.variables
     )

@@ -196,6 +196,13 @@ class StoredFile(ByName[StoredArray]):
         with not_believed(self.path, self.header.reader.package):
             return self._reader.table_columns(self._stored.schema(), names)
 
+    def missing_in_tables(self, variable: Variable, values: np.ndarray) -> np.ndarray | None:
+        """Return where values of a variable stand for nothing in tables, beside nulls and fill values, as a mask."""
+        if not self.has_reader:
+            return None
+        with not_believed(self.path, self.header.reader.package):
+            return self._reader.missing_in_tables(variable, values)
+
     @cached_property
     def _reader(self) -> Reader:
         return cast(Reader, make_component("reader", self.header.reader, self._stored.registry, self.path))

@@ -66,7 +66,11 @@ def columns_of(file: StoredFile, names: Sequence[str], start: int | None, stop: 
 
 
 def _column(file: StoredFile, array: StoredArray, start: int, stop: int) -> Any:
-    values: Any = with_nulls(array, array.rows(start, stop))
+    stored = array.rows(start, stop)
+    values: Any = with_nulls(array, stored)
+    missing = file.missing_in_tables(array.variable, np.ma.getdata(stored))
+    if missing is not None and missing.any():
+        values = np.ma.MaskedArray(np.asarray(values), np.ma.getmaskarray(values) | missing)
     if array.name in file.categories:
         values = coded(file, array, values, start)
     if array.dims[0] == array.leading_dim:

@@ -63,14 +63,19 @@ def verify(file: Path, model: Path | None, memory: int | None, values_only: bool
     'baler decompress', in the folder that TMPDIR names; it is removed. The original is not needed: 'baler evaluate'
     compares with it.
     """
+    from baler_core.format.file_info import read_info
     from baler_core.pipeline.decompression import verify as restore_all
 
     restored = restore_all(file, None, lookup=Lookup(model), memory=memory, values_only=values_only)
+    left_out = read_info(file).header.left_out
     if as_json:
-        print_json({"file": str(file), "ok": True, "restored_bytes": restored, "values_only": values_only})
+        found = {"file": str(file), "ok": True, "restored_bytes": restored, "values_only": values_only}
+        print_json({**found, "left_out": list(left_out)})
     else:
         tried = "no file was written from them" if values_only else "a temporary file was written from them"
         click.echo(f"{file}: intact, {bytes_text(restored)} of values restored as they were written; {tried}")
+        if left_out:
+            print_box("NOT IN THIS FILE", left_out)
 
 
 def _trained(found: Info, model: Path | None) -> dict[str, Any] | None:

@@ -32,6 +32,7 @@ from baler_core.data.variables import (
 )
 from baler_core.errors import DataError, UnsuitedError
 from baler_core.machine.disk import size_of, stamp_of
+from baler_core.pipeline.choice import add_choice
 from baler_core.plugin.reading import Reader, Source
 from baler_core.plugin.registry import Registry
 
@@ -178,6 +179,8 @@ def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, 
         source = reader.open(path)
     for warning in (*source.warnings, *source.elsewhere):
         logger.warning("%s", warning)
+    if config.variables is not None:
+        add_choice(source, path, reader)
     return reader, source
 
 

@@ -71,6 +71,10 @@ class Source:
     elsewhere: Sequence[str] = ()
     """What the file only points to, since it lies in other files: shown and kept alike, but nothing that is left out."""
 
+    unchosen: Sequence[str] | None = None
+    """The variables of the file that were not chosen, where the reader was given patterns; with None, which says that this
+    is not known, a file that `opens_fast` is opened once more without patterns to see them."""
+
     as_stored: Sequence[str] = ()
     """What holds values, but is no variable, since it is kept byte for byte; by the names that users know it by."""
 
@@ -339,6 +343,13 @@ class Reader(Component, ABC):
             The variables that were asked for.
         """
         return ()
+
+    def missing_in_tables(self, variable: Variable, values: np.ndarray) -> np.ndarray | None:
+        """Return where stored values stand for nothing in tables, as a mask; None, the default, where only nulls do.
+
+        For formats in which a plain value means that there is none, as an empty cell of text does.
+        """
+        return None
 
     def shown(self, schema: Schema) -> Shown | None:
         """Return how the libraries of this format show the file that `create` would make, from its schema alone.

@@ -35,14 +35,14 @@ class NumpyArrays(ObjectKind):
 
     def take_apart(self, value: Any, columns: Columns, variables: Sequence[str] | None) -> Json:
         if not isinstance(value, Mapping):
-            return {"alone": _added(ALONE, _fields_chosen(ALONE, _array(value), variables), columns)}
+            return {"alone": _added(ALONE, _fields_chosen(ALONE, _array(value), variables, columns), columns)}
         texts = [name for name in value if isinstance(name, str)]
         if len(texts) < len(value):
             other = next(name for name in value if not isinstance(name, str))
             raise DataError(f"arrays are named by text, found the name {other!r} of type {type(other).__name__}")
         arrays = {name: _checked(name, item) for name, item in value.items()}
         if variables is not None:
-            arrays = _chosen(arrays, variables)
+            arrays = _chosen(arrays, variables, columns)
         forms = {name: _added(name, array, columns) for name, array in arrays.items()}
         if all(name == form for name, form in forms.items()):
             return {}
@@ -90,11 +90,11 @@ def _checked(name: str, value: Any) -> np.ndarray:
     return value
 
 
-def _fields_chosen(name: str, array: np.ndarray, patterns: Sequence[str] | None) -> np.ndarray:
-    return array if patterns is None else _chosen({name: array}, patterns)[name]
+def _fields_chosen(name: str, array: np.ndarray, patterns: Sequence[str] | None, columns: Columns) -> np.ndarray:
+    return array if patterns is None else _chosen({name: array}, patterns, columns)[name]
 
 
-def _chosen(arrays: Mapping[str, np.ndarray], patterns: Sequence[str]) -> dict[str, np.ndarray]:
+def _chosen(arrays: Mapping[str, np.ndarray], patterns: Sequence[str], columns: Columns) -> dict[str, np.ndarray]:
     """The arrays that match, whole or cut down to the fields that do."""
     fields = [f"{name}/{part}" for name, array in arrays.items() for part in array.dtype.names or ()]
     kept = set(select_names([*arrays, *fields], patterns, "variables"))
@@ -103,7 +103,10 @@ def _chosen(arrays: Mapping[str, np.ndarray], patterns: Sequence[str]) -> dict[s
         parts = [part for part in array.dtype.names or () if f"{name}/{part}" in kept]
         if name in kept:
             chosen[name] = array
-        elif parts:
+            continue
+        whole = [f"{name}/{part}" for part in array.dtype.names or ()] or [name]
+        columns.unchosen += [part for part in whole if part not in kept]
+        if parts:
             chosen[name] = array[parts].astype([(part, array.dtype[part]) for part in parts])
     return chosen
 

@@ -15,7 +15,7 @@ from baler_core.builtin.objects.pandas_columns import (
     with_frequency,
 )
 from baler_core.data.objects import Columns, packed, unpacked
-from baler_core.data.variables import Json, select_names
+from baler_core.data.variables import Json
 from baler_core.errors import DataError
 from baler_core.plugin.object_kind import ObjectKind, type_name
 
@@ -39,7 +39,7 @@ class PandasFrames(ObjectKind):
         places = list(range(frame.shape[1]))
         titles = _titles(frame, value)
         if variables is not None:
-            kept = set(select_names(list(dict.fromkeys(titles)), variables, "variables"))
+            kept = set(columns.choose(list(dict.fromkeys(titles)), variables))
             places = [place for place in places if titles[place] in kept]
         chosen = frame.iloc[:, places]
         stored = {

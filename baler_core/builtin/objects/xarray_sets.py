@@ -71,8 +71,10 @@ def _as_dataset(array: xr.DataArray) -> xr.Dataset:
 def _set_apart(dataset: xr.Dataset, columns: Columns, patterns: Sequence[str] | None, title: str = "") -> Json:
     if patterns is not None:
         texts = {str(name): name for name in dataset.variables}
-        chosen = {texts[text] for text in select_names(list(texts), patterns, "variables")}
+        chosen = {texts[text] for text in columns.choose(list(texts), patterns)}
         dataset = dataset[[name for name in dataset.variables if name in chosen]]
+        # coordinates come along
+        columns.unchosen = [text for text in columns.unchosen if texts[text] not in dataset.variables]
     indexes = _indexes(dataset)
     order = [name for name in dataset.variables if name not in indexes["made"]]
     dims = unique_texts(list(dataset.dims))

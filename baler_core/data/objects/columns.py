@@ -11,7 +11,7 @@ import numpy as np
 
 from baler_core.data.objects import text
 from baler_core.data.objects.json_values import packed, unpacked
-from baler_core.data.variables import Json, Schema, Variable
+from baler_core.data.variables import Json, Schema, Variable, select_names
 from baler_core.errors import DataError
 
 Form: TypeAlias = Json
@@ -43,12 +43,27 @@ class Columns:
         Variables that can only be kept lossless although they are whole numbers: codes of categories.
     warnings
         What of the object is not kept, one sentence each.
+    unchosen
+        Its variables that were not chosen.
     """
 
     counts: dict[str, str] = field(default_factory=dict)
     exact: set[str] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)
+    unchosen: list[str] = field(default_factory=list)
     _stored: dict[str, _Stored] = field(default_factory=dict)
+
+    def choose(self, names: Sequence[str], patterns: Sequence[str]) -> list[str]:
+        """Return the names that match patterns, as `select_names` does, and take note of the others.
+
+        Raises
+        ------
+        DataError
+            If a name is not there.
+        """
+        chosen = select_names(names, patterns, "variables")
+        self.unchosen += [name for name in names if name not in set(chosen)]
+        return chosen
 
     def add(self, name: str, values: Any, dims: Sequence[str] | None = None, **about: Any) -> Form:
         """Add an array under `name` (made unique), and return the form that rebuilds it.

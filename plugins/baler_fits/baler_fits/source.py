@@ -85,6 +85,7 @@ class FitsSource(Source):
             self.aliases = {"PRIMARY": "hdu0"}
         refuse_aliases(patterns or (), everything, self.aliases, file)
         chosen = set(select_names(everything, patterns, file))
+        self.unchosen = [name for name in everything if name not in chosen]
         dimensions = Dimensions()
         tables = looked_up([content.keywords for content in self._contents])
         self._entries = [
@@ -93,7 +94,9 @@ class FitsSource(Source):
         ]
         self._sizes = dimensions.sizes
         self.warnings = [
-            warning for entry, name in zip(self._entries, names, strict=True) for warning in _warn(entry, name)
+            warning
+            for entry, name, some in zip(self._entries, names, offered, strict=True)
+            for warning in _warn(entry, name, len(set(some) - chosen))
         ]
 
     def read(self, variables: Sequence[Variable], rows: slice) -> Block:
@@ -156,12 +159,12 @@ def _place(content: Content, name: str, tables: set[str]) -> FieldPlace:
     return FieldPlace(content.keywords, name, columns, content.keywords.text("EXTNAME").strip().upper() in tables)
 
 
-def _warn(entry: CatalogueEntry, name: str) -> list[str]:
-    """What of an HDU is left out."""
+def _warn(entry: CatalogueEntry, name: str, unchosen: int) -> list[str]:
+    """What of an HDU is left out, other than a number of unchosen variables."""
     content = entry.content
     where = f"HDU {content.hdu.index} ({name})"
     left = [field.name or "its image" for n, field in enumerate(content.unit.fields) if n not in entry.values]
-    if not left:
+    if not left or (entry.values and len(left) == unchosen):
         return []
     if not entry.values:
         return [f"{where}: left out of the restored file"]

@@ -46,3 +46,11 @@ def test_an_image_alone(bal: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(part["SCI"].data, whole["SCI"].data)
     with pytest.raises(baler_core.DataError, match="is an image"):
         baler_core.decompress(bal, tmp_path / "q.fits", variables="SCI", rows=(0, 3))
+
+
+def test_columns_that_are_not_chosen_are_named_once(tmp_path: Path) -> None:
+    table = Table({"ra": np.arange(3.0), "dec": np.arange(3.0)})
+    table.write(tmp_path / "a.fits")
+    done = baler_core.compress(tmp_path / "a.fits", tmp_path / "a.bal", variables=["*/ra"])
+    assert done.left_out == ("chosen: 1 of 2 variables; not in this file: hdu1/dec",)
+    assert not baler_core.compress(tmp_path / "a.fits", tmp_path / "b.bal").left_out

@@ -84,6 +84,7 @@ class ArrowSource(Source):
         layouts = [*(layout for layout, _ in self._dictionaries.values()), self._layout]
         self.masks = {name: masks for layout in layouts for name, masks in layout.masks.items()}
         record, warnings = storage(self._chosen.schema, self._chosen.places)
+        self.unchosen = self._chosen.unchosen
         self.warnings = [*self._chosen.warnings, *warnings]
         self.schema = joined(
             layouts,

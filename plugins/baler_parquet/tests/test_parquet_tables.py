@@ -87,3 +87,12 @@ def test_lossy_decimals_are_decimals_in_bound(tmp_path: Path) -> None:
     assert found.type == money.type
     errors = [abs(a - b) for a, b in zip(found.to_pylist(), money.to_pylist(), strict=True)]
     assert 0 < max(errors) <= Decimal("0.5")
+
+
+def test_columns_and_parts_of_structs_that_are_not_chosen_are_named(tmp_path: Path) -> None:
+    made = pa.table({"a": [1.0], "s": [{"x": 1.0, "y": 2.0}]})
+    pq.write_table(made, tmp_path / "a.parquet")
+    for given in (tmp_path / "a.parquet", made):
+        done = baler_core.compress(given, tmp_path / "a.bal", variables=["*x"], overwrite=True)
+        assert len(done.left_out) == 1
+        assert done.left_out[0].endswith("variables; not in this file: a, s.y")

@@ -71,6 +71,8 @@ class RootSource(Source):
             skeleton["keys"] = keys_to_json(carried.keys)
         joined = [TreeSchema(part.prefix, part.schema) for part in parts]
         self.schema = join_parts(joined, skeleton, carried.attachments())
+        known = set(self.schema.names)
+        self.unchosen = [name for name in reading.patterns.offered if name not in known]
         self._part_of = {part.prefix + name: part for part in parts for name in part.schema.names}
 
     def move_rows(self, order: np.ndarray) -> None:

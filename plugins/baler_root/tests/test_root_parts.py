@@ -49,3 +49,11 @@ def test_branches_and_events(folder: Path, patterns: list[str], left: set[str] |
 def test_variables_of_two_trees_are_no_part(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(baler_core.DataError, match="one tree"):
         baler_core.decompress(folder / "a.bal", tmp_path / "p.root", variables=["Events/met", "Other/x"])
+
+
+def test_branches_and_trees_that_are_not_chosen_are_named(tmp_path: Path) -> None:
+    with uproot.recreate(tmp_path / "a.root") as file:
+        file["Events"] = {"x": np.arange(3.0), "y": np.arange(3.0)}
+        file["Runs"] = {"n": np.arange(2)}
+    done = baler_core.compress(tmp_path / "a.root", tmp_path / "a.bal", variables=["Events/x"])
+    assert "chosen: 1 of 3 variables; not in this file: Events/y, Runs/n" in done.left_out

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from baler_core.builtin.readers.csv.dialect import CsvOptions
-from baler_core.data.variables import Schema
+from baler_core.data.variables import Schema, Variable
 from baler_core.plugin.interfaces import Options
 from baler_core.plugin.reading import Cut, Reader, Sink, Source
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".ecsv")
 
@@ -34,6 +37,12 @@ class CsvReader(Reader):
         from baler_core.builtin.readers.csv.sink import CsvSink
 
         return CsvSink(path, schema)
+
+    def missing_in_tables(self, variable: Variable, values: np.ndarray) -> np.ndarray | None:
+        """Return where cells are empty or one of the words for "no value" that pandas knows."""
+        from baler_core.builtin.readers.csv.numbers import missing_cells
+
+        return missing_cells(values)
 
     def cut(self, schema: Schema, whole: Schema) -> Cut:
         """Describe a table of fewer columns or rows: cells in their usual spelling, no lines between rows."""

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
+import numpy as np
+
 from baler_core.builtin.readers.csv.rounding import ROUNDING
 
 # Words for "no value" in a column of numbers, in lower case.
@@ -16,6 +18,13 @@ _WORDS = (
     *("-", "--", "---", "\\n", "?", ".", "..", "...", "*", "**", "***"),
 )
 MISSING = frozenset(itertools.chain(_WORDS, (w.upper() for w in _WORDS), ("NaN", "None", "Null", "\\N")))
+# Cells of text that pandas takes for "no value" unless told otherwise; of `MISSING`, dashes, dots and the like are data in text.
+_MISSING_TEXT = frozenset(
+    (
+        *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "n/a"),
+        *("NULL", "null", "NaN", "-NaN", "nan", "-nan", "None"),
+    )
+)
 FORMAT = re.compile(r",?(?:r|j|J|d|\+?(?:0\d{1,2})?\.\d{1,2}[feEgG])(?:" + ROUNDING.pattern + ")?")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _INFINITY = re.compile(r"[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
@@ -29,6 +38,15 @@ def is_missing(cell: str) -> bool:
     """Return whether a cell is a word for "no value"."""
     # The commonest cells first: words as they are usually spelled, and numbers.
     return cell in MISSING or (not cell[-1:].isdigit() and cell.strip().lower() in _WORDS)
+
+
+def missing_cells(values: np.ndarray) -> np.ndarray | None:
+    """Return where floats are NaN, or cells of text words for "no value"; None for whole numbers."""
+    if values.dtype.kind == "f":
+        return np.isnan(values)
+    if values.dtype.kind != "O":
+        return None
+    return np.fromiter((cell in _MISSING_TEXT for cell in values.tolist()), bool, values.size)
 
 
 def is_number(cell: str) -> bool:

@@ -78,6 +78,7 @@ class CsvSource(Source):
         names = self._dialect.names
         chosen = set(select_names(names, patterns, str(path)))
         self._kept = [place for place, name in enumerate(names) if name in chosen]
+        self.unchosen = [name for name in names if name not in chosen]
         notes = column_notes(self._dialect)
         variables = []
         for place in self._kept:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_core import Columns, DataError, ObjectKind, packed, rebuild, select_names, unpacked
+from baler_core import Columns, DataError, ObjectKind, packed, rebuild, unpacked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,7 @@ class AstropyTables(ObjectKind):
             units = _unit(value.unit, "data")
             return {"quantity": columns.add("data", np.asarray(value.value), units=units), "unit": units}
         if variables is not None:
-            value = value[select_names(list(value.colnames), variables, "variables")]
+            value = value[columns.choose(list(value.colnames), variables)]
         plain, extra = _serialized(value)
         stored = {
             "table": type(value).__name__,

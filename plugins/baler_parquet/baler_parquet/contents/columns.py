@@ -27,12 +27,15 @@ class Chosen:
         Their trees.
     warnings
         What is left out, one sentence each.
+    unchosen
+        Variables that were not asked for.
     """
 
     schema: pa.Schema
     places: list[int]
     nodes: list[Node]
     warnings: list[str]
+    unchosen: list[str]
 
 
 def trees_of(schema: pa.Schema, naming: Naming) -> list[Node]:
@@ -56,7 +59,7 @@ def choose_columns(schema: pa.Schema, patterns: Sequence[str] | None, where: str
     """
     import pyarrow as pa
 
-    naming, trees, warnings = Naming(), {}, []
+    naming, trees, warnings, unchosen = Naming(), {}, [], []
     for place, one in enumerate(schema):
         try:
             trees[place] = node_of(one, place, naming)
@@ -69,12 +72,13 @@ def choose_columns(schema: pa.Schema, patterns: Sequence[str] | None, where: str
             node.name for tree in trees.values() for node in nodes_of(tree) if node.kind in ("values", "dictionary")
         ]
         keep = select_names(names, patterns, where)
+        unchosen = [name for name in names if name not in set(keep)]
         found = {place: pruned(tree, keep) for place, tree in trees.items()}
         trees, warnings = {place: tree for place, tree in found.items() if tree is not None}, []
     fields = [_typed(schema.field(place), tree) for place, tree in trees.items()]
     kept = pa.schema(fields, metadata=schema.metadata)
     nodes = [_aligned(new, old) for new, old in zip(trees_of(kept, Naming()), trees.values(), strict=True)]
-    return Chosen(kept, list(trees), nodes, warnings)
+    return Chosen(kept, list(trees), nodes, warnings, unchosen)
 
 
 def _typed(one: pa.Field, tree: Node) -> pa.Field:

@@ -35,6 +35,7 @@ class ArrowTables(ObjectKind):
     def take_apart(self, value: Any, columns: Columns, variables: Sequence[str] | None) -> Json:
         with ArrowSource(_MemoryFile(value), variables, lambda schema, places: ({}, [])) as source:
             columns.warnings += source.warnings
+            columns.unchosen += source.unchosen or ()
             schema = source.schema
             columns.counts.update(schema.counts)
             for block in source.blocks(1 << 62):

@@ -22,6 +22,8 @@ class PatternsOfTrees:
         self.patterns: Sequence[str] | None = patterns
         self._where = where
         self._known: list[str] = []
+        self.offered: list[str] = []
+        """All variables that there were to choose from, with their prefixes."""
         self._met: set[str] = set()
 
     def look_among(self, names: Sequence[str]) -> None:
@@ -43,6 +45,7 @@ class PatternsOfTrees:
         names
             Names of all its variables.
         """
+        self.offered += [prefix + name for name in names]
         if self.patterns is None or not prefix:
             self._met |= set(self.patterns or ())
             return None if self.patterns is None else list(self.patterns)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from baler_core import Block, Columns, DataError, ObjectKind, packed, rebuild, select_names, unpacked
+from baler_core import Block, Columns, DataError, ObjectKind, packed, rebuild, unpacked
 
 Json = Any
 TEXTS = {"string": "str", "bytestring": "bytes"}
@@ -27,7 +27,7 @@ class AwkwardArrays(ObjectKind):
         if value.layout.backend.name not in ("cpu", "numpy"):
             raise DataError(f"the awkward array lies on the backend {value.layout.backend.name!r}: use ak.to_backend")
         if variables is not None:
-            value = value[select_names(list(ak.fields(value)), variables, "variables")]
+            value = value[columns.choose(list(ak.fields(value)), variables)]
         attrs = packed(dict(value.attrs or {}), "the attrs of the array")
         form = _Taking(columns).take(ak.to_packed(value).layout, "", "entry")
         return {"form": form, "length": len(value), "attrs": attrs}
