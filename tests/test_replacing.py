@@ -148,3 +148,22 @@ def test_runs_of_many_files_replace_no_results_of_other_names(folder: Path, caps
     assert run_main("compress", "npy.yaml", "--keep-going") == 1
     assert "made from a.npz" in capsys.readouterr().err
     assert run_main("compress", "npy.yaml", "--keep-going", "--force") == 0
+
+
+def test_the_report_of_another_input_is_replaced_only_when_forced(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_main("run", "r1.yaml") == 0
+    assert run_main("run", "r1.yaml") == 0
+    first = Path("out/report.json").read_bytes()
+    shutil.copy("r2/a.npz", "b.npz")
+    Path("b.yaml").write_text(Path("r1.yaml").read_text().replace("r1/a.npz", "b.npz"))
+    capsys.readouterr()
+    assert run_main("run", "b.yaml") == 1
+    error = capsys.readouterr().err
+    assert "out/report.json already exists, made from a.npz and not from b.npz" in error
+    assert "--force" in error
+    assert Path("out/report.json").read_bytes() == first
+    assert not Path("out/b.bal").exists()
+    assert run_main("run", "b.yaml", "--force") == 0
+    assert b'"b.npz"' in Path("out/report.json").read_bytes()
