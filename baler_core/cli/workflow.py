@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from baler_core.evaluate.results import Results
     from baler_core.pipeline.compressed import Compressed
     from baler_core.report.write import Report
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class _Run:
         """Return one input on its way to the report."""
         from baler_core.pipeline.compression import compress
         from baler_core.pipeline.decompression import decompress
+        from baler_core.pipeline.matching import told_of_plots
 
         self.tell(f"compressing {source}" if model else f"training on {source} and compressing it")
         compressed_to = compressed_path(self.config, source, self.registry)
@@ -84,6 +88,8 @@ class _Run:
         decompress(target, self.registry, output=restored, lookup=Lookup(model))
         self.tell(f"comparing {source} and {restored}")
         results = self._evaluate(source, restored, compressed)
+        for sentence in told_of_plots(self.config.plots, [variable.name for variable in results.variables]):
+            _log.warning("%s", sentence)
         return Outcome(source, compressed, restored, results, self._report(results, source))
 
     def _evaluate(self, source: Path, restored: Path, compressed: Compressed) -> Results:
