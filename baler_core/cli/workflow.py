@@ -156,7 +156,11 @@ class _Run:
 @click.option("-o", "--output", type=FilePath(), help="The folder of the results, instead of 'output'.")
 @click.option("--model", type=FilePath(), help="Use this model file instead of training.")
 @missing_option
-@click.option("--force", is_flag=True, help="Replace .bal files and reports in the output folder that were made from other inputs.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace .bal files and reports in the output folder that were made from other inputs.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @common_options
 @gathered(ChosenOutput, "chosen")

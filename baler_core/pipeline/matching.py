@@ -125,7 +125,12 @@ def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
     found = Matches(path, len(schema.variables), tuple(patterns), exact, whole, uncovered)
     found = replace(found, angles=angles, derived=derived, as_stored=tuple(source.as_stored))
     wide = tuple(told_of_wide(schema, first, stated))
-    return replace(found, sentinels=sentinels_in(schema, first), wide=wide, undrawn=tuple(told_of_plots(config.plots, schema.names)))
+    return replace(
+        found,
+        sentinels=sentinels_in(schema, first),
+        wide=wide,
+        undrawn=tuple(told_of_plots(config.plots, schema.names)),
+    )
 
 
 def _left_whole(patterns: Sequence[PatternMatch], exact: Mapping[str, str]) -> tuple[str, ...]:

@@ -95,7 +95,9 @@ def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str,
     """
     seen = _seen(schema, values)
     kept = unvarying(schema, seen.physical)
-    kept |= {name: Proposal(LOSSLESS, f"{mark}: missing values?") for name, mark in sentinels_in(schema, values).items()}
+    kept |= {
+        name: Proposal(LOSSLESS, f"{mark}: missing values?") for name, mark in sentinels_in(schema, values).items()
+    }
     kept |= {name: Proposal(LOSSLESS, "counts of a collection") for name in schema.counts.values()}
     kept |= {
         v.name: Proposal(LOSSLESS, f"fewer than {_FEWEST} values") for v in schema.variables if _is_tiny(v, schema)
