@@ -157,3 +157,20 @@ def test_relative_bounds_on_angles_are_warned_of_where_zero_has_no_meaning(
 ) -> None:
     variable = Variable(name, "<f4", ("row",), units=units)
     assert bool(angle_warning(variable, ErrorBound("rel", 0.05))) == is_warned_of
+
+
+@pytest.mark.parametrize(
+    ("name", "units", "said"),
+    [
+        ("lat", "degrees_north", "values near 90 by 0.9 degrees"),
+        ("nav_lat", "", "values near 90 by 0.9 degrees"),
+        ("y", "degree_N", "values near 90 by 0.9 degrees"),
+        ("grid/dec", "deg", "values near 90 by 0.9 degrees"),
+        ("latitude", "rad", "values near 1.5 by 0.015 radians"),
+        ("lon", "degrees_east", "values near 360 by 3.6 degrees"),
+        ("ra", "deg", "values near 360 by 3.6 degrees"),
+        ("phi", "", "values near 3 by 0.03 radians"),
+    ],
+)
+def test_a_warning_of_an_angle_speaks_of_values_that_it_may_have(name: str, units: str, said: str) -> None:
+    assert said in angle_warning(Variable(name, "<f8", ("row",), units=units), ErrorBound("rel", 0.01))

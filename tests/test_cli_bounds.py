@@ -198,6 +198,27 @@ def test_check_data_says_what_patterns_match(folder: Path, capsys: pytest.Captur
     assert not (folder / "out").exists()
 
 
+def test_check_data_warns_of_bounds_in_other_units_and_of_plots_of_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez("d.npz", temp=np.tile([273.0, 306.0, 290.5, 281.0], 50), u=np.tile([0.5, 200.0, 7.0], 50))
+    bounds = 'bounds: {"*": {abs: 100}}\nplots: ["zz*", "t*"]\n'
+    assert run(bounds, "check", "--data") == 0
+    wide = "'temp': the bound (abs 100) is wider than its first values differ, which are from 273 to 306"
+    undrawn = "patterns under 'plots' that match no variable draw nothing: 'zz*'."
+    said = capsys.readouterr().out
+    assert said.count(wide) == said.count(undrawn) == said.count("is wider than") == 1
+    assert run(bounds, "check", "--data", "--json") == 0
+    (found,) = json.loads(capsys.readouterr().out)["data"]
+    assert found["wide"][0].startswith(wide)
+    assert found["undrawn"][0].startswith(undrawn)
+    assert run(bounds, "run") == 0
+    assert capsys.readouterr().err.count(undrawn) == 1
+    assert run('bounds: {"*": {abs: 0.1}}\nplots: ["*"]\n', "check", "--data", "--json") == 0
+    (found,) = json.loads(capsys.readouterr().out)["data"]
+    assert found["wide"] == found["undrawn"] == []
+
+
 def test_check_data_for_programs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("bounds: {flx: {rel: 1.0e-2}, flux: {rel: 1.0e-3}}\n", "check", "--data", "--json") == 1
     record = json.loads(capsys.readouterr().out)

@@ -174,7 +174,18 @@ def test_init_writes_what_check_finds_right_and_compress_takes(
     assert 0.2 < float(noise.removeprefix("abs ")) < 0.3
     assert checked["bounds"] == {"energy": "rel 0.001", "eta": "abs 0.0001", "count": "lossless", "*": "lossless"}
     assert run_main("compress", "first/new.yaml") == 0
-    assert (folder / "first" / "results" / "jets.bal").is_file()
+    assert (folder / "first" / "results" / "jets" / "jets.bal").is_file()
+
+
+def test_init_names_the_reader_that_was_chosen_since_the_suffix_would_not(
+    folder: Path, arrays: dict[str, np.ndarray]
+) -> None:
+    (folder / "jets.npz").rename(folder / "jets.xyz")
+    assert run_main("init", "jets.xyz", "--reader", "npz", "-o", "x.yaml") == 0
+    assert "\nreader: {name: npz}\n" in (folder / "x.yaml").read_text()
+    assert run_main("compress", "x.yaml") == 0
+    with np.load(baler_core.decompress("results/jets/jets.bal", folder / "again.npz")) as restored:
+        np.testing.assert_array_equal(restored["count"], arrays["count"])
 
 
 def test_init_overwrites_only_when_forced(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,7 +46,7 @@ def test_a_named_file_that_is_there_is_replaced_only_when_forced(
     folder: Path, command: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_main("compress", "a.yaml") == 0
-    mine = folder / "mine.npz"
+    mine = folder / ("mine.npz" if command[0] == "decompress" else "mine")
     mine.write_text("precious")
     assert run_main(*command, "-o", mine) == 1
     assert mine.read_text() == "precious"
@@ -58,10 +58,11 @@ def test_a_named_file_that_is_there_is_replaced_only_when_forced(
 def test_a_new_folder_is_told_where_its_name_may_be_misspelt(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_main("compress", "a.yaml") == 0
     assert "new" not in capsys.readouterr().err
-    for n, command in enumerate((("decompress", "out/a.bal"), ("compress", "a.yaml"), ("init", "a.npz"))):
-        assert run_main(*command, "-o", f"deep/{n}/a.npz") == 0
+    commands = ((".npz", "decompress", "out/a.bal"), (".bal", "compress", "a.yaml"), (".yaml", "init", "a.npz"))
+    for n, (suffix, *command) in enumerate(commands):
+        assert run_main(*command, "-o", f"deep/{n}/a{suffix}") == 0
         assert f"the folder deep/{n} is new" in capsys.readouterr().err
-        assert run_main(*command, "-o", f"deep/{n}/b.npz") == 0
+        assert run_main(*command, "-o", f"deep/{n}/b{suffix}") == 0
         assert "is new" not in capsys.readouterr().err
 
 

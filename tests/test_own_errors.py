@@ -233,7 +233,7 @@ def test_what_init_proposes_holds(folder: Path, capsys: pytest.CaptureFixture[st
             main(command)
         assert caught.value.code == 0
     assert 'pt: {abs: "0.1 * ptErr"}' in (folder / "i.yaml").read_text()
-    with np.load("d.npz") as before, np.load("results/d.restored.npz") as after:
+    with np.load("d.npz") as before, np.load("results/d/d.restored.npz") as after:
         for value, side, share in (("pt", "ptErr", 0.1), ("sci", "sci_err", 0.25)):
             off = np.abs(after[value] - before[value])
             assert (off <= share * before[side]).all()

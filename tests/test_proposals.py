@@ -149,7 +149,7 @@ def test_a_smooth_simulation_is_bounded_by_its_range_and_says_so(dtype: str) -> 
     field = (np.sin(x / 17) * np.cos(y / 11) + 0.2 * np.sin(x * y / 900)).astype(dtype)
     assert proposed(u=field)["u"] == Proposal("{range: 1.0e-3}", "a smooth field, without visible noise")
     flat = proposed(u=np.zeros((50, 60)))["u"]
-    assert (flat.bound, flat.reason) == ("{range: 1.0e-3}", "no noise is visible in its first values")
+    assert (flat.bound, flat.reason) == ("lossless", "constant")
 
 
 def test_rounding_is_no_noise() -> None:
@@ -299,3 +299,19 @@ def test_a_field_of_many_orders_of_magnitude_is_bounded_relative_to_its_values()
     tracer = levels * (1 + 0.1 * np.sin(np.mgrid[0:6:30j, 0:6:60j].sum(0)))
     assert _proposed(tracer).bound == "{rel: 1.0e-3}"
     assert _proposed(tracer[:3]).bound == "{range: 1.0e-3}"
+
+
+@pytest.mark.parametrize("name", ["HTXS_Higgs_y", "BeamSpot_z", "MET_phi", "flux", "x_err", "mag"])
+@pytest.mark.parametrize(("value", "reason"), [(1.18492, "constant"), (np.nan, "no values")])
+def test_nothing_is_lost_where_nothing_varies(name: str, value: float, reason: str) -> None:
+    for shape in ((N,), (30, 40)):
+        found = proposed(**{name: np.full(shape, value, "<f4"), "pt": RANDOM.exponential(30, N)})
+        assert found[name] == Proposal("lossless", reason)
+        assert found["pt"].is_lossy
+
+
+def test_a_field_whose_first_rows_are_empty_is_still_a_field() -> None:
+    schema = Schema((Variable("u", "<f4", ("t", "y", "x")),), {"t": 90, "y": 20, "x": 30})
+    flat = proposals_for(schema, {"u": np.zeros((3, 20, 30), "<f4")})["u"]
+    assert (flat.bound, flat.reason) == ("{range: 1.0e-3}", "no noise is visible in its first values")
+    assert proposals_for(schema, {"u": np.full((3, 20, 30), np.nan, "<f4")})["u"].is_lossy

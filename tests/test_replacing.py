@@ -64,15 +64,15 @@ def test_python_replaces_files_of_others_only_when_told(folder: Path) -> None:
     Path("a.bal").write_text("precious")
     baler_core.compress("r1/a.npz", "one.bal", model="scalar")
     calls: dict[str, Callable[[bool], object]] = {
-        "compress": lambda force: baler_core.compress("r1/a.npz", "mine.npz", model="scalar", overwrite=force),
-        "object": lambda force: baler_core.compress(np.arange(9.0), "mine.npz", model="scalar", overwrite=force),
-        "train": lambda force: baler_core.train("r1/a.npz", "mine.npz", model="scalar", overwrite=force),
+        "compress": lambda force: baler_core.compress("r1/a.npz", "mine.x", model="scalar", overwrite=force),
+        "object": lambda force: baler_core.compress(np.arange(9.0), "mine.x", model="scalar", overwrite=force),
+        "train": lambda force: baler_core.train("r1/a.npz", "mine.x", model="scalar", overwrite=force),
         "decompress": lambda force: baler_core.decompress("one.bal", "mine.npz", overwrite=force),
         "part": lambda force: baler_core.decompress("one.bal", "mine.npz", rows=(0, 5), overwrite=force),
         "many": lambda force: baler_core.compress_many(["r1/a.npz"], ".", model="scalar", overwrite=force),
     }
     for name, call in calls.items():
-        target = Path("a.bal" if name == "many" else "mine.npz")
+        target = Path({"many": "a.bal", "decompress": "mine.npz", "part": "mine.npz"}.get(name, "mine.x"))
         target.write_text("precious")
         with pytest.raises(baler_core.ConfigError, match=r"already exists.*overwrite=True"):
             call(False)
@@ -148,3 +148,39 @@ def test_runs_of_many_files_replace_no_results_of_other_names(folder: Path, caps
     assert run_main("compress", "npy.yaml", "--keep-going") == 1
     assert "made from a.npz" in capsys.readouterr().err
     assert run_main("compress", "npy.yaml", "--keep-going", "--force") == 0
+
+
+def test_the_report_of_another_input_is_replaced_only_when_forced(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_main("run", "r1.yaml") == 0
+    assert run_main("run", "r1.yaml") == 0
+    first = Path("out/report.json").read_bytes()
+    shutil.copy("r2/a.npz", "b.npz")
+    Path("b.yaml").write_text(Path("r1.yaml").read_text().replace("r1/a.npz", "b.npz"))
+    capsys.readouterr()
+    assert run_main("run", "b.yaml") == 1
+    error = capsys.readouterr().err
+    assert "out/report.json already exists, made from a.npz and not from b.npz" in error
+    assert "--force" in error
+    assert Path("out/report.json").read_bytes() == first
+    assert not Path("out/b.bal").exists()
+    assert run_main("run", "b.yaml", "--force") == 0
+    assert b'"b.npz"' in Path("out/report.json").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["q.npz", "q.csv.gz", "new/Q.NPY"])
+def test_what_baler_writes_is_never_named_as_a_data_file(
+    folder: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for call, wanted in ((baler_core.compress, "bal"), (baler_core.train, "balm")):
+        for data in (np.arange(9.0), "r1/a.npz"):
+            with pytest.raises(baler_core.ConfigError, match=rf"{name} would be taken for .*: wanted [qQ]\.{wanted}$"):
+                call(data, name, model="scalar", overwrite=True)
+    for command, wanted in (("compress", "bal"), ("train", "balm")):
+        assert run_main(command, "r1.yaml", "-o", name, "--force") == 1
+        assert f": wanted {Path(name).name[0]}.{wanted}\n" in capsys.readouterr().err
+    assert not list(folder.rglob("[qQ]*"))
+    for other in ("q.bal", "q", "q.packed", "q.npz.bal"):
+        baler_core.compress("r1/a.npz", other, model="scalar")
+        assert run_main("compress", "r1.yaml", "-o", other, "--force") == 0

@@ -56,14 +56,17 @@ def compress(
     Raises
     ------
     BalerError
-        If something the caller gave cannot be used: the message names the argument, or the variable and its type.
+        If something the caller gave cannot be used: the message names the argument, or the variable and its type; or the
+        suffix of `path` is that of a data format.
     """
     from baler_core.api.outputs import refuse_compressed, refuse_output
+    from baler_core.config.inputs import refuse_data_suffix
     from baler_core.pipeline.compression import compress as compress_file
     from baler_core.plugin.registry import load_plugins
 
     registry, trained = load_plugins(), settings.get("trained")
     refuse_output(path, [data, trained], overwrite=overwrite, refuse=lambda to, why: refuse_compressed(to, data, why))
+    refuse_data_suffix(Path(path), registry, ".bal")
     with sent(path) as output:
         config, source = _prepared("compress", data, output, settings, registry)
         done = compress_file(config, registry, source=source, output=output, model=_path(trained), team=_team(executor))
@@ -83,6 +86,7 @@ def train(data: Any, path: str | Path, *, overwrite: bool = False, **settings: U
         If something the caller gave cannot be used.
     """
     from baler_core.api.outputs import refuse_output
+    from baler_core.config.inputs import refuse_data_suffix
     from baler_core.pipeline.compression import train as train_models
     from baler_core.pipeline.input import Input
     from baler_core.pipeline.replacing import refuse_data
@@ -90,6 +94,7 @@ def train(data: Any, path: str | Path, *, overwrite: bool = False, **settings: U
 
     registry = load_plugins()
     refuse_output(path, [data], overwrite=overwrite, refuse=refuse_data)
+    refuse_data_suffix(Path(path), registry, ".balm")
     config, source = _prepared("train", data, Path(path), settings, registry)
     given = source if isinstance(source, Input) else None
     return train_models(config, registry, output=Path(path), source=given)

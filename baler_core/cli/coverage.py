@@ -40,6 +40,8 @@ def show_matches(found: Matches) -> None:
         ("whole numbers, text and others, which no wildcard touches", [listed(found.whole)] if found.whole else []),
         ("one value may mark missing data, and the bound may change it", _sentinels(found)),
         ("a bound relative to an angle", found.angles),
+        ("a bound wider than the values differ", found.wide),
+        ("plots", found.undrawn),
         ("derived quantities", found.derived),
         ("kept byte for byte, out of reach of bounds", [listed(found.as_stored)] if found.as_stored else []),
         ("matched by no pattern, so exact", [listed(found.uncovered)] if found.uncovered else []),
@@ -97,6 +99,8 @@ def matches_record(found: Matches) -> dict[str, Any]:
         "uncovered": list(found.uncovered),
         "as_stored": list(found.as_stored),
         "angles": list(found.angles),
+        "wide": list(found.wide),
+        "undrawn": list(found.undrawn),
         "derived": list(found.derived),
         "sentinels": {name: {"value": s.value, "count": s.count} for name, s in found.sentinels.items()},
     }

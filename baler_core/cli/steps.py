@@ -15,7 +15,7 @@ from baler_core.cli.missing import missing_option, with_missing_allowed
 from baler_core.cli.options import FilePath, RowRange, common_options, gathered, memory_option, model_file
 from baler_core.cli.outputs import ChosenOutput, Destination, force_option, ready_for
 from baler_core.cli.text import bytes_text, print_box, print_json
-from baler_core.config.inputs import split_name
+from baler_core.config.inputs import refuse_data_suffix, split_name
 from baler_core.errors import ConfigError
 from baler_core.machine.disk import size_of
 from baler_core.pipeline.trained_lookup import Lookup, needed_to_restore
@@ -76,6 +76,7 @@ def train(config: Path, inputs: tuple[str, ...], chosen: ChosenOutput) -> None:
 
     destination = chosen.destination([config, *checked.inputs])
     with destination.path(model_path(checked, registry)) as target:
+        refuse_data_suffix(chosen.output or target, registry, ".balm")
         written = train_model(checked, registry, output=target)
         size = written.stat().st_size
     if chosen.as_json:
@@ -153,6 +154,7 @@ def _compress_one(
     if destination.named is None:
         ready_for(source, default, destination.needed, force=destination.force)
     with destination.path(default) as target:
+        refuse_data_suffix(destination.named or target, registry, ".bal")
         done = compress_file(config, registry, source=source, output=target, model=model, team=team)
     if not destination.as_json:
         click.echo(one_line(done, destination.shown(target)), err=destination.streamed)

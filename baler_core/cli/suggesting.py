@@ -116,13 +116,18 @@ def _opened(
     from baler_core.suggest.opened import opened
 
     name = reader_name or registry.reader_for(path)
-    return opened(path, registry, name, _reader_options(registry, name, stated))
+    options = _reader_options(registry, name, stated)
+    return opened(path, registry, name, options, needs_reader=bool(reader_name))
 
 
 def _configuration(opened: Opened, registry: Registry, input_name: str, keep: Sequence[str]) -> str:
+    from baler_core.config.inputs import split_name
     from baler_core.suggest.template import StatedInput, configuration_for
 
-    stated = StatedInput(input_name, opened.reader, opened.options, opened.as_stored)
+    stem = split_name(Path(input_name), registry)[0]
+    stated = StatedInput(
+        input_name, opened.reader, opened.options, opened.as_stored, opened.needs_reader, f"results/{stem}/"
+    )
     return configuration_for(opened.schema, registry, opened.values, stated, _kept(opened, registry, keep))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from baler_core.evaluate.results import Results
     from baler_core.pipeline.compressed import Compressed
     from baler_core.report.write import Report
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class _Run:
         """Return one input on its way to the report."""
         from baler_core.pipeline.compression import compress
         from baler_core.pipeline.decompression import decompress
+        from baler_core.pipeline.matching import told_of_plots
 
         self.tell(f"compressing {source}" if model else f"training on {source} and compressing it")
         compressed_to = compressed_path(self.config, source, self.registry)
@@ -84,6 +88,8 @@ class _Run:
         decompress(target, self.registry, output=restored, lookup=Lookup(model))
         self.tell(f"comparing {source} and {restored}")
         results = self._evaluate(source, restored, compressed)
+        for sentence in told_of_plots(self.config.plots, [variable.name for variable in results.variables]):
+            _log.warning("%s", sentence)
         return Outcome(source, compressed, restored, results, self._report(results, source))
 
     def _evaluate(self, source: Path, restored: Path, compressed: Compressed) -> Results:
@@ -114,13 +120,32 @@ class _Run:
             note = f"Other compressors were not measured at the same bounds: {error}"
             return replace(results, notes=(*results.notes, note))
 
+    def report_folder(self, source: Path) -> Path:
+        """Return where the report of an input goes."""
+        folder = self.config.output
+        return folder / split_name(source, self.registry)[0] if len(self.config.inputs) > 1 else folder
+
+    def refuse_others(self) -> None:
+        """Refuse to replace what was made from other inputs, unless forced.
+
+        Raises
+        ------
+        BalerError
+            If a .bal file or a report would be replaced.
+        """
+        from baler_core.pipeline.replacing import refuse_other_report
+
+        for source in () if self.force else self.config.inputs:
+            ready_for(source, compressed_path(self.config, source, self.registry), self.needed)
+            refuse_other_report(
+                self.report_folder(source), source, "choose another 'output:', or replace it with --force"
+            )
+
     def _report(self, results: Results, source: Path) -> Report:
         """Into the output folder; with several inputs, into a folder in it for each."""
         from baler_core.report.write import write_report
 
-        folder = self.config.output
-        if len(self.config.inputs) > 1:
-            folder /= split_name(source, self.registry)[0]
+        folder = self.report_folder(source)
         self.tell(f"writing the report to {folder}")
         return write_report(results, folder, plots=self.config.plots, needed=self.needed)
 
@@ -131,7 +156,11 @@ class _Run:
 @click.option("-o", "--output", type=FilePath(), help="The folder of the results, instead of 'output'.")
 @click.option("--model", type=FilePath(), help="Use this model file instead of training.")
 @missing_option
-@click.option("--force", is_flag=True, help="Replace .bal files in the output folder that were made from other inputs.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace .bal files and reports in the output folder that were made from other inputs.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @common_options
 @gathered(ChosenOutput, "chosen")
@@ -149,8 +178,7 @@ def run(config: Path, inputs: tuple[str, ...], model: Path | None, allow_missing
             )
     needed = [config, *checked.inputs, *([model] if model is not None else [])]
     work = _Run(checked, registry, chosen.as_json, needed, model, chosen.force)
-    for source in () if chosen.force else checked.inputs:
-        ready_for(source, compressed_path(checked, source, registry), needed)
+    work.refuse_others()
     trained = work.trained()
     outcomes = [work.outcome(source, trained) for source in checked.inputs]
     if chosen.as_json:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from baler_core.errors import BalerError, DataError, did_you_mean
+from baler_core.errors import BalerError, ConfigError, DataError, did_you_mean
 from baler_core.machine.addresses import fetched
 from baler_core.machine.byte_source import is_address
 from baler_core.plugin.published import published_suffix
@@ -78,6 +78,25 @@ def _expanded(text: str, folder: Path, registry: Registry) -> list[Path]:
             raise DataError(f"no file matches {path}")
         return files
     raise DataError(no_such_file(path))
+
+
+def refuse_data_suffix(output: Path, registry: Registry, wanted: str) -> None:
+    """Refuse to write a file of baler's under a name that says it is a data file of some format.
+
+    Parameters
+    ----------
+    wanted
+        The suffix that it should have.
+
+    Raises
+    ------
+    ConfigError
+        If a reader takes the suffix of `output`.
+    """
+    suffixes = [s for one in registry.offers["reader"].values() for s in cast(type[Reader], one[0].component).suffixes]
+    stem, suffix = split_name(output, registry)
+    if suffix.lower() in suffixes:
+        raise ConfigError(f"{output} would be taken for a data file, as its suffix is {suffix}: wanted {stem}{wanted}")
 
 
 def refuse_no_data(path: Path, registry: Registry) -> None:

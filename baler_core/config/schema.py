@@ -99,7 +99,7 @@ class ConfigFile(BaseModel):
     )
     plots: Texts = Field(
         default=["*"],
-        description="Patterns of the variables that the report draws; `[]` draws none.",
+        description="Patterns of the variables that the report draws; `[]` draws none. A pattern that matches nothing is warned of.",
     )
     output: str = Field(
         default="results",

@@ -24,6 +24,12 @@ _DEGREES = ("deg", "degree", "degrees", "arcdegrees")
 _OF_ARC = re.compile(r"degrees?_(?:north|south|east|west|true|[nsewt])")
 _RADIANS = ("rad", "radian", "radians")
 _ETA = re.compile(r"eta_?\d*$", re.IGNORECASE)
+# Latitudes and declinations end at the poles.
+_LATITUDE = re.compile(
+    r"(?:.+_)?(?:dec|dej2000|de_icrs|declination|g?lat|latitude|nav_lat)(?:_(?:deg|degrees|j2000|icrs|mean))?"
+)
+_NORTH = re.compile(r"degrees?_(?:north|south|[ns])")
+_AT_POLE = {"degrees": 90.0, "radians": 1.5}
 # A large value of each, and a bound that suits.
 _LARGE = {"degrees": (360.0, "{abs: 1.0e-3}"), "radians": (3.0, "{abs: 1.0e-4}")}
 
@@ -54,6 +60,12 @@ def _has_a_zero(name: str) -> bool:
     return is_error or bool(_DIFFERENCE_OR_SIZE.search(base_name(name)))
 
 
+def _is_latitude(variable: Variable) -> bool:
+    is_north = _NORTH.fullmatch(variable.units.strip().lower())
+    named = variable.standard_name.endswith("latitude") or _LATITUDE.fullmatch(spoken(variable.name))
+    return bool(is_north or named)
+
+
 def angle_warnings(variables: Iterable[Variable], bounds: Iterable[ErrorBound]) -> list[str]:
     """Return what to say of relative bounds on angles, of each variable and its bound."""
     return [sentence for one, bound in zip(variables, bounds, strict=True) if (sentence := angle_warning(one, bound))]
@@ -65,6 +77,7 @@ def angle_warning(variable: Variable, bound: ErrorBound) -> str:
     if not units or _has_a_zero(variable.name):
         return ""
     large, proposed = _LARGE[units]
+    large = _AT_POLE[units] if _is_latitude(variable) else large
     unit = "" if _ETA.search(base_name(variable.name)) else f" {units}"
     return (
         f"rel {bound.value:g} on the angle {variable.name!r} moves values near {large:g} by {bound.value * large:.2g}{unit} and "

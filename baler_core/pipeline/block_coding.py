@@ -18,7 +18,7 @@ from baler_core.pipeline.derived_held import DerivedFound, DerivedKeeper, derive
 from baler_core.pipeline.file_header import CodedFile, StoredGroup
 from baler_core.pipeline.group_coder import CodedBlock, GroupCoder, begin_group, start_group
 from baler_core.pipeline.guarantee import joined_errors
-from baler_core.pipeline.job import GroupKey, Job, PreparedBlock
+from baler_core.pipeline.job import GroupBlock, GroupKey, Job, PreparedBlock
 from baler_core.pipeline.scaled_groups import restored_first
 from baler_core.pipeline.wide_bounds import Span, joined_spans, spans_of
 
@@ -157,10 +157,17 @@ def _section(
         means,
         derived,
         dict(exact),
-        {name: span for one in given for name, span in spans_of(one.original).items()},
+        _spans_in([one.original for one in given]),
         sum(one.original.native_size for one in given),
         sum(one.original.layout.nbytes for one in given),
     )
+
+
+def _spans_in(groups: Sequence[GroupBlock]) -> dict[str, Span]:
+    found: dict[str, Span] = {}
+    for one in groups:
+        found |= spans_of(one.block, one.layout.variables, one.tolerances)
+    return found
 
 
 def _coded(

@@ -11,14 +11,15 @@ from baler_core.data.angles import angle_warnings
 from baler_core.data.arithmetic import parse_arithmetic
 from baler_core.data.bounds import BoundRules
 from baler_core.data.error_bound import ErrorBound
-from baler_core.data.patterns import names_in_full, variable_meant
+from baler_core.data.patterns import matching_names, names_in_full, variable_meant
 from baler_core.data.scales import with_scales
-from baler_core.data.sentinels import Sentinel
+from baler_core.data.sentinels import Sentinel, sentinels_in
 from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Schema, Variable
 from baler_core.errors import ConfigError, did_you_mean
 from baler_core.pipeline.derived.quantities import bind_rules
-from baler_core.pipeline.input import bounds_of, kept_exact, open_input, roles_in, sentinels_under
+from baler_core.pipeline.input import bounds_of, first_values, kept_exact, open_input, roles_in
+from baler_core.pipeline.wide_bounds import told_of_wide
 from baler_core.plugin.reading import Source
 from baler_core.plugin.registry import Registry
 
@@ -70,6 +71,10 @@ class Matches:
         Derived quantities, with the variables that they are computed from.
     as_stored
         What is no variable, since it is kept byte for byte.
+    wide
+        What to say of bounds that are wider than the first values differ, one sentence each.
+    undrawn
+        What to say of patterns under `plots` that match nothing.
     """
 
     path: Path
@@ -82,6 +87,8 @@ class Matches:
     angles: tuple[str, ...] = ()
     derived: tuple[str, ...] = ()
     as_stored: tuple[str, ...] = ()
+    wide: tuple[str, ...] = ()
+    undrawn: tuple[str, ...] = ()
 
 
 def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
@@ -102,7 +109,8 @@ def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
         if any(bound.formula for bound in stated):
             tolerances = [make_tolerance(bound, v) for bound, v in zip(stated, schema.variables, strict=True)]
             with_scales(schema, stated, tolerances, rules.places_of(schema.names))
-        sentinels = sentinels_under(schema, lambda: source.blocks(config.block_bytes), stated)
+        lossy_names = [name for name in schema.names if bounds[name].kind != "lossless"]
+        first = first_values(lambda: source.blocks(config.block_bytes), lossy_names)
     angles = tuple(angle_warnings(schema.variables, stated))
     derived = tuple(f"{one.rule}: from {', '.join(one.names)}" for one in bind_rules(config.derived, schema, registry))
     members_of = _decided(schema, rules)
@@ -113,16 +121,27 @@ def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
         lossy = tuple(name for name in members if bounds[name].kind != "lossless")
         hint = _hint(rule[0], schema, source.aliases) if rule[0] in unmatched - set(source.as_stored) else ""
         patterns.append(PatternMatch(*rule, members, lossy, hint, _is_name(rule[0], schema.names)))
-    whole = tuple(
+    whole, uncovered = _left_whole(patterns, exact), tuple(members_of[""])
+    found = Matches(path, len(schema.variables), tuple(patterns), exact, whole, uncovered)
+    found = replace(found, angles=angles, derived=derived, as_stored=tuple(source.as_stored))
+    wide = tuple(told_of_wide(schema, first, stated))
+    return replace(
+        found,
+        sentinels=sentinels_in(schema, first),
+        wide=wide,
+        undrawn=tuple(told_of_plots(config.plots, schema.names)),
+    )
+
+
+def _left_whole(patterns: Sequence[PatternMatch], exact: Mapping[str, str]) -> tuple[str, ...]:
+    """Variables that are exact under a lossy pattern with wildcards, and no real numbers."""
+    return tuple(
         name
         for match in patterns
         if match.bound.kind != "lossless"
         for name in match.variables
         if name not in match.lossy and name not in exact and not names_in_full(name, match.pattern)
     )
-    uncovered = tuple(members_of[""])
-    found = Matches(path, len(schema.variables), tuple(patterns), exact, whole, uncovered, sentinels, angles, derived)
-    return replace(found, as_stored=tuple(source.as_stored))
 
 
 def _decided(schema: Schema, rules: BoundRules) -> dict[str, list[str]]:
@@ -265,6 +284,15 @@ def _of_unmatched(schema: Schema, rules: BoundRules, aliases: Mapping[str, str])
     return [
         f"the bound for {pattern!r} matches no variable. {_hint(pattern, schema, aliases)}" for pattern in unmatched
     ]
+
+
+def told_of_plots(patterns: Sequence[str], names: Sequence[str]) -> list[str]:
+    """What to say of patterns of plots that match nothing, one sentence for all of them."""
+    idle = [pattern for pattern in patterns if pattern != "*" and not matching_names([pattern], names)]
+    if not idle:
+        return []
+    hint = did_you_mean(idle[0].strip("*?"), names)
+    return [f"patterns under 'plots' that match no variable draw nothing: {listed([repr(p) for p in idle])}. {hint}"]
 
 
 def told_of_sentinels(found: Mapping[str, Sentinel]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -102,6 +103,24 @@ def refuse_other_name(target: Path, source: Path, advice: str) -> None:
         raise ConfigError(f"{target} already exists, made from an object in memory: {advice}")
     if header.input_name != source.name.encode("utf-8", "replace").decode("utf-8"):
         raise ConfigError(f"{target} already exists, made from {header.input_name} and not from {source}: {advice}")
+
+
+def refuse_other_report(folder: Path, source: Path, advice: str) -> None:
+    """Refuse to replace the report of another input, told by its name; what is no report is nothing that this protects.
+
+    Raises
+    ------
+    ConfigError
+        If the report in `folder` was made from an input of another name.
+    """
+    path = folder / "report.json"
+    try:
+        record = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return
+    original = record.get("original") if isinstance(record, dict) else None
+    if isinstance(original, str) and Path(original).name != source.name.encode("utf-8", "replace").decode("utf-8"):
+        raise ConfigError(f"{path} already exists, made from {Path(original).name} and not from {source}: {advice}")
 
 
 def refuse_data(target: Path, advice: str) -> None:

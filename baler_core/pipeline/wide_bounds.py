@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from baler_core.data.block import values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance, usable
 from baler_core.data.error_bound import ErrorBound
-from baler_core.data.variables import Variable
-from baler_core.pipeline.job import GroupBlock
+from baler_core.data.tolerance import make_tolerance
+from baler_core.data.variables import Schema, Variable
 
 logger = logging.getLogger(__name__)
 Span = tuple[float, float]
 """Smallest and largest value."""
 
 
-def spans_of(given: GroupBlock) -> dict[str, Span]:
-    """Return the spans of the variables of a block that have one absolute bound, in stored units."""
+def spans_of(block: Block, variables: Sequence[Variable], tolerances: Mapping[str, Tolerance]) -> dict[str, Span]:
+    """Return the spans of those variables of a block that have one absolute bound, in stored units."""
+    return _spans({v.name: values_of(block, v.name) for v in variables if v.is_numeric}, tolerances)
+
+
+def _spans(values: Mapping[str, np.ndarray], tolerances: Mapping[str, Tolerance]) -> dict[str, Span]:
     found: dict[str, Span] = {}
-    for variable in given.layout.variables:
-        tolerance = given.tolerances[variable.name]
-        if tolerance.kind != "abs" or not variable.is_numeric:
+    for name, some in values.items():
+        tolerance = tolerances[name]
+        if tolerance.kind != "abs":
             continue
-        values = values_of(given.block, variable.name)
-        known = values[usable(values, tolerance.fill)]
+        known = some[usable(some, tolerance.fill)]
         if known.size:
-            found[variable.name] = float(known.min()), float(known.max())
+            found[name] = float(known.min()), float(known.max())
     return found
 
 
@@ -41,16 +44,40 @@ def warn_of_wide(
     spans: Mapping[str, Span], tolerances: Mapping[str, Tolerance], about: Mapping[str, tuple[Variable, ErrorBound]]
 ) -> None:
     """Warn of variables that may come back as a single value."""
+    for sentence in _told(spans, tolerances, about, "all its values"):
+        logger.warning("%s", sentence)
+
+
+def told_of_wide(schema: Schema, values: Mapping[str, np.ndarray], bounds: Sequence[ErrorBound]) -> list[str]:
+    """Return the same as sentences, as the first values of a file tell it; formulas and shares of ranges are left out.
+
+    Parameters
+    ----------
+    values
+        The first values of variables, in stored units.
+    """
+    about = {v.name: (v, bound) for v, bound in zip(schema.variables, bounds, strict=True) if v.name in values}
+    about = {name: (v, bound) for name, (v, bound) in about.items() if v.is_numeric and not bound.formula}
+    tolerances = {name: make_tolerance(bound, variable) for name, (variable, bound) in about.items()}
+    spans = _spans({name: values[name] for name in about}, tolerances)
+    return _told(spans, tolerances, about, "its first values")
+
+
+def _told(
+    spans: Mapping[str, Span],
+    tolerances: Mapping[str, Tolerance],
+    about: Mapping[str, tuple[Variable, ErrorBound]],
+    what: str,
+) -> list[str]:
+    found = []
     for name, (low, high) in spans.items():
         if not 0 < high - low <= tolerances[name].value:
             continue
         variable, bound = about[name]
         ends = np.sort([end * variable.scale + variable.offset for end in (low, high)])
-        logger.warning(
-            "%r: the bound (%s) is wider than all its values differ, which are from %.6g to %.6g%s: they may all come back as "
-            "one. Is it in other units?",
-            name,
-            bound,
-            *ends,
-            f" {variable.units}".rstrip(),
+        units = f" {variable.units}".rstrip()
+        found.append(
+            f"{name!r}: the bound ({bound}) is wider than {what} differ, which are from {ends[0]:.6g} to {ends[1]:.6g}{units}: "
+            "they may all come back as one. Is it in other units?"
         )
+    return found

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 
 import numpy as np
 
 from baler_core.data.angles import names_direction
 from baler_core.data.noise import noise_of
-from baler_core.data.roles import PIXELS
-from baler_core.data.variables import Variable
+from baler_core.data.roles import PIXELS, lists_in_rows
+from baler_core.data.variables import Schema, Variable
 from baler_core.suggest.proposal import FIELDS, LOSSLESS, OTHERS, Proposal
 
 _MAGNITUDE = re.compile(r"(^|_)(mag|mags|vmag|bmag|kmag|jmag|hmag|gmag|rmag|imag|kepmag|tmag)\d*(_|$)", re.IGNORECASE)
@@ -52,6 +54,32 @@ def of_field(values: np.ndarray | None, *, is_plane: bool) -> Proposal:
     return Proposal(FIELDS, _why_no_noise(values if is_plane else None))
 
 
+def unvarying(schema: Schema, physical: Mapping[str, np.ndarray]) -> dict[str, Proposal]:
+    """Return the proposals for real numbers that have no values, or one: a loss gains nothing there.
+
+    The first values of a column tell; a field whose first rows are empty, as land is in maps of the sea, must be known
+    as a whole.
+
+    Parameters
+    ----------
+    physical
+        The first values of each, float64, NaN where there are none.
+    """
+    found, lists = {}, lists_in_rows(schema)
+    for variable in schema.variables:
+        values = physical.get(variable.name)
+        is_real = variable.is_numeric and (variable.numpy_dtype.kind == "f" or variable.is_packed)
+        if values is None or not values.size or not is_real:
+            continue
+        is_known = values.nbytes >= 8 * math.prod(schema.sizes[dim] for dim in variable.dims)
+        is_column = values.ndim == 1 or variable.name in lists
+        known = values[np.isfinite(values)]
+        if (is_known or is_column) and values.size > 1 and bool((known == known[:1]).all()):
+            seen = "" if is_known else " in all that was read"
+            found[variable.name] = Proposal(LOSSLESS, f"{'constant' if known.size else 'no values'}{seen}")
+    return found
+
+
 def _has_many_zeros(values: np.ndarray) -> bool:
     """Whether zero stands among other numbers far more often than any measurement gives it."""
     known = values[np.isfinite(values)]
@@ -80,8 +108,6 @@ def _is_mostly_small(values: np.ndarray) -> bool:
 
 def of_column(variable: Variable, values: np.ndarray | None) -> Proposal:
     """Return what suits a column of a table, or a series without noise."""
-    if values is not None and _is_constant(values):
-        return Proposal(LOSSLESS, "a single value in all that was read")
     angle = _angle(variable)
     if angle is not None:
         return angle
@@ -119,12 +145,6 @@ def _why_no_noise(values: np.ndarray | None) -> str:
         if noise_of(values).sigma > 0
         else "no noise is visible in its first values"
     )
-
-
-def _is_constant(values: np.ndarray) -> bool:
-    """Whether all values that are there are the same."""
-    known = values[np.isfinite(values)]
-    return known.size > 1 and bool((known == known[0]).all())
 
 
 def _is_narrow(values: np.ndarray) -> bool:

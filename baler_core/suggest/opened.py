@@ -29,15 +29,25 @@ class Opened:
     reader: str
     options: dict[str, Any]
     as_stored: Sequence[str]
+    needs_reader: bool = False
 
 
 @contextmanager
-def opened(path: Path, registry: Registry, name: str, options: Options) -> Iterator[Opened]:
-    """Open a data file by the reader of a name, and read its first values."""
+def opened(
+    path: Path, registry: Registry, name: str, options: Options, *, needs_reader: bool = False
+) -> Iterator[Opened]:
+    """Open a data file by the reader of a name, and read its first values.
+
+    Parameters
+    ----------
+    needs_reader
+        Whether the reader was named, since the file's name may not choose it.
+    """
     refuse_empty(path, name)
     with registry.reader(name)(options).open(path) as source:
         for warning in (*source.warnings, *source.elsewhere):
             _log.warning("%s", warning)
         numeric = [variable.name for variable in source.schema.variables if variable.is_numeric]
         values = first_values(lambda: source.blocks(_BLOCK_BYTES), numeric)
-        yield Opened(source.schema, values, name, options.model_dump(mode="json", exclude_unset=True), source.as_stored)
+        stated = options.model_dump(mode="json", exclude_unset=True)
+        yield Opened(source.schema, values, name, stated, source.as_stored, needs_reader)

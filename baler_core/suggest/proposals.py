@@ -22,7 +22,7 @@ from baler_core.pipeline.noise_bounds import has_tiles
 from baler_core.suggest.allowed import allowed_in
 from baler_core.suggest.coarse import Coarseness, stored_coarsely
 from baler_core.suggest.four_vectors import with_masses
-from baler_core.suggest.kinds import of_column, of_field
+from baler_core.suggest.kinds import of_column, of_field, unvarying
 from baler_core.suggest.objections import MOVED_DISTRIBUTION, moved_distribution, objection
 from baler_core.suggest.own_errors import errors_of, of_own_errors, of_significance
 from baler_core.suggest.proposal import FIELDS, LOSSLESS, OTHERS, UNCERTAINTIES, Proposal, absolute
@@ -94,7 +94,10 @@ def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str,
         The first values of each, any shape, in stored units; where there are none, name and metadata must do.
     """
     seen = _seen(schema, values)
-    kept = {name: Proposal(LOSSLESS, f"{mark}: missing values?") for name, mark in sentinels_in(schema, values).items()}
+    kept = unvarying(schema, seen.physical)
+    kept |= {
+        name: Proposal(LOSSLESS, f"{mark}: missing values?") for name, mark in sentinels_in(schema, values).items()
+    }
     kept |= {name: Proposal(LOSSLESS, "counts of a collection") for name in schema.counts.values()}
     kept |= {
         v.name: Proposal(LOSSLESS, f"fewer than {_FEWEST} values") for v in schema.variables if _is_tiny(v, schema)

@@ -41,12 +41,18 @@ class StatedInput:
         Reader options that were needed to open it; written down if there are any.
     as_stored
         What of it is no variable, since it is kept byte for byte.
+    needs_reader
+        Whether the configuration must name the reader, since the file's name would not choose it.
+    output
+        The folder of its results.
     """
 
     name: str
     reader: str
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     as_stored: Sequence[str] = ()
+    needs_reader: bool = False
+    output: str = "results/"
 
 
 def configuration_for(
@@ -72,21 +78,21 @@ def configuration_for(
             "# Check it with 'baler check', run it with 'baler run'. Lines that begin with # are comments.",
             f"input: {_quoted(stated.name)}",
         ],
-        _reader_section(stated.reader, stated.options),
+        _reader_section(stated),
         [*_bounds_section(schema, proposals_for(schema, values), roles_of(schema, values)), *_as_stored(stated)],
         *([_derived_section(kept)] if kept else _possible_section(possible_quantities(schema, registry, values))),
         _model_section(registry),
-        _output_section(registry),
+        _output_section(registry, stated.output),
     ]
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
 
 
-def _reader_section(reader: str, options: Mapping[str, Any]) -> list[str]:
+def _reader_section(stated: StatedInput) -> list[str]:
     lines = ["# How the file is read, and which variables are taken (default: all). Patterns are shell-style."]
-    if not options:
-        return [*lines, f'# reader: {{name: {reader}, variables: ["*"]}}']
-    written = "".join(f", {_quoted(key)}: {_quoted(value)}" for key, value in options.items())
-    return [*lines, f"reader: {{name: {reader}{written}}}"]
+    if not stated.options and not stated.needs_reader:
+        return [*lines, f'# reader: {{name: {stated.reader}, variables: ["*"]}}']
+    written = "".join(f", {_quoted(key)}: {_quoted(value)}" for key, value in stated.options.items())
+    return [*lines, f"reader: {{name: {stated.reader}{written}}}"]
 
 
 def _bounds_section(schema: Schema, proposals: Mapping[str, Proposal], roles: Mapping[str, Finding]) -> list[str]:
@@ -171,14 +177,14 @@ def _model_section(registry: Registry) -> list[str]:
     return lines
 
 
-def _output_section(registry: Registry) -> list[str]:
+def _output_section(registry: Registry, output: str) -> list[str]:
     names = ", ".join(registry.names("metric"))
     return [
         f"# Metrics of original and restored values, besides the largest error. Available: {names}",
         "# metrics: [residual, response]",
         "",
         "# Where results go: the compressed file, the restored file, the report and its plots.",
-        "output: results/",
+        f"output: {_quoted(output)}",
     ]
 
 
