@@ -210,10 +210,9 @@ def settle(
     """
     tried = dict(arrays)
     kept, costly = _settled(original, tried, layout, tolerances, {})
-    refused: dict[tuple[int, int], int] = {}
-    if costly:
-        # Each rule is found anew on what the ones before it made of the values, as they are decoded.
-        refused = _refused(costly, size)
+    refused = _refused(costly, size) if costly else {}
+    if refused:
+        # Each rule is found anew on what those before it that stay made of the values, as they are decoded.
         tried = dict(arrays)
         kept, _ = _settled(original, tried, layout, tolerances, refused)
     arrays.update(tried)
