@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
 
 from baler_core.config import Config
 from baler_core.data.angles import angle_warnings
@@ -51,6 +54,9 @@ class PatternMatch:
     is_name: bool = False
 
 
+ToldOfEdges: TypeAlias = Callable[[Schema, Sequence[ErrorBound], Mapping[str, np.ndarray]], Sequence[str]]
+
+
 @dataclass(frozen=True)
 class Matches:
     """What the bounds of a configuration mean for one file.
@@ -75,6 +81,8 @@ class Matches:
         What to say of bounds that are wider than the first values differ, one sentence each.
     undrawn
         What to say of patterns under `plots` that match nothing.
+    crossed
+        What to say of numbers at which values end and that restored ones could cross, one sentence each.
     """
 
     path: Path
@@ -89,10 +97,16 @@ class Matches:
     as_stored: tuple[str, ...] = ()
     wide: tuple[str, ...] = ()
     undrawn: tuple[str, ...] = ()
+    crossed: tuple[str, ...] = ()
 
 
-def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
+def find_matches(path: Path, config: Config, registry: Registry, told_of_edges: ToldOfEdges) -> Matches:
     """Open an input and look up what the bounds of the configuration mean for it; reads first values at most.
+
+    Parameters
+    ----------
+    told_of_edges
+        Says by the variables, their bounds and first values which may cross the numbers at which they end.
 
     Raises
     ------
@@ -130,6 +144,7 @@ def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
         sentinels=sentinels_in(schema, first),
         wide=wide,
         undrawn=tuple(told_of_plots(config.plots, schema.names)),
+        crossed=tuple(told_of_edges(schema, stated, first)),
     )
 
 
