@@ -21,7 +21,7 @@ from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Schema, Variable
 from baler_core.errors import ConfigError, did_you_mean
 from baler_core.pipeline.derived.quantities import bind_rules
-from baler_core.pipeline.input import bounds_of, first_values, kept_exact, open_input, roles_in
+from baler_core.pipeline.input import bounds_of, first_values, is_lossy_wildcard, kept_exact, open_input, roles_in
 from baler_core.pipeline.wide_bounds import told_of_wide
 from baler_core.plugin.reading import Source
 from baler_core.plugin.registry import Registry
@@ -234,6 +234,7 @@ def told_of(
     sentences = _of_unmatched(schema, rules, aliases or {})
     sentences += _of_angles(schema, bounds)
     sentences += _of_bounds_without_loss(schema, rules, bounds)
+    sentences += _of_types(schema, rules)
     errors = [name for name in exact_errors(schema, bounds) if not _is_meant_exact(name, rules.among(schema.names))]
     if errors:
         sentences.append(
@@ -265,6 +266,15 @@ def _of_bounds_without_loss(schema: Schema, rules: BoundRules, bounds: Sequence[
         if bound.kind != "lossless" and members and lossy.isdisjoint(members):
             found.append(f"the bound for {pattern!r} loses nothing: all that it decides is exact: {listed(members)}")
     return found
+
+
+def _of_types(schema: Schema, rules: BoundRules) -> list[str]:
+    """What to say of real and complex numbers of types that no bound reaches, though a lossy pattern matches them."""
+    numbers = [v for v in schema.variables if not v.is_text and not v.is_numeric and v.numpy_dtype.kind in "fc"]
+    shown = [
+        f"{v.name} ({v.numpy_dtype.name})" for v in numbers if is_lossy_wildcard(v.name, rules.among(schema.names))
+    ]
+    return [f"exact, since bounds are not for numbers of their types: {listed(shown)}"] if shown else []
 
 
 def _of_angles(schema: Schema, bounds: Sequence[ErrorBound]) -> list[str]:
