@@ -89,8 +89,8 @@ class Matches:
     variables: int
     patterns: tuple[PatternMatch, ...]
     kept_exact: Mapping[str, str]
-    whole: tuple[str, ...]
-    uncovered: tuple[str, ...]
+    whole: tuple[str, ...] = ()
+    uncovered: tuple[str, ...] = ()
     sentinels: Mapping[str, Sentinel] = field(default_factory=dict)
     angles: tuple[str, ...] = ()
     derived: tuple[str, ...] = ()
@@ -125,26 +125,38 @@ def find_matches(path: Path, config: Config, registry: Registry, told_of_edges: 
             with_scales(schema, stated, tolerances, rules.places_of(schema.names))
         lossy_names = [name for name in schema.names if bounds[name].kind != "lossless"]
         first = first_values(lambda: source.blocks(config.block_bytes), lossy_names)
-    angles = tuple(angle_warnings(schema.variables, stated))
-    derived = tuple(f"{one.rule}: from {', '.join(one.names)}" for one in bind_rules(config.derived, schema, registry))
-    members_of = _decided(schema, rules)
-    unmatched = set(rules.unmatched(schema.names))
-    patterns = []
-    for rule in rules.rules:
-        members = tuple(members_of[rule[0]])
-        lossy = tuple(name for name in members if bounds[name].kind != "lossless")
-        hint = _hint(rule[0], schema, source.aliases) if rule[0] in unmatched - set(source.as_stored) else ""
-        patterns.append(PatternMatch(*rule, members, lossy, hint, _is_name(rule[0], schema.names)))
-    whole, uncovered = _left_whole(patterns, exact), tuple(members_of[""])
-    found = Matches(path, len(schema.variables), tuple(patterns), exact, whole, uncovered)
-    found = replace(found, angles=angles, derived=derived, as_stored=tuple(source.as_stored))
-    wide = tuple(told_of_wide(schema, first, stated))
+    found = Matches(path, len(schema.variables), _patterns(schema, rules, bounds, source), exact)
     return replace(
         found,
+        whole=_left_whole(found.patterns, exact),
+        uncovered=tuple(_decided(schema, rules)[""]),
         sentinels=sentinels_in(schema, first),
-        wide=wide,
+        angles=tuple(angle_warnings(schema.variables, stated)),
+        derived=tuple(
+            f"{one.rule}: from {', '.join(one.names)}" for one in bind_rules(config.derived, schema, registry)
+        ),
+        as_stored=tuple(source.as_stored),
+        wide=tuple(told_of_wide(schema, first, stated)),
         undrawn=tuple(told_of_plots(config.plots, schema.names)),
         crossed=tuple(told_of_edges(schema, stated, first)),
+    )
+
+
+def _patterns(
+    schema: Schema, rules: BoundRules, bounds: Mapping[str, ErrorBound], source: Source
+) -> tuple[PatternMatch, ...]:
+    """Each pattern with the variables whose bound it decides."""
+    members_of = _decided(schema, rules)
+    unmatched = set(rules.unmatched(schema.names)) - set(source.as_stored)
+    return tuple(
+        PatternMatch(
+            *rule,
+            tuple(members_of[rule[0]]),
+            tuple(name for name in members_of[rule[0]] if bounds[name].kind != "lossless"),
+            _hint(rule[0], schema, source.aliases) if rule[0] in unmatched else "",
+            _is_name(rule[0], schema.names),
+        )
+        for rule in rules.rules
     )
 
 
