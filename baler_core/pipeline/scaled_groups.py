@@ -15,7 +15,6 @@ from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized
 from baler_core.errors import FormatError
 from baler_core.quantise.lattice import Lattice
-from baler_core.quantise.lattice_fit import fit_lattice
 
 SCALED_STREAM = "%"
 # Quotients beyond this, or steps of fewer units in the last place, are left to be stored as `where_none` says.
@@ -90,6 +89,8 @@ class ScaledGroup:
 
 def scaled_group(block: Block, layout: Layout, tolerances: Mapping[str, Tolerance]) -> ScaledGroup:
     """Divide the values of a group by their tolerances, which are known for this block (`Tolerance.among`)."""
+    from baler_core.quantise.lattice_fit import fit_lattice
+
     columns, beside = {}, b""
     for variable in layout.variables:
         values, tolerance = values_of(block, variable.name), tolerances[variable.name]

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from baler_core.errors import FormatError
 from baler_core.format.header import TrainedRecord
-from baler_core.plugin.profiles import profile_files
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,8 @@ def find_trained(wanted: TrainedRecord, bal: Path | str, lookup: Lookup) -> Path
         if found == wanted.sha256:
             return path
         tried.append(f"{path} (another file, SHA-256 {found})")
+    from baler_core.plugin.profiles import profile_files
+
     for path in () if lookup.path is not None else profile_files():
         if checksum(path) == wanted.sha256:
             return path
