@@ -212,9 +212,11 @@ def decompress(
 
 def team_of(executor: Submits | None) -> Team | None:
     """Return the workers of an executor for the blocks of a file; None for this process alone."""
+    if executor is None:
+        return None
     from baler_core.machine.in_order import Team
 
-    return None if executor is None else Team(executor)
+    return Team(executor)
 
 
 def _wrote(destination: Destination, path: Path, size: int) -> None:

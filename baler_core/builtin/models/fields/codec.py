@@ -46,6 +46,8 @@ class JointFields:
     by_reference: bool = False
 
 
+# Restores all values, or those of a region, from the bytes, the variables, the shape of their arrays, and what was learned
+# from another file, which is empty unless the file refers to it. FormatError if what is needed is damaged.
 Decode: TypeAlias = Callable[[SupportsBytes, Sequence[Variable], tuple[int, ...], State, Box | None], list[np.ndarray]]
 
 
@@ -59,7 +61,7 @@ def _never(known: State) -> bool:
 
 @dataclass(frozen=True)
 class FieldCodec:
-    """The functions of one model of fields.
+    """The functions by which one model of fields encodes.
 
     Attributes
     ----------
@@ -70,9 +72,6 @@ class FieldCodec:
         `Hints.rival`.
     encode
         Encodes joint fields as bytes; none if it turns out that they cannot be held.
-    decode
-        Restores all values, or those of a region, from the bytes, the variables, the shape of their arrays, and what was
-        learned from another file, which is empty unless the file refers to it. FormatError if what is needed is damaged.
     learn
         Keeps what of joint fields helps to code such fields of other files, as few arrays by name.
     adapt
@@ -84,7 +83,6 @@ class FieldCodec:
     prepare: Callable[[np.ndarray, Tolerance], Any | None]
     plan: Callable[[Sequence[Prepared], Effort, float], list[JointFields]]
     encode: Callable[[JointFields, Effort], bytes]
-    decode: Decode
     learn: Callable[[JointFields, Effort], State]
     adapt: Callable[[JointFields], JointFields | None] = _unchanged
     gains: Callable[[State], bool] = _never
