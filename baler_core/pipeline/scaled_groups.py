@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -71,8 +72,7 @@ def is_apart(layout: Layout, tolerances: Mapping[str, Tolerance]) -> bool:
     return len(apart) == len(members) and not inside
 
 
-@dataclass(frozen=True)
-class ScaledGroup:
+class ScaledGroup(NamedTuple):
     """A group as models see it: quotients, NaN where a value is stored beside them.
 
     Attributes

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from baler_core.errors import FormatError
 from baler_core.format.header import TrainedRecord
 
 
-@dataclass(frozen=True)
-class Lookup:
+class Lookup(NamedTuple):
     """Where to look for files of trained models, beside the .bal file itself.
 
     Attributes

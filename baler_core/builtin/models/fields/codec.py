@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, SupportsBytes, TypeAlias
+from typing import Any, NamedTuple, SupportsBytes, TypeAlias
 
 import numpy as np
 
@@ -14,8 +14,7 @@ from baler_core.data.variables import Variable
 from baler_core.plugin.interfaces import Effort, State
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A variable, and what a codec made of its values before coding (a `Field` of its own)."""
 
     variable: Variable

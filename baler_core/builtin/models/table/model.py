@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, SupportsBytes
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, SupportsBytes
 
 import numpy as np
 from pydantic import Field
@@ -51,8 +51,7 @@ def _effort(options: TableOptions, training: Training) -> TableEffort:
     return replace(effort, network_seconds=seconds, keep_networks=options.network == "on", seed=training.seed)
 
 
-@dataclass(frozen=True)
-class _Learned:
+class _Learned(NamedTuple):
     """What the model knows of a table: the plan, and rows that prime the counters of files that refer to another."""
 
     plan: TablePlan

@@ -96,8 +96,7 @@ class ColumnPlan:
         return () if self.relation is None else self.relation.parents
 
 
-@dataclass(frozen=True)
-class TablePlan:
+class TablePlan(NamedTuple):
     """Plans of all columns.
 
     Attributes

@@ -24,6 +24,6 @@ class TransformModel(FieldModel):
     @staticmethod
     def decoder() -> Decode:
         """Import the function that decodes."""
-        from baler_core.builtin.models.fields.transform.joint_fields import decode_fields
+        from baler_core.builtin.models.fields.transform.restored_fields import decode_fields
 
         return decode_fields

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,7 @@ LINEAR = ""
 """Name of a linear relation; others are names of formulas."""
 
 
-@dataclass(frozen=True)
-class Relation:
+class Relation(NamedTuple):
     """One column from others.
 
     Attributes
