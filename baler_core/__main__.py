@@ -36,6 +36,8 @@ def main() -> NoReturn:
         # A job in the background was started with Ctrl-C ignored, and goes on.
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _stopped)
+    # Threads of OpenBLAS, which NumPy starts, would otherwise wait busily for work at first, as long as all else takes.
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     from baler_core.cli import main as run
     from baler_core.cli.stopping import leave_threads
 

@@ -13,8 +13,9 @@ from baler_core.builtin.models.fields.codec import Prepared
 from baler_core.builtin.models.fields.predictive.field import Integers, decode_integers, encode_with
 from baler_core.builtin.models.fields.predictive.float_cells import SAME_COUNT, SAME_SIZE, FloatCells, read_cells
 from baler_core.builtin.models.fields.predictive.held import SteppedField, prepare
-from baler_core.builtin.models.fields.predictive.joint_fields import decode_fields, encode_fields
+from baler_core.builtin.models.fields.predictive.joint_fields import encode_fields
 from baler_core.builtin.models.fields.predictive.plan import plan_fields
+from baler_core.builtin.models.fields.predictive.restored_fields import decode_fields
 from baler_core.builtin.models.fields.predictive.stencil import FINE_BITS
 from baler_core.builtin.models.fields.predictive.stencil_fit import encode_integers, learn_stencils
 from baler_core.data.bounds import Tolerance

@@ -14,7 +14,8 @@ from baler_core.builtin.models.table.contexts.symbols import SymbolMap, choose_m
 from baler_core.builtin.models.table.contexts.trees import grow_tree
 from baler_core.builtin.models.table.relations.linear import sparse_relation
 from baler_core.builtin.models.table.relations.order import Candidate, choose_parents, entropy, shared_information
-from baler_core.builtin.models.table.relations.search import LINEAR, SampledColumn, find_relations
+from baler_core.builtin.models.table.relations.relation import LINEAR
+from baler_core.builtin.models.table.relations.search import SampledColumn, find_relations
 from baler_core.data.bounds import Tolerance
 from baler_core.quantise.lattice_fit import fit_lattice
 

@@ -11,7 +11,8 @@ from reference.table_programs import evaluate_program
 
 import baler_core
 from baler_core.builtin.models.table.relations.programs import run
-from baler_core.builtin.models.table.relations.search import Relation, SampledColumn, find_relations
+from baler_core.builtin.models.table.relations.relation import Relation
+from baler_core.builtin.models.table.relations.search import SampledColumn, find_relations
 from baler_core.builtin.models.table.relations.virtual import virtual_relations
 from baler_core.data.bounds import Tolerance
 from baler_core.errors import FormatError

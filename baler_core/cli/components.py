@@ -95,7 +95,7 @@ def _type(described: dict[str, Any]) -> str:
 
 def _listing(registry: Registry) -> dict[str, Any]:
     return {
-        "plugins": [vars(plugin) for plugin in registry.plugins],
+        "plugins": [plugin._asdict() for plugin in registry.plugins],
         "components": [
             _record(kind, name, offer, clash=len(offers) > 1)
             for kind in KINDS

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from baler_core.cli.text import bytes_text, print_table, printable
-from baler_core.format.header import DerivedRecord
 
 if TYPE_CHECKING:
+    from baler_core.format.header import DerivedRecord
     from baler_core.pipeline.compressed import Compressed
 
 

@@ -43,8 +43,6 @@ def chosen_executor(workers: int | None, scheduler: str | None) -> Iterator[Subm
     ConfigError
         If both are there.
     """
-    from baler_core.machine.workers import Processes
-
     if scheduler is not None and workers is not None:
         raise ConfigError("--workers and --scheduler exclude each other: the scheduler knows its workers")
     if scheduler is not None:
@@ -53,6 +51,8 @@ def chosen_executor(workers: int | None, scheduler: str | None) -> Iterator[Subm
         with scheduler_executor(scheduler) as executor:
             yield executor
     elif workers is not None and workers > 1:
+        from baler_core.machine.workers import Processes
+
         with Processes(workers, copies=True) as pool:
             yield pool
     else:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from baler_core.cli.batch import show_set
 from baler_core.cli.compressed import derived_record, show_derived
 from baler_core.cli.options import FilePath, common_options, gathered, memory_option, model_file
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table, printable
@@ -32,6 +31,8 @@ def info(file: Path, model: Path | None, as_json: bool) -> None:
     Of a manifest (.balset), list the files.
     """
     if file.suffix == ".balset":
+        from baler_core.cli.batch import show_set
+
         show_set(file, as_json=as_json)
         return
     from baler_core.format.file_info import read_info

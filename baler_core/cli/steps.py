@@ -23,8 +23,8 @@ from baler_core.plugin.registry import Registry, load_plugins
 
 if TYPE_CHECKING:
     from baler_core.config import Config
+    from baler_core.machine.in_order import Team
     from baler_core.machine.workers import Submits
-    from baler_core.pipeline.block_team import Team
     from baler_core.pipeline.compressed import Compressed
 
 _PATH = FilePath()
@@ -212,9 +212,11 @@ def decompress(
 
 def team_of(executor: Submits | None) -> Team | None:
     """Return the workers of an executor for the blocks of a file; None for this process alone."""
-    from baler_core.pipeline.block_team import Team
+    if executor is None:
+        return None
+    from baler_core.machine.in_order import Team
 
-    return None if executor is None else Team(executor)
+    return Team(executor)
 
 
 def _wrote(destination: Destination, path: Path, size: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -140,8 +140,7 @@ def _kind_of(dtype: str) -> str:
     return "O" if kind.kind == "f" and kind.itemsize > 8 else kind.kind
 
 
-@dataclass(frozen=True)
-class ValueRange:
+class ValueRange(NamedTuple):
     """Smallest and largest finite, non-fill value of a whole variable, in its stored units."""
 
     low: float = math.inf

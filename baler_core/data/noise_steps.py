@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import zlib
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,8 +26,7 @@ _ROOTS = np.array([float(f"{2 ** (part / _PARTS):.12g}") for part in range(_PART
 _GOLDEN, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
 
-@dataclass(frozen=True)
-class NoiseShare:
+class NoiseShare(NamedTuple):
     """What share of the noise an error may be, and whether values are dithered."""
 
     fraction: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,8 +11,7 @@ from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.variables import Schema
 
 
-@dataclass(frozen=True)
-class RowOrder:
+class RowOrder(NamedTuple):
     """By what the rows of a table were sorted whose order means nothing.
 
     Attributes

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,8 +29,7 @@ _DEEPEST = 8
 _NOTHING = 1e-300
 
 
-@dataclass(frozen=True)
-class Parent:
+class Parent(NamedTuple):
     """A variable in a formula: by what name, and how far its restored values may be from the originals."""
 
     word: str

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -69,8 +68,7 @@ def _units(value: Any, count: int) -> Any:
         return type(value)(count * np.spacing(np.abs(value)))
 
 
-@dataclass(frozen=True)
-class Reach:
+class Reach(NamedTuple):
     """How far restored values may lie from the original: `absolute` + `relative` * |value|."""
 
     absolute: float = 0.0
@@ -123,8 +121,7 @@ def keep_off(values: np.ndarray, ordinary: np.ndarray | None, specials: Sequence
             values[hit] = beside(special, reach.at(float(special)), up=True, specials=known)
 
 
-@dataclass(frozen=True)
-class Edge:
+class Edge(NamedTuple):
     """A limit in a number type.
 
     Attributes
@@ -174,8 +171,7 @@ def _edge(limit: float, dtype: np.dtype[Any], *, upper: bool) -> Edge | None:
     return Edge(inside, nearest, upper) if np.isfinite(inside) else None
 
 
-@dataclass(frozen=True)
-class Zero:
+class Zero(NamedTuple):
     """Where the sign of what readers show changes, in the stored number type.
 
     Attributes

@@ -6,9 +6,8 @@ import json
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO, NamedTuple, Self
 
 from baler_core.data.variables import Json
 from baler_core.entropy.bytes import squeeze, unsqueeze
@@ -38,8 +37,7 @@ _SEARCHED = 1 << 24
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """Where a section lies in the file.
 
     Attributes

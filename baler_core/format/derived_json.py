@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from baler_core.data.derived import BOUNDS
 from baler_core.data.error_bound import ErrorBound
@@ -59,7 +58,7 @@ def _with_unheld(records: Sequence[DerivedRecord], listed: Json) -> tuple[Derive
     if not isinstance(listed, Sequence) or len(listed) != len(records):
         raise ValueError("not every derived quantity has its errors before corrections")
     return tuple(
-        replace(one, unheld=_unheld(found) if found else None) for one, found in zip(records, listed, strict=True)
+        one._replace(unheld=_unheld(found) if found else None) for one, found in zip(records, listed, strict=True)
     )
 
 

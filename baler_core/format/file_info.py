@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from baler_core.errors import BalerError, FormatError
 from baler_core.format.container import BalReader
@@ -11,8 +11,7 @@ from baler_core.format.header import Header
 from baler_core.format.header_json import header_from_json
 
 
-@dataclass(frozen=True)
-class Info:
+class Info(NamedTuple):
     """What a .bal file says about itself, without decoding a value.
 
     Attributes

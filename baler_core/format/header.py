@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from baler_core.data.bounds import Tolerance
 from baler_core.data.error_bound import ErrorBound, allowing
@@ -24,8 +25,7 @@ class ComponentRecord:
     version: str = ""
 
 
-@dataclass(frozen=True)
-class PreprocessRecord:
+class PreprocessRecord(NamedTuple):
     """A preprocessor, and the variables it was applied to."""
 
     component: ComponentRecord
@@ -33,8 +33,7 @@ class PreprocessRecord:
     state_section: int
 
 
-@dataclass(frozen=True)
-class GroupRecord:
+class GroupRecord(NamedTuple):
     """A group of variables and the models that code it; the first is the chosen one, others serve single blocks."""
 
     kind: GroupKind
@@ -43,8 +42,7 @@ class GroupRecord:
     state_sections: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class BlockRecord:
+class BlockRecord(NamedTuple):
     """A block: its groups, which of each group's models coded it, and the length of every dimension in it."""
 
     groups: tuple[int, ...]
@@ -52,16 +50,14 @@ class BlockRecord:
     sizes: Mapping[str, int]
 
 
-@dataclass(frozen=True)
-class ErrorRecord:
+class ErrorRecord(NamedTuple):
     """The largest error found in a variable, in physical units, and the largest share of what was allowed."""
 
     largest: float
     share: float
 
 
-@dataclass(frozen=True)
-class UnheldRecord:
+class UnheldRecord(NamedTuple):
     """What a derived quantity would have been without the values that are exact for it.
 
     Attributes
@@ -84,8 +80,7 @@ class UnheldRecord:
     stated: tuple[float, float] | None = None
 
 
-@dataclass(frozen=True)
-class DerivedRecord:
+class DerivedRecord(NamedTuple):
     """A quantity that was computed from the restored values of every block, and kept.
 
     Attributes
@@ -117,8 +112,7 @@ class DerivedRecord:
     unheld: UnheldRecord | None = None
 
 
-@dataclass(frozen=True)
-class TrainedRecord:
+class TrainedRecord(NamedTuple):
     """A file of trained models without which this one cannot be decoded.
 
     Attributes

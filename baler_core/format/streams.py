@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
+from typing import NamedTuple
 
 from baler_core.entropy.bytes import squeeze, unsqueeze
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint, write_varints
@@ -88,8 +89,7 @@ def unpack_streams(data: bytes, *, memory_limit: int) -> list[dict[str, bytes]]:
     return [packed.whole(number) for number in range(len(packed.groups))]
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(NamedTuple):
     """Where a stream lies: behind the common parts, or in one of them.
 
     Attributes

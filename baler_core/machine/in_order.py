@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from baler_core.errors import PluginError, SourceError
-from baler_core.machine.workers import Here, Submits, refuse_gone, wait_for_one
+from baler_core.machine.workers import Here, Submits, refuse_gone, wait_for_one, width_of
 
 logger = logging.getLogger(__name__)
 # What became of a call whose worker did not come back.
@@ -20,6 +20,8 @@ LOST = "its worker was killed, ran out of memory or crashed"
 _TIMES_ALONE = 2
 # After so many results for each call that may run, twice as many may again.
 _STEADY = 4
+# Blocks that have begun and are not written, for each worker.
+_AHEAD = 2
 # Exceptions of libraries that run tasks elsewhere mean that a task was lost, not that it failed.
 _LIBRARIES = ("distributed", "dask", "mpi4py", "ndcctools")
 
@@ -157,6 +159,25 @@ class InOrder:
         self._taken += 1
         if self._taken >= _STEADY * self._at_once:
             self._at_once, self._taken = min(self._most, 2 * self._at_once), 0
+
+
+@dataclass(frozen=True)
+class Team:
+    """Workers of an executor.
+
+    Attributes
+    ----------
+    at_once
+        How many blocks, at most, have begun and are not written; None for twice as many as there are workers.
+    """
+
+    executor: Submits
+    at_once: int | None = None
+
+    @property
+    def window(self) -> InOrder:
+        """What runs their calls."""
+        return InOrder(self.executor, self.at_once or _AHEAD * width_of(self.executor))
 
 
 def _succeeded(future: Future[Any]) -> bool:

@@ -9,9 +9,8 @@ from baler_core.data.block import Block
 from baler_core.data.variables import Schema, leading_groups
 from baler_core.errors import ConfigError
 from baler_core.machine.handles import Handles
-from baler_core.machine.in_order import Call, InOrder
+from baler_core.machine.in_order import Call, Team
 from baler_core.machine.threads import one_thread
-from baler_core.machine.workers import Submits, width_of
 from baler_core.pipeline.block_coding import BlockPlace, CodedSection, NewGroup, begin_block, code_block, code_known
 from baler_core.pipeline.group_coder import GroupCoder
 from baler_core.pipeline.input import Blocks, Input, InputPlace
@@ -20,28 +19,6 @@ from baler_core.plugin.hooks import Kind
 from baler_core.plugin.reading import Source
 from baler_core.plugin.registry import Registry, load_plugins
 from baler_core.plugin.version import __version__
-
-# Blocks that have begun and are not written, for each worker.
-_AHEAD = 2
-
-
-@dataclass(frozen=True)
-class Team:
-    """Workers of an executor.
-
-    Attributes
-    ----------
-    at_once
-        How many blocks, at most, have begun and are not written; None for twice as many as there are workers.
-    """
-
-    executor: Submits
-    at_once: int | None = None
-
-    @property
-    def window(self) -> InOrder:
-        """What runs their calls."""
-        return InOrder(self.executor, self.at_once or _AHEAD * width_of(self.executor))
 
 
 @dataclass(frozen=True)

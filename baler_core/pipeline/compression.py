@@ -16,10 +16,11 @@ from baler_core.format.arrays import encode_state
 from baler_core.format.container import BalWriter
 from baler_core.format.header_json import header_to_json
 from baler_core.machine.atomic_write import completed
+from baler_core.machine.in_order import Team
 from baler_core.machine.progress import counted
 from baler_core.machine.threads import one_thread
 from baler_core.pipeline.block_coding import FileRecord
-from baler_core.pipeline.block_team import Team, coded_by_team, coded_here
+from baler_core.pipeline.block_team import coded_by_team, coded_here
 from baler_core.pipeline.compressed import Compressed
 from baler_core.pipeline.file_header import CodedFile, StoredGroup, write_states
 from baler_core.pipeline.group_coder import GroupCoder

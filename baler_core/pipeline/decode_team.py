@@ -9,8 +9,7 @@ from pathlib import Path
 from baler_core.data.block import Block
 from baler_core.errors import ConfigError, SourceError
 from baler_core.machine.handles import Handles
-from baler_core.machine.in_order import Call
-from baler_core.pipeline.block_team import Team
+from baler_core.machine.in_order import Call, Team
 from baler_core.pipeline.decode import BalFile
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.version import __version__

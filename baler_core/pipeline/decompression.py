@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from baler_core.config.inputs import split_name
 from baler_core.data.block import Block
@@ -17,12 +18,13 @@ from baler_core.format.header import Header
 from baler_core.machine.addresses import address_of
 from baler_core.machine.atomic_write import completed
 from baler_core.machine.progress import Counting, counted
-from baler_core.pipeline.block_team import Team
 from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, make_component, not_believed
-from baler_core.pipeline.decode_team import BalOpener, decoded_by_team
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.reading import Reader, Sink, is_marked
 from baler_core.plugin.registry import Registry
+
+if TYPE_CHECKING:
+    from baler_core.machine.in_order import Team
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +74,8 @@ def _restored_blocks(
     """Return the blocks in order, decoded by workers if there are workers and several blocks."""
     if team is None or len(stored.header.blocks) < 2:
         return stored.blocks()
+    from baler_core.pipeline.decode_team import BalOpener, decoded_by_team
+
     place = path.absolute() if address_of(path) is None else path
     return decoded_by_team(stored, BalOpener(place, lookup, memory, stored.fingerprint), team)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -27,8 +27,7 @@ _BESIDE = (STEP_STREAM, SCALED_STREAM, SETTLE_STREAM, ZERO_STREAM, EXACT_STREAM)
 AnyStream = TypeVar("AnyStream", bytes, Stream)
 
 
-@dataclass(frozen=True)
-class GroupDecoder:
+class GroupDecoder(NamedTuple):
     """Decodes the groups of one file.
 
     Attributes

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from baler_core.data.block import Block, make_block
 from baler_core.data.variables import Schema, leading_dimension, leading_slices, select_names
@@ -23,8 +24,7 @@ logger = logging.getLogger(__name__)
 _BLOCK_BYTES = 64 << 20
 
 
-@dataclass(frozen=True)
-class WantedPart:
+class WantedPart(NamedTuple):
     """What of a file is wanted.
 
     Attributes

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,8 +16,7 @@ from baler_core.errors import PluginError
 from baler_core.plugin.interfaces import Preprocessor
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """A preprocessor, and the patterns of the variables it is applied to."""
 
     preprocessor: Preprocessor

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,7 +16,6 @@ from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized
 from baler_core.errors import FormatError
 from baler_core.quantise.lattice import Lattice
-from baler_core.quantise.lattice_fit import fit_lattice
 
 SCALED_STREAM = "%"
 # Quotients beyond this, or steps of fewer units in the last place, are left to be stored as `where_none` says.
@@ -72,8 +72,7 @@ def is_apart(layout: Layout, tolerances: Mapping[str, Tolerance]) -> bool:
     return len(apart) == len(members) and not inside
 
 
-@dataclass(frozen=True)
-class ScaledGroup:
+class ScaledGroup(NamedTuple):
     """A group as models see it: quotients, NaN where a value is stored beside them.
 
     Attributes
@@ -90,6 +89,8 @@ class ScaledGroup:
 
 def scaled_group(block: Block, layout: Layout, tolerances: Mapping[str, Tolerance]) -> ScaledGroup:
     """Divide the values of a group by their tolerances, which are known for this block (`Tolerance.among`)."""
+    from baler_core.quantise.lattice_fit import fit_lattice
+
     columns, beside = {}, b""
     for variable in layout.variables:
         values, tolerance = values_of(block, variable.name), tolerances[variable.name]

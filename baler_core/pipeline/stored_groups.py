@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from threading import Lock, RLock
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,8 +27,7 @@ _OPEN_BLOCKS = 16
 _LAYOUTS = 1024
 
 
-@dataclass(frozen=True)
-class StoredRows:
+class StoredRows(NamedTuple):
     """Where rows of a group's leading dimension are stored.
 
     Attributes

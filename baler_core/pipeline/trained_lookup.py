@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from baler_core.errors import FormatError
 from baler_core.format.header import TrainedRecord
-from baler_core.plugin.profiles import profile_files
 
 
-@dataclass(frozen=True)
-class Lookup:
+class Lookup(NamedTuple):
     """Where to look for files of trained models, beside the .bal file itself.
 
     Attributes
@@ -51,6 +49,8 @@ def find_trained(wanted: TrainedRecord, bal: Path | str, lookup: Lookup) -> Path
         if found == wanted.sha256:
             return path
         tried.append(f"{path} (another file, SHA-256 {found})")
+    from baler_core.plugin.profiles import profile_files
+
     for path in () if lookup.path is not None else profile_files():
         if checksum(path) == wanted.sha256:
             return path

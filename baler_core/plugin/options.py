@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class Options(BaseModel):
     """Base of every component's options: unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     renamed: ClassVar[Mapping[str, tuple[str, str]]] = {}
     """Former names of options: `{old: (new, why)}`. Files that state one are read; configurations are told `why`."""
 
@@ -35,7 +35,7 @@ class AutoOptions(Options):
 class Training(BaseModel):
     """How learning models are trained (the `training` section of the configuration)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     epochs: int = Field(default=1000, ge=1, description="Largest number of passes over the training rows.")
     batch_size: int = Field(default=512, ge=1, description="Rows per training step.")

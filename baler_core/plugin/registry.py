@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from baler_core.data.arithmetic import FUNCTIONS, Function
 from baler_core.data.formulas import Formula
@@ -30,8 +30,7 @@ CORE, CORE_MODULE = "baler-core", "baler_core"
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class PluginStatus:
+class PluginStatus(NamedTuple):
     """One entry point of the group `baler`, and how loading it went."""
 
     name: str
@@ -41,8 +40,7 @@ class PluginStatus:
     problem: str = ""
 
 
-@dataclass(frozen=True)
-class Offer:
+class Offer(NamedTuple):
     """A component class and who offers it."""
 
     component: type[Component]
@@ -274,7 +272,7 @@ def _load(
     strict = os.environ.get("BALER_STRICT_PLUGINS", "") not in ("", "0")
     status = PluginStatus(entry.name, *origin, "loaded")
     if entry.name in disabled:
-        registry.plugins.append(replace(status, state="disabled"))
+        registry.plugins.append(status._replace(state="disabled"))
         return
     try:
         plugin = entry.load()
@@ -284,7 +282,7 @@ def _load(
         problem = f"{type(error).__name__}: {error}"
         if strict:
             raise PluginError(f"plugin {entry.name!r} of {' '.join(origin)} is broken: {problem}") from error
-        registry.plugins.append(replace(status, state="broken", problem=problem))
+        registry.plugins.append(status._replace(state="broken", problem=problem))
         return
     registry.plugins.append(status)
     registry.offer_all(offered, *origin)

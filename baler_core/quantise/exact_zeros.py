@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xxhash
@@ -38,8 +37,7 @@ _SMALL = 32
 _DIGEST_BYTES = 3
 
 
-@dataclass(frozen=True)
-class ZerosKept:
+class ZerosKept(NamedTuple):
     """How the zeros of a variable of a block are told.
 
     Attributes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,8 +18,7 @@ from baler_core.quantise.steps import half_step, relative_half_step
 _CODE_LIMIT = 2.0**51
 
 
-@dataclass(frozen=True)
-class ResidualStep:
+class ResidualStep(NamedTuple):
     """How a variable's residual is quantised.
 
     Attributes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,8 +18,7 @@ from baler_core.quantise.lattice_fit import fit_lattice
 from baler_core.quantise.own_steps import from_codes, own_points, to_codes
 
 
-@dataclass(frozen=True)
-class StepCounts:
+class StepCounts(NamedTuple):
     """A variable's values as numbers of steps.
 
     Attributes

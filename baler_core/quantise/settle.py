@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,8 +33,7 @@ _EXACT_BYTES = 4
 SIGN_SHARE, SIGN_BYTES = 0.005, 256
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """Restored values that may be on the wrong side, and where they belong if they are.
 
     Attributes
@@ -103,7 +101,7 @@ def rules_of(tolerance: Tolerance, dtype: np.dtype[Any]) -> list[Rule]:
     for zero in zeros_of((tolerance.zero,), dtype) if signed and tolerance.zero not in tolerance.thresholds else ():
         rules += _across(zero, tolerance, specials)
     for threshold in zeros_of(tolerance.thresholds, dtype):
-        rules += [replace(rule, demanded=True) for rule in _across(threshold, tolerance, specials) if rule is not None]
+        rules += [rule._replace(demanded=True) for rule in _across(threshold, tolerance, specials) if rule is not None]
     return [rule for rule in rules if rule is not None]
 
 
@@ -158,8 +156,7 @@ def _reach(tolerance: Tolerance, value: Any) -> float:
 # ---- finding how each rule is to be applied
 
 
-@dataclass(frozen=True)
-class Applied:
+class Applied(NamedTuple):
     """How a rule is applied to a variable of a block: to all values concerned, to none, or to those listed.
 
     Attributes
@@ -355,7 +352,7 @@ def settle_again(
             elif found.mode == FLAGGED:
                 found = _flagged(rule, found, arrays[variable.name].ravel())
             elif found.mode == LISTED and part is not None:
-                found = replace(found, positions=part.places(found.positions, variable, layout)[1])
+                found = found._replace(positions=part.places(found.positions, variable, layout)[1])
             _apply(rule, found.mode, found.positions, arrays, variable.name, own=own)
     if stored:
         raise FormatError("values are said to be settled by rules that there are not")
@@ -375,7 +372,7 @@ def flagged(data: bytes, layout: Layout) -> set[str]:
 def _flagged(rule: Rule, found: Applied, y: np.ndarray) -> Applied:
     """Return the same with the positions that flags stand for."""
     positions = np.flatnonzero(rule.concerned(y))
-    return replace(found, positions=positions[unpack_flags(found.packed, _sizes(rule, y[positions]), rule.reach)])
+    return found._replace(positions=positions[unpack_flags(found.packed, _sizes(rule, y[positions]), rule.reach)])
 
 
 def _read(data: bytes, layout: Layout) -> Iterator[Applied]:

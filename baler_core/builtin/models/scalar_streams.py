@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import SupportsBytes
+from typing import NamedTuple, SupportsBytes
 
 import numpy as np
 import xxhash
@@ -23,8 +22,7 @@ from baler_core.quantise.scaled import StepCounts, read_steps, restore_in_steps
 _DIGEST_BYTES = 3
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(NamedTuple):
     """One variable of a file whose integers have not been decoded yet.
 
     Attributes

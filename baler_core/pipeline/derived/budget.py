@@ -264,7 +264,7 @@ def tightened(tolerance: Tolerance, share: Share) -> Tolerance:
     if share.kind == "each":
         if tolerance.noise is None:
             return tolerance
-        return replace(tolerance, noise=replace(tolerance.noise, fraction=tolerance.noise.fraction * share.value))
+        return replace(tolerance, noise=tolerance.noise._replace(fraction=tolerance.noise.fraction * share.value))
     if tolerance.kind == "bits":
         bits = max(tolerance.value, math.ceil(-math.log2(share.value)) - 1.0)
         return replace(tolerance, value=min(bits, 52.0))

@@ -13,7 +13,7 @@ from baler_core.config.arguments import config_of_arguments
 from baler_core.errors import USER, BalerError, ConfigError, DataError
 from baler_core.format.file_info import read_info
 from baler_core.machine.disk import size_of, stamp_of
-from baler_core.pipeline.block_team import Team
+from baler_core.machine.in_order import Team
 from baler_core.pipeline.compressed import Compressed
 from baler_core.pipeline.compression import compress
 from baler_core.pipeline.many.digests import growing_dimensions, input_digest, schema_digest

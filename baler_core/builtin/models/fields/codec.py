@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, SupportsBytes, TypeAlias
+from typing import Any, NamedTuple, SupportsBytes, TypeAlias
 
 import numpy as np
 
@@ -14,8 +14,7 @@ from baler_core.data.variables import Variable
 from baler_core.plugin.interfaces import Effort, State
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A variable, and what a codec made of its values before coding (a `Field` of its own)."""
 
     variable: Variable
@@ -46,6 +45,8 @@ class JointFields:
     by_reference: bool = False
 
 
+# Restores all values, or those of a region, from the bytes, the variables, the shape of their arrays, and what was learned
+# from another file, which is empty unless the file refers to it. FormatError if what is needed is damaged.
 Decode: TypeAlias = Callable[[SupportsBytes, Sequence[Variable], tuple[int, ...], State, Box | None], list[np.ndarray]]
 
 
@@ -59,7 +60,7 @@ def _never(known: State) -> bool:
 
 @dataclass(frozen=True)
 class FieldCodec:
-    """The functions of one model of fields.
+    """The functions by which one model of fields encodes.
 
     Attributes
     ----------
@@ -70,9 +71,6 @@ class FieldCodec:
         `Hints.rival`.
     encode
         Encodes joint fields as bytes; none if it turns out that they cannot be held.
-    decode
-        Restores all values, or those of a region, from the bytes, the variables, the shape of their arrays, and what was
-        learned from another file, which is empty unless the file refers to it. FormatError if what is needed is damaged.
     learn
         Keeps what of joint fields helps to code such fields of other files, as few arrays by name.
     adapt
@@ -84,7 +82,6 @@ class FieldCodec:
     prepare: Callable[[np.ndarray, Tolerance], Any | None]
     plan: Callable[[Sequence[Prepared], Effort, float], list[JointFields]]
     encode: Callable[[JointFields, Effort], bytes]
-    decode: Decode
     learn: Callable[[JointFields, Effort], State]
     adapt: Callable[[JointFields], JointFields | None] = _unchanged
     gains: Callable[[State], bool] = _never

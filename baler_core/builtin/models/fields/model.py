@@ -11,7 +11,7 @@ from typing import Any, ClassVar, SupportsBytes
 import numpy as np
 from pydantic import Field as Option
 
-from baler_core.builtin.models.fields.codec import FieldCodec, JointFields, Prepared
+from baler_core.builtin.models.fields.codec import Decode, FieldCodec, JointFields, Prepared
 from baler_core.builtin.models.fields.layout import Arrangement
 from baler_core.builtin.models.scalar import ScalarModel, estimated_size
 from baler_core.data.block import Block, values_of
@@ -62,7 +62,12 @@ class FieldModel(Model):
     @staticmethod
     @abstractmethod
     def codec() -> FieldCodec:
-        """Import the functions of the model: not before they are needed, since loading their loops takes seconds."""
+        """Import the functions that encode: not before they are needed, which they are not to restore a file."""
+
+    @staticmethod
+    @abstractmethod
+    def decoder() -> Decode:
+        """Import the function that decodes."""
 
     # ---- what is learned for other files
 
@@ -241,7 +246,7 @@ class FieldModel(Model):
                 continue
             known = self._known[places][1] if places in self._known else {}
             box = part.box(members[0]) if part is not None and part.region else None
-            restored = self.codec().decode(data, members, shape, known, box)
+            restored = self.decoder()(data, members, shape, known, box)
             arrays.update({member.name: values for member, values in zip(members, restored, strict=True)})
         rest = _without(layout, joint)
         if part is None and rest.variables:

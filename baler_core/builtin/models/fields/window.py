@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from baler_core.builtin.models.fields.layout import Arrangement, Box
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """What is wanted of an array.
 
     Attributes

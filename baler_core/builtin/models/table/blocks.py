@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import SupportsBytes
+from typing import NamedTuple, SupportsBytes
 
 import numpy as np
 
@@ -34,8 +34,7 @@ _FEW_COLUMNS = 0.25
 """From this share of the columns on, a row block is read in one go."""
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(NamedTuple):
     """One column in a block.
 
     Attributes

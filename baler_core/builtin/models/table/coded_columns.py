@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +20,7 @@ _COUNTED = 15
 """Positions in an event and sizes of events are distinguished up to here; larger ones share the last bin."""
 
 
-@dataclass(frozen=True)
-class ColumnContext:
+class ColumnContext(NamedTuple):
     """What is known of each row before a column is coded.
 
     Attributes

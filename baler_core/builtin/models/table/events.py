@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -70,8 +71,7 @@ class Events:
         return Events(np.diff(np.clip(self.borders[first:last], rows.start, rows.stop)))
 
 
-@dataclass(frozen=True)
-class ColumnSource:
+class ColumnSource(NamedTuple):
     """Where knowledge of a row comes from: a column in this or an earlier row, or the event itself.
 
     Attributes

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, SupportsBytes
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, SupportsBytes
 
 import numpy as np
 from pydantic import Field
 
 from baler_core.builtin.models.table.blocks import COLD_START, BlockContext, all_symbols, decode_block, encode_block
+from baler_core.builtin.models.table.effort import EFFORTS, SHORT_ROWS, TableEffort
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.known_names import KnownNames, names_of
 from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
 from baler_core.builtin.models.table.relations.scales import NO_SCALES, scales_of
 from baler_core.builtin.models.table.row_blocks import RowBlock, cut_rows, join_blocks, split_blocks
-from baler_core.builtin.models.table.sample import TableSample, gather
-from baler_core.builtin.models.table.trials import TableEffort
 from baler_core.builtin.models.table.warm_start import WarmStart, chosen_pieces, read_warm_start
 from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance
@@ -26,16 +25,8 @@ from baler_core.errors import FormatError
 from baler_core.machine.threads import in_parallel
 from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Options, State, Streams, Tolerances, Training
 
-SHORT_ROWS = 1 << 16
-EFFORTS = {
-    "fast": TableEffort(contexts=1, parents=1, predictor=False, rows=SHORT_ROWS),
-    "balanced": TableEffort(
-        contexts=5, parents=2, predictor=True, rows=SHORT_ROWS, network_seconds=30, worth_of_reference=0.01
-    ),
-    "max": TableEffort(
-        contexts=16, parents=3, predictor=True, rows=1 << 17, network_seconds=60, worth_of_reference=1e-4
-    ),
-}
+if TYPE_CHECKING:
+    from baler_core.builtin.models.table.sample import TableSample
 
 
 class TableOptions(Options):
@@ -60,8 +51,7 @@ def _effort(options: TableOptions, training: Training) -> TableEffort:
     return replace(effort, network_seconds=seconds, keep_networks=options.network == "on", seed=training.seed)
 
 
-@dataclass(frozen=True)
-class _Learned:
+class _Learned(NamedTuple):
     """What the model knows of a table: the plan, and rows that prime the counters of files that refer to another."""
 
     plan: TablePlan
@@ -97,6 +87,7 @@ class TableModel(Model):
     ) -> None:
         """Learn a plan from a sample of at most 131,072 rows; all blocks are read to know the ranges."""
         from baler_core.builtin.models.table.planning import make_plan
+        from baler_core.builtin.models.table.sample import gather
 
         sample = gather(blocks, layout, tolerances)
         # Other files hold values that this one does not: then even the whole table is a sample.

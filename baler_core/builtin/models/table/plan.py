@@ -15,9 +15,9 @@ from baler_core.builtin.models.table.contexts.symbols import KINDS, LARGEST, Sym
 from baler_core.builtin.models.table.events import BEFORE, HERE, IN_EVENT, POINTED, ColumnSource, sources
 from baler_core.builtin.models.table.network.inference import Network
 from baler_core.builtin.models.table.network.weights import MOST_COLUMNS, MOST_WIDE, NetworkReader, networks_to_bytes
+from baler_core.builtin.models.table.relations.relation import LINEAR, Relation
 from baler_core.builtin.models.table.relations.residuals import Steps
 from baler_core.builtin.models.table.relations.scales import OwnSteps, read_own_steps
-from baler_core.builtin.models.table.relations.search import LINEAR, Relation
 from baler_core.entropy.bytes import squeeze, unsqueeze
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, unzigzag, write_sized, write_varint, zigzag
@@ -96,8 +96,7 @@ class ColumnPlan:
         return () if self.relation is None else self.relation.parents
 
 
-@dataclass(frozen=True)
-class TablePlan:
+class TablePlan(NamedTuple):
     """Plans of all columns.
 
     Attributes

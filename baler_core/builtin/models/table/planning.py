@@ -13,6 +13,7 @@ from baler_core.builtin.models.table.columns import own_codes, predicted, to_sym
 from baler_core.builtin.models.table.contexts.marginals import fit_marginal, knots_wanted
 from baler_core.builtin.models.table.contexts.predictor import Scatter
 from baler_core.builtin.models.table.contexts.symbols import SymbolMap, choose_maps
+from baler_core.builtin.models.table.effort import TableEffort
 from baler_core.builtin.models.table.events import (
     BEFORE,
     FIRST,
@@ -30,12 +31,13 @@ from baler_core.builtin.models.table.network.inference import Network
 from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
 from baler_core.builtin.models.table.relations.centre import fit_centre
 from baler_core.builtin.models.table.relations.order import Candidate, choose_parents, entropy, shared_information
+from baler_core.builtin.models.table.relations.relation import Relation
 from baler_core.builtin.models.table.relations.residuals import FAR, residuals
 from baler_core.builtin.models.table.relations.scales import OwnSteps
-from baler_core.builtin.models.table.relations.search import Relation, SampledColumn, find_relations
+from baler_core.builtin.models.table.relations.search import SampledColumn, find_relations
 from baler_core.builtin.models.table.sample import TableSample
 from baler_core.builtin.models.table.schedule import FEWEST_ROWS, NetworkTarget, most_informative, train_networks
-from baler_core.builtin.models.table.trials import ColumnTrial, TableEffort
+from baler_core.builtin.models.table.trials import ColumnTrial
 from baler_core.data.bounds import Tolerance
 from baler_core.data.formulas import Formula
 from baler_core.machine.progress import bits_per_row, shown

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import SupportsBytes
+from typing import NamedTuple, SupportsBytes
 
 import numpy as np
 
@@ -18,8 +17,7 @@ from baler_core.plugin.interfaces import Streams
 COLUMNS, CUTS = "columns", "cuts"
 
 
-@dataclass(frozen=True)
-class RowBlock:
+class RowBlock(NamedTuple):
     """A row block as it is stored: which rows, and their bytes."""
 
     rows: slice

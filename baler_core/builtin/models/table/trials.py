@@ -10,6 +10,7 @@ import numpy as np
 from baler_core.builtin.models.table.coded_columns import CodedColumns
 from baler_core.builtin.models.table.contexts.predictor import Predictor, Scatter
 from baler_core.builtin.models.table.contexts.symbols import smooth_bits
+from baler_core.builtin.models.table.effort import TableEffort
 from baler_core.builtin.models.table.network.inference import Network
 from baler_core.builtin.models.table.network.weights import networks_to_bytes
 from baler_core.builtin.models.table.plan import REFERENCES, ColumnPlan
@@ -34,40 +35,6 @@ they take half a bit more, or above."""
 
 _HOPELESS = 1.1
 """Short columns that by an estimate take so many times their bytes if packed are not packed in full to see."""
-
-
-@dataclass(frozen=True)
-class TableEffort:
-    """How hard the model tries.
-
-    Attributes
-    ----------
-    contexts
-        How many contexts are mixed at most.
-    parents
-        How many parents a column may have.
-    predictor
-        Whether all earlier columns together may predict a column.
-    network_seconds
-        How long one core may train networks, about; 0 for none.
-    keep_networks
-        Whether networks are kept although they do not pay.
-    seed
-        Of random numbers.
-    rows
-        How many rows a row block holds at most: what is decoded by itself, and beside others at the same time.
-    worth_of_reference
-        Share of a column's bytes that a reference to an earlier row must save; None to look for none.
-    """
-
-    contexts: int
-    parents: int
-    predictor: bool
-    rows: int
-    network_seconds: float = 0.0
-    keep_networks: bool = False
-    seed: int = 0
-    worth_of_reference: float | None = None
 
 
 @dataclass(frozen=True)

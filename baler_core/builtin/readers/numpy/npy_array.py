@@ -5,9 +5,8 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -19,8 +18,7 @@ _LONGEST_HEADER = 1 << 16
 _PIECE = 1 << 26
 
 
-@dataclass(frozen=True)
-class ArrayLeaf:
+class ArrayLeaf(NamedTuple):
     """What becomes one variable: an array, or one field of a structured array.
 
     Attributes
@@ -41,8 +39,7 @@ class ArrayLeaf:
     shape: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class ArrayForm:
+class ArrayForm(NamedTuple):
     """Everything about a stored array except its values."""
 
     name: str
@@ -72,7 +69,7 @@ class ArrayForm:
         if self.dtype.names is None or len(kept) in (0, len(self.dtype.names)):
             return self
         fields = [(name, self.dtype[name]) for name in self.dtype.names if name in kept]
-        return replace(self, dtype=np.dtype(fields))
+        return self._replace(dtype=np.dtype(fields))
 
     def to_json(self) -> Json:
         """Return the form as JSON, for the skeleton."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from baler_core.builtin.readers.numpy.npy_array import ArrayForm, ArrayRows, split_fields
 from baler_core.data.block import Block, make_block
@@ -87,5 +86,5 @@ def cut_forms(stored: Sequence[Json], schema: Schema) -> list[Json]:
         if names:
             rows = [sizes[name] for name in sorted(names) if name in sizes]
             cut = form.with_fields(names)
-            found.append(replace(cut, shape=(*rows[:1], *cut.shape[1:]) if cut.shape else ()).to_json())
+            found.append(cut._replace(shape=(*rows[:1], *cut.shape[1:]) if cut.shape else ()).to_json())
     return found

@@ -1,75 +1,34 @@
-"""Code variables of one grid by prediction, chunk by chunk, and restore them."""
+"""Code variables of one grid by prediction, chunk by chunk."""
 
 from __future__ import annotations
 
-import itertools
-import math
 import struct
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, SupportsBytes
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from baler_core.builtin.models.fields import holes
 from baler_core.builtin.models.fields.codec import JointFields
-from baler_core.builtin.models.fields.layout import Arrangement, Box, read_arrangement, tiles
-from baler_core.builtin.models.fields.predictive.field import Integers, decode_integers
-from baler_core.builtin.models.fields.predictive.float_cells import read_cells
-from baler_core.builtin.models.fields.predictive.held import (
-    MOST_SPECIALS,
-    PER_TOLERANCE,
-    Kind,
-    Scale,
-    SteppedField,
-    Where,
-)
-from baler_core.builtin.models.fields.predictive.predictor import FRACTION
-from baler_core.builtin.models.fields.predictive.rests import decode_rests, encode_rests
+from baler_core.builtin.models.fields.layout import Arrangement, Box
+from baler_core.builtin.models.fields.predictive.field import Integers
+from baler_core.builtin.models.fields.predictive.held import SteppedField
+from baler_core.builtin.models.fields.predictive.restored_fields import KINDS, chunks
+from baler_core.builtin.models.fields.predictive.rests import encode_rests
 from baler_core.builtin.models.fields.predictive.stencil import Stencils
 from baler_core.builtin.models.fields.predictive.stencil_fit import encode_integers, learn_stencils
-from baler_core.builtin.models.fields.window import Window, window_of
-from baler_core.data.sides import Reach
-from baler_core.data.variables import Variable
-from baler_core.entropy.masks import decode_classes, encode_classes
-from baler_core.entropy.varint import ByteReader, unzigzag, write_sized, write_varint, zigzag
-from baler_core.errors import FormatError
-from baler_core.format.ranged import RangeReader
+from baler_core.entropy.masks import encode_classes
+from baler_core.entropy.varint import write_sized, write_varint, zigzag
 from baler_core.machine.threads import in_parallel
 from baler_core.plugin.interfaces import Effort, State
-from baler_core.quantise.lattice import Lattice
-from baler_core.quantise.slice_steps import read_slice_steps
-from baler_core.quantise.units import Units, read_units
 
 STENCILS, WEIGHTS = "stencils", "weight bits"
 # Values of a chunk, as a power of two: small ones are many to work on side by side, large ones learn for longer.
 _CHUNK_BITS: Mapping[Effort, int] = {"fast": 20, "balanced": 20, "max": 22}
-_MOST_CHUNK_BITS = 30
-# Where frames are large, space is cut before time is cut shorter than this.
-_FEWEST_FRAMES = 16
-# In the order in which bytes number them.
-_KINDS: tuple[Kind, ...] = ("lattice", "units", "cells", "steps", "whole units")
 
 
 def chunks_of(joint: JointFields, effort: Effort) -> list[Box]:
     """Return the places of all chunks."""
     fields = [member.field for member in joint.members]
     return list(chunks(joint.arrangement.shape(fields[0].values.shape), len(fields), _CHUNK_BITS[effort]))
-
-
-def chunks(shape: tuple[int, int, int, int], count: int, bits: int) -> Iterator[Box]:
-    """Return blocks of frames, or tiles of few frames, of (frames, z, y, x) of `count` variables, coded by themselves.
-
-    Each holds about 2^bits values.
-    """
-    largest = 1 << bits
-    per_frame = max(1, count * math.prod(shape[1:]))
-    blocks = max(1, min(shape[0], -(-shape[0] * per_frame // largest)))
-    if per_frame * _FEWEST_FRAMES > largest:
-        blocks = max(1, shape[0] // _FEWEST_FRAMES)
-    edges = [shape[0] * number // blocks for number in range(blocks + 1)]
-    for first, end in itertools.pairwise(edges):
-        for box in tiles((end - first) * count, shape[1:], 2 * largest):
-            yield (slice(first, end), *box)
 
 
 def gather(fields: Sequence[SteppedField], arrangement: Arrangement, place: tuple[slice, ...]) -> Integers:
@@ -130,7 +89,7 @@ def _known_stencils(known: State) -> Stencils | None:
 
 def _head(field: SteppedField, arrangement: Arrangement) -> bytes:
     """Return how steps become values, and where special values are."""
-    head = bytes([_KINDS.index(field.kind)]) + write_sized(field.scale.to_bytes()) + write_varint(zigzag(field.middle))
+    head = bytes([KINDS.index(field.kind)]) + write_sized(field.scale.to_bytes()) + write_varint(zigzag(field.middle))
     head += write_varint(field.nan) if field.exact else b""
     head += write_varint(len(field.specials)) + struct.pack(f"<{len(field.specials)}d", *field.specials)
     if field.special is None:
@@ -141,122 +100,3 @@ def _head(field: SteppedField, arrangement: Arrangement) -> bytes:
         + write_varint(1)
         + write_sized(encode_classes(classes.reshape(-1, *classes.shape[2:]), len(field.specials)))
     )
-
-
-def decode_fields(
-    data: SupportsBytes,
-    variables: Sequence[Variable],
-    shape: tuple[int, ...],
-    learned: State,
-    region: Box | None = None,
-) -> list[np.ndarray]:
-    """Restore the values of each variable, all or those of a region of the arrays; needs nothing that was learned.
-
-    Raises
-    ------
-    FormatError
-        If what is needed of the bytes is damaged.
-    """
-    reader = RangeReader(data, "a stream of predicted fields")
-    arrangement, bits = read_arrangement(reader, len(shape)), reader.varint(_MOST_CHUNK_BITS)
-    arranged, window = arrangement.shape(shape), window_of(arrangement, shape, region)
-    heads = [_read_head(reader, variable, arranged, math.prod(shape[:-2])) for variable in variables]
-    restored = np.empty((len(variables), *window.shape), np.int64)
-
-    def restore(job: tuple[Box, Sequence[SupportsBytes], Any, Any]) -> None:
-        place, stored, inside, outside = job
-        for number, part in enumerate(_decode_chunk(heads, stored, (shape, arrangement, place))):
-            restored[number][outside] = part[inside]
-
-    jobs = []
-    for place in chunks(arranged, len(variables), bits):
-        stored = [reader.sized_part() for _ in range(1 + sum(head.exact for head in heads))]
-        found = window.overlap(place)
-        if found is not None:
-            jobs.append((place, stored, *found))
-    in_parallel(restore, jobs)
-    part = shape if region is None else tuple(len(range(n)[s]) for n, s in zip(shape, region, strict=True))
-    parts = zip(heads, restored, variables, strict=True)
-    return [arrangement.backward(_restore(head, steps, window, variable), part) for head, steps, variable in parts]
-
-
-def _decode_chunk(heads: Sequence[SteppedField], stored: Sequence[SupportsBytes], where: Where) -> np.ndarray:
-    """Decode the steps of a chunk, of exact floats their bits: int64 (variables, frames, z, y, x)."""
-    place = where[2]
-    frames, depth, ny, nx = (part.stop - part.start for part in place)
-    shape = (frames * depth, len(heads), ny, nx)
-    masked = any(head.special is not None for head in heads)
-    holes_here = _holes(heads, place, (frames, depth, ny, nx)).reshape(shape) if masked else None
-    restored = decode_integers(bytes(stored[0]), shape, holes_here, depth, heads[0].closed)
-    steps = np.moveaxis(restored, 1, 0).reshape(len(heads), frames, depth, ny, nx)
-    exact = [number for number, head in enumerate(heads) if head.exact]
-    for number, rests in zip(exact, stored[1:], strict=True):
-        values = decode_rests(heads[number], bytes(rests), _codes(heads[number], steps[number]), where)
-        steps[number] = values.view(values.dtype.str.replace("f", "i"))
-    return steps
-
-
-def _read_head(reader: ByteReader, variable: Variable, shape: tuple[int, int, int, int], slices: int) -> SteppedField:
-    """Read a field without its steps; `slices` along the last two axes of the array."""
-    kind = _KINDS[reader.varint(len(_KINDS))]
-    scale = _read_scale(kind, reader.sized(), variable, slices)
-    middle = unzigzag(reader.varint(2**64))
-    nan = reader.varint(1 << 8 * variable.numpy_dtype.itemsize) if kind in ("cells", "steps") else 0
-    count = reader.varint(MOST_SPECIALS + 1)
-    specials = struct.unpack(f"<{count}d", reader.take(8 * count))
-    if not -(2**63) <= middle < 2**63 or not holes.hold(specials, variable.numpy_dtype):
-        raise FormatError(f"{variable.name!r} is said to hold values beyond its type")
-    special = None
-    if reader.varint(2):
-        flat = (shape[0] * shape[1], *shape[2:])
-        special = decode_classes(reader.sized(), flat, count).reshape(shape)
-    return SteppedField(scale, middle, np.empty(0, np.int64), special, specials, nan=nan, whole=kind == "whole units")
-
-
-def _read_scale(kind: str, stored: bytes, variable: Variable, slices: int) -> Scale:
-    if kind in ("units", "whole units"):
-        return read_units(stored, variable.dtype)
-    if kind == "lattice":
-        return Lattice.from_bytes(stored, variable.dtype)
-    reader = ByteReader(stored, f"floats of {variable.name!r}")
-    return read_cells(reader, variable.dtype) if kind == "cells" else read_slice_steps(reader, variable.dtype, slices)
-
-
-def _codes(field: SteppedField, steps: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        return np.asarray((steps >> FRACTION) + np.int64(field.middle))
-
-
-def _holes(fields: Sequence[SteppedField], place: tuple[slice, ...], shape: tuple[int, ...]) -> np.ndarray:
-    """Return boolean (frames, z, variables, y, x)."""
-    masks = [np.zeros(shape, bool) if field.special is None else field.special[place] > 0 for field in fields]
-    return np.stack(masks, 2)
-
-
-def _restore(field: SteppedField, steps: np.ndarray, window: Window, variable: Variable) -> np.ndarray:
-    """Restore values of the window's shape."""
-    if isinstance(field.scale, Units):
-        values = field.scale.backward(steps / PER_TOLERANCE, variable.numpy_dtype)
-    elif isinstance(field.scale, Lattice):
-        codes = _codes(field, steps)
-        values = field.scale.dequantise(codes, np.zeros(codes.shape, np.uint8))
-    else:
-        size = variable.numpy_dtype.itemsize
-        values = steps.astype(f"i{size}").view(f"f{size}").astype(variable.numpy_dtype)
-    if field.special is not None:
-        # a lattice has kept off already
-        reach = field.scale.reach() if isinstance(field.scale, Units) else Reach()
-        found = window.cut(field.special)
-        holes.put_back(values, found, field.specials, reach)
-        if field.nan:
-            values = _with_nan(values, found, field)
-    return values
-
-
-def _with_nan(values: np.ndarray, found: np.ndarray, field: SteppedField) -> np.ndarray:
-    """Return the values with the field's own bits of NaN."""
-    native = values.astype(values.dtype.newbyteorder("="))
-    for index, special in enumerate(field.specials):
-        if math.isnan(special):
-            native.view(f"u{native.dtype.itemsize}")[found == index + 1] = field.nan
-    return native.astype(values.dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baler_core.builtin.models.fields.codec import FieldCodec
+from baler_core.builtin.models.fields.codec import Decode, FieldCodec
 from baler_core.builtin.models.fields.model import FieldModel
 
 
@@ -14,9 +14,16 @@ class PredictiveModel(FieldModel):
 
     @staticmethod
     def codec() -> FieldCodec:
-        """Import the functions of the model."""
+        """Import the functions that encode."""
         from baler_core.builtin.models.fields.predictive.held import prepare
-        from baler_core.builtin.models.fields.predictive.joint_fields import decode_fields, encode_fields, learn_fields
+        from baler_core.builtin.models.fields.predictive.joint_fields import encode_fields, learn_fields
         from baler_core.builtin.models.fields.predictive.plan import hold_alike, plan_fields
 
-        return FieldCodec(prepare, plan_fields, encode_fields, decode_fields, learn_fields, adapt=hold_alike)
+        return FieldCodec(prepare, plan_fields, encode_fields, learn_fields, adapt=hold_alike)
+
+    @staticmethod
+    def decoder() -> Decode:
+        """Import the function that decodes."""
+        from baler_core.builtin.models.fields.predictive.restored_fields import decode_fields
+
+        return decode_fields

@@ -76,13 +76,13 @@ def hold_alike(joint: JointFields) -> JointFields | None:
     ways = [{field.closed: field for field in reversed(member.field)} for member in joint.members]
     for closed in (wanted[0] if wanted else True, True, False):
         if all(closed in way for way in ways):
-            held = [replace(m, field=way[closed]) for m, way in zip(joint.members, ways, strict=True)]
+            held = [m._replace(field=way[closed]) for m, way in zip(joint.members, ways, strict=True)]
             return replace(joint, members=tuple(held))
     return None
 
 
 def _held(members: Sequence[Prepared], choices: Sequence[_Choice]) -> tuple[Prepared, ...]:
-    return tuple(replace(m, field=choice.field) for m, choice in zip(members, choices, strict=True))
+    return tuple(m._replace(field=choice.field) for m, choice in zip(members, choices, strict=True))
 
 
 def _pays(

@@ -1,35 +1,29 @@
-"""Code variables of one grid by transform: prepare them, code them block by block, and restore them."""
+"""Code variables of one grid by transform: prepare them, and code them block by block."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, SupportsBytes
 
 import numpy as np
 
 from baler_core.builtin.models.fields import holes
 from baler_core.builtin.models.fields.codec import JointFields
-from baler_core.builtin.models.fields.layout import Arrangement, Box, read_arrangement, time_blocks
+from baler_core.builtin.models.fields.layout import Arrangement, Box, time_blocks
 from baler_core.builtin.models.fields.transform.block import Chunk, Recipe
-from baler_core.builtin.models.fields.transform.chunk import AnalysedBlock, StoredChunk, encode_chunk, learn, read_chunk
-from baler_core.builtin.models.fields.transform.prior import Coding, Prior, choose_coding, learn_prior
+from baler_core.builtin.models.fields.transform.choice import Coding, choose_coding, learn_prior
+from baler_core.builtin.models.fields.transform.chunk import AnalysedBlock, encode_chunk, learn
+from baler_core.builtin.models.fields.transform.prior import Prior
 from baler_core.builtin.models.fields.transform.quantiser import LARGEST
 from baler_core.builtin.models.fields.transform.sample import learn_basis_fast
 from baler_core.builtin.models.fields.transform.sampled_block import SampledBlock
 from baler_core.builtin.models.fields.transform.search import choose_step
-from baler_core.builtin.models.fields.transform.shared_modes import SharedModes
-from baler_core.builtin.models.fields.window import Window, window_of
 from baler_core.data.bounds import Tolerance
-from baler_core.data.variables import Variable
-from baler_core.entropy.masks import decode_classes, encode_classes
-from baler_core.entropy.varint import ByteReader, write_sized, write_varint
-from baler_core.errors import FormatError
-from baler_core.format.ranged import RangeReader
-from baler_core.machine.threads import in_parallel
+from baler_core.entropy.masks import encode_classes
+from baler_core.entropy.varint import write_sized, write_varint
 from baler_core.plugin.interfaces import Effort, State
-from baler_core.quantise.units import Units, choose_units, read_units
+from baler_core.quantise.units import Units, choose_units
 
 _MIXED = {"fast": 0, "balanced": 3, "max": 7}
 
@@ -177,78 +171,6 @@ def learn_fields(joint: JointFields, effort: Effort) -> State:
     first = _blocks(joint)[0]
     recipe = None if joint.recipe is None else joint.recipe.recipe
     return learn_prior(first, first.halves(), recipe).to_state()
-
-
-def decode_fields(
-    data: SupportsBytes,
-    variables: Sequence[Variable],
-    shape: tuple[int, ...],
-    learned: State,
-    region: Box | None = None,
-) -> list[np.ndarray]:
-    """Restore the values of each variable, all or those of a region of the arrays.
-
-    Raises
-    ------
-    FormatError
-        If what is needed of the bytes is damaged.
-    """
-    reader = RangeReader(data, "a stream of transformed fields")
-    arrangement = read_arrangement(reader, len(shape))
-    arranged, window = arrangement.shape(shape), window_of(arrangement, shape, region)
-    heads = [_read_head(reader, variable, arranged) for variable in variables]
-    restored = [np.empty(window.shape, variable.numpy_dtype) for variable in variables]
-
-    def restore(job: tuple[StoredChunk, int, Any, Any]) -> None:
-        chunk, number, inside, outside = job
-        field = np.moveaxis(chunk.restore(number), 1, 0)
-        for values, (units, _, _), part in zip(restored, heads, field, strict=True):
-            values[outside] = units.backward(part[inside], values.dtype)
-
-    shared_modes = Prior.read(learned, by_reference=True).shared_modes((len(variables), *arranged[1:]))
-    in_parallel(restore, list(_needed_tiles(reader, arranged, len(variables), window, shared_modes)))
-    for values, (units, found, specials) in zip(restored, heads, strict=True):
-        if found is not None:
-            holes.put_back(values, window.cut(found), specials, units.reach())
-    part = shape if region is None else tuple(len(range(n)[s]) for n, s in zip(shape, region, strict=True))
-    return [arrangement.backward(values, part) for values in restored]
-
-
-def _needed_tiles(
-    reader: RangeReader,
-    arranged: tuple[int, int, int, int],
-    variables: int,
-    window: Window,
-    shared_modes: SharedModes | None,
-) -> Iterator[tuple[StoredChunk, int, Any, Any]]:
-    """The tiles that a window touches: chunk, number, and where what is wanted lies in the tile and in the result."""
-    frames, *space = arranged
-    for block in time_blocks(frames):
-        data = reader.sized_part()
-        if window.overlap((block, *(slice(0, n) for n in space))) is None:
-            continue
-        chunk = read_chunk(data, (block.stop - block.start, variables, *space), shared_modes)
-        for number, box in enumerate(chunk.boxes):
-            found = window.overlap((block, *box))
-            if found is not None:
-                yield chunk, number, *found
-
-
-def _read_head(
-    reader: ByteReader, variable: Variable, shape: tuple[int, ...]
-) -> tuple[Units, np.ndarray | None, tuple[float, ...]]:
-    units = read_units(reader.sized(), variable.dtype)
-    count = reader.varint(256)
-    specials = struct.unpack(f"<{count}d", reader.take(8 * count))
-    if not holes.hold(specials, variable.numpy_dtype):
-        raise FormatError(f"{variable.name!r} is said to hold values beyond its type")
-    return units, _read_classes(reader, shape, count), specials
-
-
-def _read_classes(reader: ByteReader, shape: tuple[int, ...], count: int) -> np.ndarray | None:
-    if not count:
-        return None
-    return decode_classes(reader.sized(), (shape[0] * shape[1], shape[2], shape[3]), count).reshape(shape)
 
 
 def _planes(classes: np.ndarray) -> np.ndarray:

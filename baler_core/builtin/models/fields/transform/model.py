@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baler_core.builtin.models.fields.codec import FieldCodec
+from baler_core.builtin.models.fields.codec import Decode, FieldCodec
 from baler_core.builtin.models.fields.model import FieldModel
 
 
@@ -14,14 +14,16 @@ class TransformModel(FieldModel):
 
     @staticmethod
     def codec() -> FieldCodec:
-        """Import the functions of the model."""
-        from baler_core.builtin.models.fields.transform.joint_fields import (
-            decode_fields,
-            encode_fields,
-            learn_fields,
-            prepare,
-        )
+        """Import the functions that encode."""
+        from baler_core.builtin.models.fields.transform.joint_fields import encode_fields, learn_fields, prepare
         from baler_core.builtin.models.fields.transform.plan import plan_fields
         from baler_core.builtin.models.fields.transform.prior import has_modes
 
-        return FieldCodec(prepare, plan_fields, encode_fields, decode_fields, learn_fields, gains=has_modes)
+        return FieldCodec(prepare, plan_fields, encode_fields, learn_fields, gains=has_modes)
+
+    @staticmethod
+    def decoder() -> Decode:
+        """Import the function that decodes."""
+        from baler_core.builtin.models.fields.transform.restored_fields import decode_fields
+
+        return decode_fields

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,7 @@ FAR = 1 << 20
 """Residuals beyond this are no residuals: the value is stored by its own lattice."""
 
 
-@dataclass(frozen=True)
-class Steps:
+class Steps(NamedTuple):
     """On what the residual of a derived column is counted.
 
     Attributes
@@ -45,8 +44,7 @@ def steps_for(lattice: Lattice, tolerance: Tolerance, largest: float) -> Steps |
     return None
 
 
-@dataclass(frozen=True)
-class Prediction:
+class Prediction(NamedTuple):
     """The values that a relation predicts, before the residual is added.
 
     Attributes

@@ -16,57 +16,20 @@ from baler_core.builtin.models.table.relations.linear import (
 )
 from baler_core.builtin.models.table.relations.order import entropy
 from baler_core.builtin.models.table.relations.programs import NAME as PROGRAM
-from baler_core.builtin.models.table.relations.programs import run
+from baler_core.builtin.models.table.relations.relation import LINEAR, Relation
 from baler_core.builtin.models.table.relations.residuals import FAR, Steps, predict, residuals, steps_for
 from baler_core.builtin.models.table.relations.virtual import virtual_relations
 from baler_core.data.bounds import Tolerance
-from baler_core.data.formulas import FORMULAS, Formula, evaluate_formula
+from baler_core.data.formulas import FORMULAS, Formula
 from baler_core.errors import FormatError
 from baler_core.quantise.lattice import Lattice
 
-LINEAR = ""
-"""Name of a linear relation; others are names of formulas."""
 _SEARCHED, _TESTED = 1_000, 20_000
 _WIDE = 300
 _FEWEST_ROWS, _WORTH_SEARCHING, _PER_NUMBER = 500, 3.0, 16
 """Shorter tables are not searched for norms and the like; bits per row that a column must take to be; bits that a number of a program takes."""
 _HUGE = 1e30
 """Larger values are left out of the search, so that their squares stay finite."""
-
-
-@dataclass(frozen=True)
-class Relation:
-    """One column from others.
-
-    Attributes
-    ----------
-    name
-        LINEAR, PROGRAM or a key of `FORMULAS`.
-    parents
-        Column numbers.
-    constants
-        Coefficients of the parents (linear: multiples of 1/4), a program, or what the formula needs.
-    """
-
-    name: str
-    parents: tuple[int, ...]
-    constants: tuple[float, ...] = ()
-
-    def evaluate(self, restored: Mapping[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Return the raw prediction from restored parents, and the size of its terms: float64 both."""
-        parents = [restored[p].astype(np.float64) for p in self.parents]
-        if self.name == PROGRAM:
-            values = run(self.constants, parents)
-            return values, np.abs(values)
-        if self.name != LINEAR:
-            values = evaluate_formula(self.name, parents, self.constants)
-            return values, np.abs(values)
-        with np.errstate(all="ignore"):
-            total, scale = np.zeros(len(parents[0])), np.zeros(len(parents[0]))
-            for factor, parent in zip(self.constants, parents, strict=True):
-                total = total + factor * parent
-                scale = scale + np.abs(factor * parent)
-        return total, scale
 
 
 @dataclass(frozen=True)
