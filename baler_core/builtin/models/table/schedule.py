@@ -29,6 +29,8 @@ _EPOCHS = (12, 80)
 _SECONDS_PER_VISIT = (3e-7, 0.7e-9)
 """Time to learn from one row on one core: fixed, and per weight. Estimated, so that every run stops at the same place."""
 _FEWEST_BITS = 0.25
+_FEWEST_BYTES = 2000.0
+"""Smaller columns hardly save what a network takes in the plan: 130 bytes or more, where a few per cent is much."""
 _PROMISING = 0.999
 """A network that needs more than this share of the column's own bits half-way is given up."""
 
@@ -45,12 +47,15 @@ class NetworkTarget:
         Its bins and symbols (int64 per row).
     looked_at
         Earlier columns, the most informative first.
+    size
+        Bytes that the column takes without a network, about.
     """
 
     number: int
     marginal: Marginal
     symbols: np.ndarray
     looked_at: tuple[int, ...]
+    size: float
 
 
 def most_informative(shared: np.ndarray, order: Sequence[int]) -> dict[int, tuple[int, ...]]:
@@ -69,7 +74,7 @@ def most_informative(shared: np.ndarray, order: Sequence[int]) -> dict[int, tupl
 
 
 def train_networks(
-    targets: Sequence[NetworkTarget], coded: CodedColumns, seconds: float, seed: int
+    targets: Sequence[NetworkTarget], coded: CodedColumns, seconds: float, seed: int, *, all_columns: bool = False
 ) -> Mapping[int, Network]:
     """Return networks by column number, for those columns that time allows.
 
@@ -77,10 +82,13 @@ def train_networks(
     ----------
     seconds
         How long one core may take, by an estimate that does not depend on the machine.
+    all_columns
+        Whether columns get a network that are too small for it to earn its bytes.
     """
     rows = coded.rows
     if rows < FEWEST_ROWS:
         return {}
+    targets = [p for p in targets if all_columns or p.size > _FEWEST_BYTES]
     width = hidden_units(rows)
     worth = {p.number: smooth_bits(p.symbols) for p in targets if p.looked_at}
     targets = sorted((p for p in targets if worth.get(p.number, 0) > _FEWEST_BITS), key=lambda p: -worth[p.number])
