@@ -24,7 +24,7 @@ _WORTH = 0.004
 """Bits per value that a column must share with another to be looked at."""
 _PENALTY = 120.0
 _VISITS = 1_400_000
-_EPOCHS = (12, 80)
+_EPOCHS = (12, 40)
 """Fewest and most passes over the rows; the prototypes trained for at most 80."""
 _SECONDS_PER_VISIT = (3e-7, 0.7e-9)
 """Time to learn from one row on one core: fixed, and per weight. Estimated, so that every run stops at the same place."""
@@ -106,7 +106,7 @@ def train_networks(
             def goes_on(found: float) -> bool:
                 bits[target.number] = found
                 step(bits_per_row(sum(bits.values()) * rows / 8, rows))
-                return next(passes) * 2 < epochs or found < worth[target.number] * _PROMISING
+                return next(passes) * 4 < epochs or found < worth[target.number] * _PROMISING
 
             schedule = Schedule(width, epochs, _PENALTY / rows, seed + target.number)
             return train_network(training_data_of(target, coded), target.looked_at, schedule, goes_on)
