@@ -39,11 +39,21 @@ def _counts(numbers: np.ndarray) -> np.ndarray:
 
 def coarse(bins: np.ndarray, classes: int) -> np.ndarray:
     """Return bins joined to at most `classes` of about equal weight."""
-    distinct, inverse, counts = np.unique(bins, return_inverse=True, return_counts=True)
-    if len(distinct) <= classes:
+    inverse, counts = _ranks(bins)
+    if len(counts) <= classes:
         return inverse
     centres = np.cumsum(counts) - counts / 2
-    return np.unique((centres / counts.sum() * classes * 0.9999).astype(np.int64), return_inverse=True)[1][inverse]
+    return _ranks((centres / counts.sum() * classes * 0.9999).astype(np.int64))[0][inverse]
+
+
+def _ranks(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each number (from 0, not empty) how many smaller ones occur, and the counts of those that occur."""
+    if int(numbers.max()) >= _SPAN * len(numbers):
+        _, inverse, counts = np.unique(numbers, return_inverse=True, return_counts=True)
+        return inverse, counts
+    counts = np.bincount(numbers)
+    occurs = counts > 0
+    return (np.cumsum(occurs) - 1)[numbers], counts[occurs]
 
 
 @dataclass(frozen=True)
@@ -116,7 +126,7 @@ def _greedy(
         if gains[best] < _WORTH:
             break
         # as few numbers as there are, so that many candidates fit an array that counts them
-        condition = np.unique(both[best], return_inverse=True)[1]
+        condition = _ranks(both[best])[0]
         chosen.append(candidates.pop(best))
     return chosen
 
