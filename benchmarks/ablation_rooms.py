@@ -106,7 +106,7 @@ def _table_effort(**options: Any) -> Mapping[str, _Change]:
 
 
 def _no_parents(original: Any) -> Any:
-    return lambda binned, *rest: [() for _ in binned]
+    return lambda binned, *rest: dict.fromkeys(binned, ())
 
 
 def _no_events(original: Any) -> Any:

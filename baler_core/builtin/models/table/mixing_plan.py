@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,18 +42,43 @@ _WIDE = 500
 """Columns beyond which products of the features of all columns would fill the memory."""
 
 
+@dataclass(frozen=True)
+class CodingOrder:
+    """In which order symbols are coded.
+
+    Attributes
+    ----------
+    columns
+        Numbers of all columns.
+    events
+        How the rows are cut into events; None for one.
+    pointer
+        The column that points to earlier rows of the same event; None if there is none.
+    """
+
+    columns: Sequence[int]
+    events: Events | None
+    pointer: int | None
+
+
 def choose_contexts(
     plans: dict[int, ColumnPlan],
     symbols: Mapping[int, np.ndarray],
-    order: Sequence[int],
-    events: Events | None,
-    pointer: int | None,
+    order: CodingOrder,
     effort: TableEffort,
+    only: Collection[int] | None = None,
 ) -> dict[int, float]:
-    """Give bins, parents and depth of mixing to every column that gains from being mixed; returns what was measured."""
-    rows, count = len(symbols[0]), len(plans)
-    mixed = [j for j in order if rows >= _FEWEST_ROWS and _varies(symbols[j]) and _narrow(plans[j].symbols)]
-    if not mixed:
+    """Give bins, parents and depth of mixing to every column that gains from being mixed; returns what was measured.
+
+    Parameters
+    ----------
+    only
+        Columns that are measured, the others being contexts; None for all.
+    """
+    rows, count, events, pointer = len(symbols[0]), len(plans), order.events, order.pointer
+    mixed = [j for j in order.columns if rows >= _FEWEST_ROWS and _varies(symbols[j]) and _narrow(plans[j].symbols)]
+    wanted = [place for place, j in enumerate(mixed) if only is None or j in only]
+    if not wanted:
         return {}
     coded = CodedColumns(rows, count, events, pointer)
     for j in mixed:
@@ -64,12 +89,13 @@ def choose_contexts(
     possible = _sources(mixed, pointer, jagged=events is not None)
     candidates = [_candidate(coded, source.number(count), first) for source, first in possible]
     shared = shared_information(len(mixed), candidates, rows)
-    chosen = choose_parents([coded.bins(j) for j in mixed], candidates, effort.parents, shared)
-    for j, parents in zip(mixed, chosen, strict=True):
-        plans[j] = replace(plans[j], parents=tuple(possible[p][0].number(count) for p in parents), packed=False)
+    chosen = choose_parents({k: coded.bins(mixed[k]) for k in wanted}, candidates, effort.parents, shared)
+    for k, parents in chosen.items():
+        of = tuple(possible[p][0].number(count) for p in parents)
+        plans[mixed[k]] = replace(plans[mixed[k]], parents=of, packed=False)
     past = (BEFORE,) if events is None else (BEFORE, IN_EVENT)
     table = _MixedTable(coded, mixed, past, pointer, most_informative(shared, mixed))
-    found = _cheapest(plans, table, effort)
+    found = _cheapest({mixed[k]: plans[mixed[k]] for k in wanted}, table, effort)
     plans.update((j, sized.plan) for j, sized in found.items())
     _drop_unused(plans, mixed)
     return {j: sized.size for j, sized in found.items()}
@@ -103,14 +129,14 @@ class _MixedTable:
 
 
 def _cheapest(plans: Mapping[int, ColumnPlan], table: _MixedTable, effort: TableEffort) -> dict[int, SizedColumn]:
-    """Return the cheapest plan of each mixed column; columns are tried at once, as none depends on what others get."""
-    coded, mixed = table.coded, table.mixed
-    scatter = _scatter(coded, mixed) if effort.predictor else None
+    """Return the cheapest plan of each of some columns; they are tried at once, as none depends on what others get."""
+    coded, numbers = table.coded, list(plans)
+    scatter = _scatter(coded, table.mixed) if effort.predictor else None
     trial = ColumnTrial(coded.head(min(coded.rows, _MEASURED)), scatter, effort, coded.rows)
 
     def tried(ways: Callable[[int], SizedColumn]) -> dict[int, SizedColumn]:
         sizes: list[float] = []
-        with shown("learn table", "column", len(mixed)) as step:
+        with shown("learn table", "column", len(numbers)) as step:
 
             def sized(number: int) -> SizedColumn:
                 found = ways(number)
@@ -118,7 +144,7 @@ def _cheapest(plans: Mapping[int, ColumnPlan], table: _MixedTable, effort: Table
                 step(bits_per_row(sum(sizes), trial.head.rows))
                 return found
 
-            return dict(zip(mixed, in_parallel(sized, mixed), strict=True))
+            return dict(zip(numbers, in_parallel(sized, numbers), strict=True))
 
     plain = tried(lambda j: trial.with_contexts(j, plans[j], table.earlier(j)))
     networks = _networks(table, plain, effort) if effort.network_seconds else {}

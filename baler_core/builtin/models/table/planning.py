@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,7 +11,7 @@ import numpy as np
 from baler_core.builtin.models.table.columns import own_codes, predicted, to_symbols, to_values
 from baler_core.builtin.models.table.contexts.symbols import SymbolMap, choose_maps
 from baler_core.builtin.models.table.events import Events
-from baler_core.builtin.models.table.mixing_plan import choose_contexts
+from baler_core.builtin.models.table.mixing_plan import CodingOrder, choose_contexts
 from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
 from baler_core.builtin.models.table.relations.centre import fit_centre
 from baler_core.builtin.models.table.relations.order import entropy
@@ -19,6 +19,7 @@ from baler_core.builtin.models.table.relations.residuals import FAR, residuals
 from baler_core.builtin.models.table.relations.scales import OwnSteps
 from baler_core.builtin.models.table.relations.search import Relation, SampledColumn, find_relations
 from baler_core.builtin.models.table.sample import TableSample
+from baler_core.builtin.models.table.schedule import FEWEST_ROWS
 from baler_core.builtin.models.table.trials import TableEffort
 from baler_core.data.bounds import Tolerance
 from baler_core.data.formulas import Formula
@@ -53,39 +54,52 @@ def make_plan(sample: TableSample, formulas: Sequence[Formula], effort: TableEff
     }
     sample = replace(sample, maps=maps)
     few, quick = sample.head(_COMPARED), effort.quick
-    ways = _cheapest_ways(few, relations, quick) if scaled else {}
+    ways, plain = _cheapest_ways(few, relations, quick) if scaled else ({}, None)
     differences = False
     if any(reluctant.kind != glad.kind for reluctant, glad in maps.values()):
-        tried = [_plan_with(few, relations, quick, differences=eager, ways=ways) for eager in (False, True)]
-        differences = tried[1].size < tried[0].size
+        plain = plain or _plan_with(few, relations, quick, differences=False, ways=ways)
+        eager = _plan_with(few, relations, quick, differences=True, ways=ways)
+        differences = eager.size < plain.size
+        plain = eager if differences else plain
+    if plain is not None and _is_full(few, sample, quick, effort):
+        return plain.plan
     return _plan_with(sample, relations, effort, differences=differences, ways=ways).plan
 
 
-def _cheapest_ways(sample: TableSample, relations: Mapping[int, Relation], effort: TableEffort) -> dict[int, StepWay]:
-    """Return for each column that counts in steps of its own, how it does so in the fewest bytes.
+def _is_full(few: TableSample, sample: TableSample, quick: TableEffort, effort: TableEffort) -> bool:
+    """Return whether a plan that was made to compare is what would be made of it in full."""
+    rows = len(sample.columns[0].values)
+    networks = effort.network_seconds > 0 and rows >= FEWEST_ROWS
+    return not networks and quick.contexts == effort.contexts and len(few.columns[0].values) == rows
+
+
+def _cheapest_ways(
+    sample: TableSample, relations: Mapping[int, Relation], effort: TableEffort
+) -> tuple[dict[int, StepWay], _SizedPlan | None]:
+    """Return for each column that counts in steps of its own, how it does so in the fewest bytes, and the plan with that.
 
     Others learn less from columns that count from a sum: these must be worth it for the whole table.
     """
     scaled = tuple(sample.scales.tolerances)
     plain: dict[int, StepWay] = dict.fromkeys(scaled, "plain")
     if effort.contexts <= 1:
-        return plain
+        return plain, None
 
-    def sizes(ways: Mapping[int, StepWay]) -> Mapping[int, float]:
-        return _plan_with(sample, relations, effort, differences=False, ways=ways).sizes
+    def sized(ways: Mapping[int, StepWay], only: Collection[int] | None = None) -> _SizedPlan:
+        return _plan_with(sample, relations, effort, differences=False, ways=ways, only=only)
 
-    best, least = plain, sizes(plain)
+    best, least = plain, sized(plain)
     for alternatives in (_RUNGS, _CENTRES):
-        found = {way: sizes({**best, **dict.fromkeys(scaled, way)}) for way in alternatives}
+        found = {way: sized({**best, **dict.fromkeys(scaled, way)}, scaled).sizes for way in alternatives}
         chosen = dict(best)
         for number in scaled:
             way, size = min(((w, s.get(number, np.inf)) for w, s in found.items()), key=lambda pair: pair[1])
-            if size + _WAY_BYTES < least.get(number, np.inf):
+            if size + _WAY_BYTES < least.sizes.get(number, np.inf):
                 chosen[number] = way
-        together = sizes(chosen) if chosen != best else least
-        if sum(together.values()) < sum(least.values()) - _WORTH * sum(least.get(n, 0.0) for n in scaled):
+        together = sized(chosen) if chosen != best else least
+        if together.size < least.size - _WORTH * sum(least.sizes.get(n, 0.0) for n in scaled):
             best, least = chosen, together
-    return best
+    return best, least
 
 
 @dataclass(frozen=True)
@@ -108,8 +122,9 @@ def _plan_with(
     *,
     differences: bool,
     ways: Mapping[int, StepWay],
+    only: Collection[int] | None = None,
 ) -> _SizedPlan:
-    """Return the plan that takes differences of rows gladly or reluctantly."""
+    """Return the plan that takes differences of rows gladly or reluctantly; of some columns if others do not matter."""
     columns = sample.columns
     plans: dict[int, ColumnPlan] = {}
     symbols: dict[int, np.ndarray] = {}
@@ -133,7 +148,8 @@ def _plan_with(
     pointer = None if sample.events is None else _find_pointer(plans, symbols, sample.events)
     order.sort(key=lambda j: j != pointer)
     order = scales.parents_first(order)
-    sizes = choose_contexts(plans, symbols, order, sample.events, pointer, effort)
+    coding = CodingOrder(order, sample.events, pointer)
+    sizes = choose_contexts(plans, symbols, coding, effort, only)
     return _SizedPlan(
         TablePlan(tuple(plans[j] for j in range(len(columns))), tuple(order), (*relations, *scaled), pointer), sizes
     )

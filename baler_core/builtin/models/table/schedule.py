@@ -23,7 +23,7 @@ _MOST_LOOKED_AT = 12
 _WORTH = 0.004
 """Bits per value that a column must share with another to be looked at."""
 _PENALTY = 120.0
-_VISITS = 1_400_000
+_VISITS = 900_000
 _EPOCHS = (12, 40)
 """Fewest and most passes over the rows; the prototypes trained for at most 80."""
 _SECONDS_PER_VISIT = (3e-7, 0.7e-9)
