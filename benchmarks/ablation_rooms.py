@@ -106,7 +106,7 @@ def _table_effort(**options: Any) -> Mapping[str, _Change]:
 
 
 def _no_parents(original: Any) -> Any:
-    return lambda binned, *rest: [() for _ in binned]
+    return lambda binned, *rest: dict.fromkeys(binned, ())
 
 
 def _no_events(original: Any) -> Any:
@@ -147,7 +147,7 @@ ROOMS: Mapping[str, Room] = {
     "networks": Room(
         "t",
         (TABLE + "network", TABLE + "schedule"),
-        {TABLE + "planning:train_networks": _always({})},
+        {TABLE + "mixing_plan:train_networks": _always({})},
     ),
     "relations": Room(
         "t",
@@ -156,13 +156,13 @@ ROOMS: Mapping[str, Room] = {
             TABLE + "planning:find_relations": _always({}),
         },
     ),
-    "parents": Room("t", (TABLE + "relations.order",), {TABLE + "planning:choose_parents": _no_parents}),
+    "parents": Room("t", (TABLE + "relations.order",), {TABLE + "mixing_plan:choose_parents": _no_parents}),
     "order of columns": Room("t", (TABLE + "relations.order:entropy",), {TABLE + "planning:entropy": _always(0.0)}),
     "linear predictor": Room("t", (TABLE + "contexts.predictor",), _table_effort(predictor=False)),
     "networks and linear predictor": Room(
         "t",
         (TABLE + "network", TABLE + "schedule", TABLE + "contexts.predictor"),
-        {TABLE + "planning:train_networks": _always({}), **_table_effort(predictor=False)},
+        {TABLE + "mixing_plan:train_networks": _always({}), **_table_effort(predictor=False)},
     ),
     "references to earlier rows": Room(
         "t",

@@ -112,14 +112,14 @@ def test_parents_are_the_columns_that_tell_most() -> None:
     effect, noise = cause // 2 + random.integers(0, 2, 5000), random.integers(0, 30, 5000)
     columns = [noise, cause, effect]
     candidates = [told(place + 1, bins) for place, bins in enumerate(columns)]
-    parents = choose_parents(columns, candidates, 2, shared_information(3, candidates, 5000))
+    parents = choose_parents(dict(enumerate(columns)), candidates, 2, shared_information(3, candidates, 5000))
     assert parents[2][0] == 1
     assert 1 not in parents[0]
     steady = np.repeat(random.integers(0, 30, 50), 100)
     before = [told(0, np.roll(noise, 1)), told(1, np.roll(steady, 1))]
     candidates = [told(1, noise), told(2, steady), *before]
     shared = shared_information(2, candidates, 5000)
-    assert choose_parents([noise, steady], candidates, 2, shared)[1][0] == 3
+    assert choose_parents({0: noise, 1: steady}, candidates, 2, shared)[1][0] == 3
 
 
 def test_entropy_is_not_flattered_by_few_rows() -> None:

@@ -139,6 +139,8 @@ class CodedColumns:
 
     def head(self, rows: int) -> CodedColumns:
         """Return the same of the first rows."""
+        if rows == self.rows:
+            return self
         part = CodedColumns(rows, self.columns, self._events.part(slice(0, rows)))
         part._plans, part._pointer, part._pointed = self._plans, self._pointer, self._pointed[:rows]
         part._known = {n: replace(k, values=k.values[:rows], bins=k.bins[:rows]) for n, k in self._known.items()}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+_QUICK_CONTEXTS = 5
+"""Contexts with which plans of the whole table are compared: a few tell which is better."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,11 @@ class TableEffort:
     keep_networks: bool = False
     seed: int = 0
     worth_of_reference: float | None = None
+
+    @property
+    def quick(self) -> TableEffort:
+        """The effort with which plans of the whole table are compared, before one of them is made in full."""
+        return replace(self, contexts=min(self.contexts, _QUICK_CONTEXTS), network_seconds=0.0, keep_networks=False)
 
 
 SHORT_ROWS = 1 << 16

@@ -2,56 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from baler_core.builtin.models.table.coded_columns import CodedColumns
 from baler_core.builtin.models.table.columns import own_codes, predicted, to_symbols, to_values
-from baler_core.builtin.models.table.contexts.marginals import fit_marginal, knots_wanted
-from baler_core.builtin.models.table.contexts.predictor import Scatter
 from baler_core.builtin.models.table.contexts.symbols import SymbolMap, choose_maps
 from baler_core.builtin.models.table.effort import TableEffort
-from baler_core.builtin.models.table.events import (
-    BEFORE,
-    FIRST,
-    HERE,
-    IN_EVENT,
-    PLACES,
-    POINTED,
-    POSITION,
-    SECOND,
-    SIZE,
-    ColumnSource,
-    Events,
-)
-from baler_core.builtin.models.table.network.inference import Network
+from baler_core.builtin.models.table.events import Events
+from baler_core.builtin.models.table.mixing_plan import CodingOrder, choose_contexts
 from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
 from baler_core.builtin.models.table.relations.centre import fit_centre
-from baler_core.builtin.models.table.relations.order import Candidate, choose_parents, entropy, shared_information
+from baler_core.builtin.models.table.relations.order import entropy
 from baler_core.builtin.models.table.relations.relation import Relation
 from baler_core.builtin.models.table.relations.residuals import FAR, residuals
 from baler_core.builtin.models.table.relations.scales import OwnSteps
 from baler_core.builtin.models.table.relations.search import SampledColumn, find_relations
 from baler_core.builtin.models.table.sample import TableSample
-from baler_core.builtin.models.table.schedule import FEWEST_ROWS, NetworkTarget, most_informative, train_networks
-from baler_core.builtin.models.table.trials import ColumnTrial
+from baler_core.builtin.models.table.schedule import FEWEST_ROWS
 from baler_core.data.bounds import Tolerance
 from baler_core.data.formulas import Formula
-from baler_core.machine.progress import bits_per_row, shown
 from baler_core.quantise.lattice import IntegerLattice
 from baler_core.quantise.own_steps import own_points
 
-_MEASURED = 1 << 14
-"""Rows that are encoded to compare ways to code a column."""
-_WIDEST = 2**46
-"""Symbols over a wider range are packed, not mixed."""
-_FEWEST_ROWS = 64
-"""Shorter tables are packed: they are too short to learn from."""
-_WIDE = 500
-"""Columns beyond which products of the features of all columns would fill the memory."""
+_COMPARED = 1 << 12
+"""Rows on which plans of the whole table are compared."""
 StepWay = Literal["plain", "octaves", "quarters", "centre"]
 """How steps of their own count: as wide as may be, in few widths, or from a sum of other columns."""
 _RUNGS: Mapping[StepWay, int] = {"octaves": 1, "quarters": 4}
@@ -77,47 +54,53 @@ def make_plan(sample: TableSample, formulas: Sequence[Formula], effort: TableEff
         if number not in relations and number not in scaled
     }
     sample = replace(sample, maps=maps)
-    ways = _cheapest_ways(sample, relations, effort) if scaled else {}
+    few, quick = sample.head(_COMPARED), effort.quick
+    ways, plain = _cheapest_ways(few, relations, quick) if scaled else ({}, None)
     differences = False
     if any(reluctant.kind != glad.kind for reluctant, glad in maps.values()):
-        fast = replace(effort, network_seconds=0.0)
-        tried = [_plan_with(sample, relations, fast, differences=eager, ways=ways) for eager in (False, True)]
-        differences = tried[1].size < tried[0].size
-        if not _has_networks(sample, effort):  # the same once more
-            return tried[differences].plan
+        plain = plain or _plan_with(few, relations, quick, differences=False, ways=ways)
+        eager = _plan_with(few, relations, quick, differences=True, ways=ways)
+        differences = eager.size < plain.size
+        plain = eager if differences else plain
+    if plain is not None and _is_full(few, sample, quick, effort):
+        return plain.plan
     return _plan_with(sample, relations, effort, differences=differences, ways=ways).plan
 
 
-def _has_networks(sample: TableSample, effort: TableEffort) -> bool:
-    """Return whether any column of the sample may get a network."""
-    return effort.network_seconds > 0 and len(sample.columns[0].values) >= FEWEST_ROWS
+def _is_full(few: TableSample, sample: TableSample, quick: TableEffort, effort: TableEffort) -> bool:
+    """Return whether a plan that was made to compare is what would be made of it in full."""
+    rows = len(sample.columns[0].values)
+    networks = effort.network_seconds > 0 and rows >= FEWEST_ROWS
+    return not networks and quick.contexts == effort.contexts and len(few.columns[0].values) == rows
 
 
-def _cheapest_ways(sample: TableSample, relations: Mapping[int, Relation], effort: TableEffort) -> dict[int, StepWay]:
-    """Return for each column that counts in steps of its own, how it does so in the fewest bytes.
+def _cheapest_ways(
+    sample: TableSample, relations: Mapping[int, Relation], effort: TableEffort
+) -> tuple[dict[int, StepWay], _SizedPlan | None]:
+    """Return for each column that counts in steps of its own, how it does so in the fewest bytes, and the plan with that.
 
     Others learn less from columns that count from a sum: these must be worth it for the whole table.
     """
-    fast, scaled = replace(effort, network_seconds=0.0), tuple(sample.scales.tolerances)
+    scaled = tuple(sample.scales.tolerances)
     plain: dict[int, StepWay] = dict.fromkeys(scaled, "plain")
     if effort.contexts <= 1:
-        return plain
+        return plain, None
 
-    def sizes(ways: Mapping[int, StepWay]) -> Mapping[int, float]:
-        return _plan_with(sample, relations, fast, differences=False, ways=ways).sizes
+    def sized(ways: Mapping[int, StepWay], only: Collection[int] | None = None) -> _SizedPlan:
+        return _plan_with(sample, relations, effort, differences=False, ways=ways, only=only)
 
-    best, least = plain, sizes(plain)
+    best, least = plain, sized(plain)
     for alternatives in (_RUNGS, _CENTRES):
-        found = {way: sizes({**best, **dict.fromkeys(scaled, way)}) for way in alternatives}
+        found = {way: sized({**best, **dict.fromkeys(scaled, way)}, scaled).sizes for way in alternatives}
         chosen = dict(best)
         for number in scaled:
             way, size = min(((w, s.get(number, np.inf)) for w, s in found.items()), key=lambda pair: pair[1])
-            if size + _WAY_BYTES < least.get(number, np.inf):
+            if size + _WAY_BYTES < least.sizes.get(number, np.inf):
                 chosen[number] = way
-        together = sizes(chosen) if chosen != best else least
-        if sum(together.values()) < sum(least.values()) - _WORTH * sum(least.get(n, 0.0) for n in scaled):
+        together = sized(chosen) if chosen != best else least
+        if together.size < least.size - _WORTH * sum(least.sizes.get(n, 0.0) for n in scaled):
             best, least = chosen, together
-    return best
+    return best, least
 
 
 @dataclass(frozen=True)
@@ -140,8 +123,9 @@ def _plan_with(
     *,
     differences: bool,
     ways: Mapping[int, StepWay],
+    only: Collection[int] | None = None,
 ) -> _SizedPlan:
-    """Return the plan that takes differences of rows gladly or reluctantly."""
+    """Return the plan that takes differences of rows gladly or reluctantly; of some columns if others do not matter."""
     columns = sample.columns
     plans: dict[int, ColumnPlan] = {}
     symbols: dict[int, np.ndarray] = {}
@@ -165,7 +149,8 @@ def _plan_with(
     pointer = None if sample.events is None else _find_pointer(plans, symbols, sample.events)
     order.sort(key=lambda j: j != pointer)
     order = scales.parents_first(order)
-    sizes = _choose_contexts(plans, symbols, order, sample.events, pointer, effort)
+    coding = CodingOrder(order, sample.events, pointer)
+    sizes = choose_contexts(plans, symbols, coding, effort, only)
     return _SizedPlan(
         TablePlan(tuple(plans[j] for j in range(len(columns))), tuple(order), (*relations, *scaled), pointer), sizes
     )
@@ -222,119 +207,3 @@ def _in_own_steps(
     found = own_codes(column.values, steps, restored, tolerance)
     low, high = min(int(found.min(initial=0)), 0), max(int(found.max(initial=0)), 0)
     return replace(plan, own_steps=steps, symbols=SymbolMap("codes", low - len(plan.lattice.specials), high))
-
-
-def _choose_contexts(
-    plans: dict[int, ColumnPlan],
-    symbols: Mapping[int, np.ndarray],
-    order: Sequence[int],
-    events: Events | None,
-    pointer: int | None,
-    effort: TableEffort,
-) -> dict[int, float]:
-    """Give bins, parents and depth of mixing to every column that gains from being mixed; returns what was measured."""
-    rows, count = len(symbols[0]), len(plans)
-    mixed = [j for j in order if rows >= _FEWEST_ROWS and _varies(symbols[j]) and _narrow(plans[j].symbols)]
-    if not mixed:
-        return {}
-    coded = CodedColumns(rows, count, events, pointer)
-    for j in mixed:
-        limits = plans[j].symbols
-        bins = fit_marginal(symbols[j], limits.low - 1, limits.high, knots_wanted(rows))
-        plans[j] = replace(plans[j], marginal=bins)
-        coded.add(j, plans[j], symbols[j])
-    possible = _sources(mixed, pointer, jagged=events is not None)
-    candidates = [_candidate(coded, source.number(count), first) for source, first in possible]
-    shared = shared_information(len(mixed), candidates, rows)
-    chosen = choose_parents([coded.bins(j) for j in mixed], candidates, effort.parents, shared)
-    for j, parents in zip(mixed, chosen, strict=True):
-        plans[j] = replace(plans[j], parents=tuple(possible[p][0].number(count) for p in parents), packed=False)
-    scatter = _scatter(coded, mixed) if effort.predictor else None
-    networks = _networks(coded, plans, mixed, shared, effort) if effort.network_seconds else {}
-    trial = ColumnTrial(coded.head(min(rows, _MEASURED)), scatter, networks, effort)
-    past = (BEFORE,) if events is None else (BEFORE, IN_EVENT)
-    sizes = _try_columns(plans, mixed, trial, rows, past, pointer)
-    _drop_unused(plans, mixed)
-    return sizes
-
-
-def _try_columns(
-    plans: dict[int, ColumnPlan],
-    mixed: Sequence[int],
-    trial: ColumnTrial,
-    rows: int,
-    past: Sequence[int],
-    pointer: int | None,
-) -> dict[int, float]:
-    """Replace the plan of each mixed column by its cheapest variant; return the bytes of the first rows."""
-    total, sizes = 0.0, {}
-    with shown("learn table", "column", len(mixed)) as step:
-        for place, j in enumerate(mixed):
-            places = (*past, POINTED) if pointer in mixed[:place] else past
-            plans[j], size = trial.cheapest(j, plans[j], mixed[:place], places, rows)
-            total += size
-            sizes[j] = size
-            step(bits_per_row(total, trial.head.rows))
-    return sizes
-
-
-def _networks(
-    coded: CodedColumns,
-    plans: Mapping[int, ColumnPlan],
-    mixed: Sequence[int],
-    shared: np.ndarray,
-    effort: TableEffort,
-) -> Mapping[int, Network]:
-    """Return networks of the mixed columns, as far as time allows."""
-    telling = most_informative(shared, mixed)
-    targets = []
-    for j in mixed:
-        marginal = plans[j].marginal
-        assert marginal is not None
-        targets.append(NetworkTarget(j, marginal, coded.values(j), telling[j]))
-    return train_networks(targets, coded, effort.network_seconds, effort.seed)
-
-
-def _sources(mixed: Sequence[int], pointer: int | None, *, jagged: bool) -> list[tuple[ColumnSource, int]]:
-    """What may be known of a row, and the place of the first column in the order of coding that it is known to."""
-    found = [(ColumnSource(HERE, j), place + 1) for place, j in enumerate(mixed)]
-    for past in (BEFORE, IN_EVENT, SECOND, FIRST) if jagged else (BEFORE,):
-        found += [(ColumnSource(past, j), place) for place, j in enumerate(mixed)]
-    if pointer in mixed:
-        after = mixed.index(pointer) + 1
-        found += [(ColumnSource(POINTED, j), max(place, after)) for place, j in enumerate(mixed)]
-    return [*found, (ColumnSource(PLACES, POSITION), 0), (ColumnSource(PLACES, SIZE), 0)] if jagged else found
-
-
-def _candidate(coded: CodedColumns, number: int, first: int) -> Candidate:
-    return Candidate(first, lambda rows: coded.known(number).bins[rows])
-
-
-def _scatter(coded: CodedColumns, mixed: Sequence[int]) -> Scatter | None:
-    """Return what predictors learn from; None for tables so wide that it would fill the memory."""
-    if len(mixed) > _WIDE:
-        return None
-    rows = np.linspace(0, coded.rows - 1, min(coded.rows, _MEASURED)).astype(np.int64)
-    return Scatter.of({j: coded.features_at(j, rows) for j in mixed})
-
-
-def _varies(symbols: np.ndarray) -> bool:
-    return bool(symbols.min() != symbols.max())
-
-
-def _narrow(limits: SymbolMap) -> bool:
-    return limits.high - limits.low < _WIDEST
-
-
-def _drop_unused(plans: dict[int, ColumnPlan], mixed: Sequence[int]) -> None:
-    """Drop the bins of columns that are better packed, unless others have them as parents."""
-    count = len(plans)
-    needed: set[int] = set()
-    for j in reversed(mixed):
-        plan = plans[j]
-        if plan.packed and j not in needed:
-            plans[j] = replace(plan, marginal=None)
-        possible = (ColumnSource.of(number, count) for number in plan.parents)
-        needed.update(source.column for source in possible if not source.of_event)
-        needed.update(plan.predictor.columns if plan.predictor is not None else ())
-        needed.update(plan.network.columns if plan.network is not None else ())

@@ -51,6 +51,14 @@ class TableSample:
     known: Mapping[str, np.ndarray] = field(default_factory=dict)
     maps: Mapping[int, tuple[SymbolMap, SymbolMap]] = field(default_factory=dict)
 
+    def head(self, rows: int) -> TableSample:
+        """Return the same of the first rows."""
+        first = slice(0, rows)
+        columns = [replace(column, values=column.values[first]) for column in self.columns]
+        known = {name: values[first] for name, values in self.known.items()}
+        events = None if self.events is None else self.events.part(slice(0, min(rows, self.events.rows)))
+        return replace(self, columns=columns, events=events, scales=self.scales.part(first), known=known)
+
 
 def gather(blocks: Iterable[Block], layout: Layout, tolerances: Tolerances) -> TableSample:
     """Gather the sample of a table. Memory holds one block and at most twice MOST_ROWS rows of each variable."""

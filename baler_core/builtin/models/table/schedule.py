@@ -23,12 +23,14 @@ _MOST_LOOKED_AT = 12
 _WORTH = 0.004
 """Bits per value that a column must share with another to be looked at."""
 _PENALTY = 120.0
-_VISITS = 1_400_000
-_EPOCHS = (12, 80)
+_VISITS = 900_000
+_EPOCHS = (12, 40)
 """Fewest and most passes over the rows; the prototypes trained for at most 80."""
 _SECONDS_PER_VISIT = (3e-7, 0.7e-9)
 """Time to learn from one row on one core: fixed, and per weight. Estimated, so that every run stops at the same place."""
 _FEWEST_BITS = 0.25
+_FEWEST_BYTES = 2000.0
+"""Smaller columns hardly save what a network takes in the plan: 130 bytes or more, where a few per cent is much."""
 _PROMISING = 0.999
 """A network that needs more than this share of the column's own bits half-way is given up."""
 
@@ -45,12 +47,15 @@ class NetworkTarget:
         Its bins and symbols (int64 per row).
     looked_at
         Earlier columns, the most informative first.
+    size
+        Bytes that the column takes without a network, about.
     """
 
     number: int
     marginal: Marginal
     symbols: np.ndarray
     looked_at: tuple[int, ...]
+    size: float
 
 
 def most_informative(shared: np.ndarray, order: Sequence[int]) -> dict[int, tuple[int, ...]]:
@@ -69,7 +74,7 @@ def most_informative(shared: np.ndarray, order: Sequence[int]) -> dict[int, tupl
 
 
 def train_networks(
-    targets: Sequence[NetworkTarget], coded: CodedColumns, seconds: float, seed: int
+    targets: Sequence[NetworkTarget], coded: CodedColumns, seconds: float, seed: int, *, all_columns: bool = False
 ) -> Mapping[int, Network]:
     """Return networks by column number, for those columns that time allows.
 
@@ -77,10 +82,13 @@ def train_networks(
     ----------
     seconds
         How long one core may take, by an estimate that does not depend on the machine.
+    all_columns
+        Whether columns get a network that are too small for it to earn its bytes.
     """
     rows = coded.rows
     if rows < FEWEST_ROWS:
         return {}
+    targets = [p for p in targets if all_columns or p.size > _FEWEST_BYTES]
     width = hidden_units(rows)
     worth = {p.number: smooth_bits(p.symbols) for p in targets if p.looked_at}
     targets = sorted((p for p in targets if worth.get(p.number, 0) > _FEWEST_BITS), key=lambda p: -worth[p.number])
@@ -98,7 +106,7 @@ def train_networks(
             def goes_on(found: float) -> bool:
                 bits[target.number] = found
                 step(bits_per_row(sum(bits.values()) * rows / 8, rows))
-                return next(passes) * 2 < epochs or found < worth[target.number] * _PROMISING
+                return next(passes) * 4 < epochs or found < worth[target.number] * _PROMISING
 
             schedule = Schedule(width, epochs, _PENALTY / rows, seed + target.number)
             return train_network(training_data_of(target, coded), target.looked_at, schedule, goes_on)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,10 +31,17 @@ _SHORT = 2000
 _RESEMBLES = 0.3
 """Bits per value that differences from an earlier row may take more than the values themselves: between independent rows
 they take half a bit more, or above."""
-
-
 _HOPELESS = 1.1
 """Short columns that by an estimate take so many times their bytes if packed are not packed in full to see."""
+
+
+@dataclass(frozen=True)
+class SizedColumn:
+    """A plan of a column, its bytes for the rows that were encoded, and about what it takes for all of the sample."""
+
+    plan: ColumnPlan
+    size: float
+    all_bytes: float
 
 
 @dataclass(frozen=True)
@@ -47,66 +54,80 @@ class ColumnTrial:
         All columns of the first rows: what is encoded to compare.
     scatter
         Of all columns in rows from everywhere: what predictors learn from; None without predictors.
-    networks
-        Of the columns that have one.
+    rows
+        Of the whole sample, among which the bytes of the plan are shared.
     """
 
     head: CodedColumns
     scatter: Scatter | None
-    networks: Mapping[int, Network]
     effort: TableEffort
+    rows: int
 
-    def cheapest(
-        self, number: int, plan: ColumnPlan, earlier: Sequence[int], past: Sequence[int], rows: int
-    ) -> tuple[ColumnPlan, float]:
-        """Return the cheapest plan of a column (depth, predictor, or packed), and its bytes for the first rows.
+    @property
+    def _share(self) -> float:
+        """What part of the bytes of a plan the rows that are encoded must bear."""
+        return self.head.rows / self.rows
+
+    def _sized(self, plan: ColumnPlan, size: float) -> SizedColumn:
+        return SizedColumn(plan, size, size / self._share)
+
+    def with_contexts(self, number: int, plan: ColumnPlan, earlier: Sequence[int]) -> SizedColumn:
+        """Return the cheapest depth of a column (its plan with bins and parents), perhaps with a predictor.
 
         Parameters
         ----------
-        plan
-            With bins and parents.
         earlier
             Columns that a predictor may look at.
-        past
-            Places of earlier rows that may be references.
-        rows
-            Of the whole sample, to share the bytes of the plan among them.
         """
-        share = self.head.rows / rows
         best, size = plan, np.inf
         depths = self._depths(plan)
         if self.head.rows < _SHORT and len(depths) > 1:
             depths = [depths[self._is_uneven(number, plan)]]
         for candidate in depths:
-            bytes_ = self._size(number, candidate) + _KNOT_BYTES * plan.bins * share
+            bytes_ = self._size(number, candidate) + _KNOT_BYTES * plan.bins * self._share
             if bytes_ >= size:  # what is deeper still is no better
                 break
             best, size = candidate, bytes_
         predictor = None if self.scatter is None else self.scatter.predictor(number, earlier)
         if predictor is not None:
             candidate = replace(best, predictor=predictor)
-            bytes_ = self._size(number, candidate) + (plan.bins * _KNOT_BYTES + _weight_bytes(predictor)) * share
+            fixed = (plan.bins * _KNOT_BYTES + _weight_bytes(predictor)) * self._share
+            bytes_ = self._size(number, candidate) + fixed
             if bytes_ < size:
                 best, size = candidate, bytes_
-        best, size = self._with_network(number, best, size, share)
+        return self._sized(best, size)
+
+    def cheapest(
+        self, number: int, found: SizedColumn, past: Sequence[int], network: Network | None = None
+    ) -> SizedColumn:
+        """Return the cheapest plan of a column: as it was found with contexts, with its network or references, or packed.
+
+        Parameters
+        ----------
+        past
+            Places of earlier rows that may be references.
+        """
+        best, size = self._with_network(number, found.plan, found.size, network)
         best, size = self._with_references(number, best, size, past)
         if self.effort.keep_networks and best.network is not None:
-            return best, size
+            return self._sized(best, size)
         packed = self._packed_size(number, size)
         if packed < size:
-            return replace(plan, packed=True, parents=(), inner=0), packed
-        return best, size
+            plain = replace(found.plan, packed=True, parents=(), inner=0, predictor=None)
+            return self._sized(plain, packed)
+        return self._sized(best, size)
 
-    def _with_network(self, number: int, plan: ColumnPlan, size: float, share: float) -> tuple[ColumnPlan, float]:
+    def _with_network(
+        self, number: int, plan: ColumnPlan, size: float, network: Network | None
+    ) -> tuple[ColumnPlan, float]:
         """Return the plan with the column's network, and perhaps without its predictor, if that is smaller."""
-        network = self.networks.get(number)
         if network is None:
             return plan, size
         fixed = len(networks_to_bytes([network])) + len(network.columns) + plan.bins * _KNOT_BYTES
 
         def sized(candidate: ColumnPlan) -> float:
             weights = 0.0 if candidate.predictor is None else _weight_bytes(candidate.predictor)
-            return self._size(number, candidate) + (fixed + weights) * share
+            return self._size(number, candidate) + (fixed + weights) * self._share
 
         advised = [replace(plan, network=network)]
         if plan.predictor is not None:

@@ -14,6 +14,8 @@ KINDS: tuple[SymbolKind, ...] = ("codes", "differences", "dictionary")
 LARGEST = 2**61
 """Symbols are smaller than this in magnitude."""
 _NONE = np.zeros(0, np.int64)
+_SPAN = 8
+"""Codes over a range of so many times their number are counted in an array of that range, the others by sorting."""
 
 
 @dataclass(frozen=True)
@@ -123,15 +125,28 @@ def _range_map(kind: SymbolKind, codes: np.ndarray) -> SymbolMap:
 
 def smooth_bits(codes: np.ndarray) -> float:
     """Bits per value of a distribution known by 128 bins of equal weight, even inside them, heavy values apart."""
-    distinct, counts = np.unique(codes, return_counts=True)
+    distinct, counts = _occurring(codes)
     if len(distinct) < 2:
         return 0.0
     cumulative = np.cumsum(counts)
-    places = np.unique(np.searchsorted(cumulative, np.arange(1, 128) * len(codes) / 128))
-    heavy = np.flatnonzero(counts > len(codes) / 128)
-    starts = np.unique(np.concatenate([[0], places, heavy, np.minimum(heavy + 1, len(distinct) - 1)]))
+    is_heavy = counts > len(codes) / 128
+    begins = is_heavy.copy()  # what is heavy, and what follows
+    begins[1:] |= is_heavy[:-1]
+    begins[0] = True
+    begins[np.searchsorted(cumulative, np.arange(1, 128) * len(codes) / 128)] = True
+    starts = np.flatnonzero(begins)
     weights = np.add.reduceat(counts, starts).astype(np.float64)
     edges = np.append(distinct[starts].astype(np.float64), float(distinct[-1]) + 1)
-    widths = np.maximum(np.diff(edges), 1.0)
-    widths[np.isin(starts, heavy)] = 1.0
+    widths = np.maximum(edges[1:] - edges[:-1], 1.0)
+    widths[is_heavy[starts]] = 1.0
     return float((weights * (np.log2(widths) - np.log2(weights / len(codes)))).sum() / len(codes))
+
+
+def _occurring(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct codes (int64, 1-D) in ascending order, and how often each occurs."""
+    low, high = (int(codes.min()), int(codes.max())) if len(codes) else (0, -1)
+    if not low <= high < low + _SPAN * len(codes):
+        return np.unique(codes, return_counts=True)
+    counts = np.bincount(codes - low)
+    distinct = np.flatnonzero(counts)
+    return distinct + low, counts[distinct]

@@ -8,8 +8,8 @@ import numpy as np
 
 MOST_PARENTS = 8
 _SOLVED_AT_ONCE = 48
-_HOPELESS_FROM, _HOPELESS = 9, 0.02
-"""From so many terms on, a pursuit ends that leaves more than this share of the energy."""
+HOPELESS = {5: 0.5, 9: 0.02}
+"""By number of terms: a pursuit ends that leaves more than this share of the energy; some that succeed leave 0.31 after 5."""
 PURSUED = 256
 """In wider tables only so many candidates, those most like the target, are looked at closely."""
 
@@ -73,12 +73,6 @@ def sparse_relation(target: np.ndarray, candidates: np.ndarray, noise: np.ndarra
     return found
 
 
-def pursued(target: np.ndarray, candidates: np.ndarray, noise: np.ndarray) -> Terms | None:
-    """Return the same as `sparse_relation` by pursuit alone, among all candidates."""
-    wanted, scaled, lengths = _scaled(target, candidates, noise)
-    return _pursue(wanted, scaled, lengths, scaled.T @ wanted, 2 * MOST_PARENTS)
-
-
 def _scaled(target: np.ndarray, candidates: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return target and candidates in units of the noise, the candidates of length 1, and what their lengths were."""
     weights = 1 / noise
@@ -87,14 +81,12 @@ def _scaled(target: np.ndarray, candidates: np.ndarray, noise: np.ndarray) -> tu
     return target * weights, offered / lengths, lengths
 
 
-def _pursue(
-    wanted: np.ndarray, scaled: np.ndarray, lengths: np.ndarray, match: np.ndarray, most: int = MOST_PARENTS
-) -> Terms | None:
+def _pursue(wanted: np.ndarray, scaled: np.ndarray, lengths: np.ndarray, match: np.ndarray) -> Terms | None:
     chosen: list[int] = []
     # products of the chosen columns with all others: those of all with all would take far longer in wide tables
     products = np.zeros((scaled.shape[1], 0))
     rest = match
-    for _ in range(min(most, scaled.shape[1])):
+    for _ in range(min(MOST_PARENTS, scaled.shape[1])):
         strength = np.abs(rest)
         strength[chosen] = -1
         chosen.append(int(strength.argmax()))
@@ -103,10 +95,10 @@ def _pursue(
         answer = np.linalg.solve(within, match[chosen])
         rest = match - products @ answer
         energy = float(wanted @ wanted - match[chosen] @ answer)
-        if len(chosen) == _HOPELESS_FROM and energy > _HOPELESS * float(wanted @ wanted):
+        if energy > HOPELESS.get(len(chosen), np.inf) * float(wanted @ wanted):
             return None
         if energy < len(wanted) and np.abs(wanted - scaled[:, chosen] @ answer).max() < 1:
-            return _in_quarters(wanted, scaled, lengths, chosen, answer)
+            return in_quarters(wanted, scaled[:, chosen], lengths[chosen], chosen, answer)
     return None
 
 
@@ -117,17 +109,25 @@ def _solve(
     if values[0] <= 1e-12 * values[-1]:
         return None
     answer = vectors @ ((vectors.T @ match) / values)
-    return _in_quarters(wanted, scaled, lengths, list(range(scaled.shape[1])), answer)
+    return in_quarters(wanted, scaled, lengths, list(range(scaled.shape[1])), answer)
 
 
-def _in_quarters(
-    wanted: np.ndarray, scaled: np.ndarray, lengths: np.ndarray, chosen: Sequence[int], answer: np.ndarray
+def in_quarters(
+    wanted: np.ndarray, columns: np.ndarray, lengths: np.ndarray, numbers: Sequence[int], answer: np.ndarray
 ) -> Terms | None:
-    """Return the terms with coefficients rounded to quarters, if they still give the target everywhere."""
-    quarters = np.rint(answer / lengths[chosen] * 4) / 4
-    terms = tuple((k, float(a)) for k, a in zip(chosen, quarters, strict=True) if a != 0)
-    if not 0 < len(terms) <= 12 or max(abs(a) for _, a in terms) > 64:
+    """Return the terms of columns, by their numbers, rounded to quarters, if they still give the target everywhere.
+
+    Parameters
+    ----------
+    wanted, columns
+        float64 (rows,) and (rows, columns), in units of the noise; columns of length 1.
+    lengths, answer
+        What the lengths were, and the coefficients: float64 (columns,).
+    """
+    quarters = np.rint(answer / lengths * 4) / 4
+    used = np.flatnonzero(quarters)
+    if not 0 < len(used) <= 12 or np.abs(quarters).max() > 64:
         return None
-    picked = [k for k, _ in terms]
-    given = scaled[:, picked] @ (np.array([a for _, a in terms]) * lengths[picked])
+    given = columns[:, used] @ (quarters[used] * lengths[used])
+    terms = tuple((numbers[k], float(quarters[k])) for k in used.tolist())
     return terms if np.abs(wanted - given).max() < 2 else None

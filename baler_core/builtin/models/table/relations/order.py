@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,11 +39,21 @@ def _counts(numbers: np.ndarray) -> np.ndarray:
 
 def coarse(bins: np.ndarray, classes: int) -> np.ndarray:
     """Return bins joined to at most `classes` of about equal weight."""
-    distinct, inverse, counts = np.unique(bins, return_inverse=True, return_counts=True)
-    if len(distinct) <= classes:
+    inverse, counts = _ranks(bins)
+    if len(counts) <= classes:
         return inverse
     centres = np.cumsum(counts) - counts / 2
-    return np.unique((centres / counts.sum() * classes * 0.9999).astype(np.int64), return_inverse=True)[1][inverse]
+    return _ranks((centres / counts.sum() * classes * 0.9999).astype(np.int64))[0][inverse]
+
+
+def _ranks(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each number (from 0, not empty) how many smaller ones occur, and the counts of those that occur."""
+    if int(numbers.max()) >= _SPAN * len(numbers):
+        _, inverse, counts = np.unique(numbers, return_inverse=True, return_counts=True)
+        return inverse, counts
+    counts = np.bincount(numbers)
+    occurs = counts > 0
+    return (np.cumsum(occurs) - 1)[numbers], counts[occurs]
 
 
 @dataclass(frozen=True)
@@ -70,40 +80,41 @@ def shared_information(count: int, candidates: Sequence[Candidate], rows: int) -
 
 
 def choose_parents(
-    bins: Sequence[np.ndarray], candidates: Sequence[Candidate], most: int, shared: np.ndarray
-) -> list[list[int]]:
+    bins: Mapping[int, np.ndarray], candidates: Sequence[Candidate], most: int, shared: np.ndarray
+) -> dict[int, list[int]]:
     """Choose for each column: up to `most` parents by greedy conditional mutual information.
 
     Parameters
     ----------
     bins
-        Per column, in the order of coding: int64 (rows,), from 0.
+        Of each column that gets parents, by its place in the order of coding: int64 (rows,), from 0.
     candidates
-        What may be parents; the columns themselves first, in the same order.
+        What may be parents; all columns themselves first, in the order of coding.
     shared
         From `shared_information`.
 
     Returns
     -------
-    list
-        Parents as places in `candidates`.
+    dict
+        Parents as places in `candidates`, by place of the column.
     """
-    rows = len(bins[0])
+    rows = len(next(iter(bins.values())))
     picked = np.linspace(1, rows - 1, min(rows - 1, _ROWS)).astype(np.int64)
-    fine = [coarse(b[picked], 24) for b in bins]
-    middle = [coarse(candidate.bins(picked), 12) for candidate in candidates]
-    few = [coarse(m, 6) for m in middle]
     known_from = np.array([candidate.known_from for candidate in candidates])
-    parents = []
-    for column in range(len(bins)):
+    likeliest: dict[int, list[int]] = {}
+    for column in bins:
         allowed = np.flatnonzero(known_from <= column)
-        likeliest = allowed[np.argsort(-shared[column, allowed], kind="stable")[:_CANDIDATES]]
-        parents.append(_greedy(fine[column], likeliest.tolist(), middle, few, most))
-    return parents
+        likeliest[column] = allowed[np.argsort(-shared[column, allowed], kind="stable")[:_CANDIDATES]].tolist()
+    needed = sorted(set().union(*likeliest.values()))
+    middle = {place: coarse(candidates[place].bins(picked), 12) for place in needed}
+    few = {place: coarse(middle[place], 6) for place in needed}
+    return {
+        column: _greedy(coarse(own[picked], 24), likeliest[column], middle, few, most) for column, own in bins.items()
+    }
 
 
 def _greedy(
-    target: np.ndarray, candidates: list[int], middle: list[np.ndarray], few: list[np.ndarray], most: int
+    target: np.ndarray, candidates: list[int], middle: dict[int, np.ndarray], few: dict[int, np.ndarray], most: int
 ) -> list[int]:
     chosen: list[int] = []
     condition = np.zeros(len(target), np.int64)
@@ -116,7 +127,7 @@ def _greedy(
         if gains[best] < _WORTH:
             break
         # as few numbers as there are, so that many candidates fit an array that counts them
-        condition = np.unique(both[best], return_inverse=True)[1]
+        condition = _ranks(both[best])[0]
         chosen.append(candidates.pop(best))
     return chosen
 

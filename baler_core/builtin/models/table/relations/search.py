@@ -28,6 +28,8 @@ _SEARCHED, _TESTED = 1_000, 20_000
 _WIDE = 300
 _FEWEST_ROWS, _WORTH_SEARCHING, _PER_NUMBER = 500, 3.0, 16
 """Shorter tables are not searched for norms and the like; bits per row that a column must take to be; bits that a number of a program takes."""
+_LARGE = 8_000.0
+"""Bits that a column must take for quotients to be searched, which takes the longest."""
 _HUGE = 1e30
 """Larger values are left out of the search, so that their squares stay finite."""
 
@@ -150,7 +152,8 @@ def _virtual(columns: Sequence[SampledColumn], own: Sequence[float]) -> list[tup
     wanted = [j for j, h in enumerate(own) if h > _WORTH_SEARCHING and columns[j].values.dtype.kind == "f"]
     numbers = [_thinned(c.values, _SEARCHED).astype(np.float64) for c in columns]
     noise = [_noise(c, numbers[j], _SEARCHED) if j in wanted else numbers[j] for j, c in enumerate(columns)]
-    found = virtual_relations([c.name for c in columns], numbers, noise, wanted)
+    large = {j for j in wanted if own[j] * len(columns[j].values) > _LARGE}
+    found = virtual_relations([c.name for c in columns], numbers, noise, wanted, large)
     return [(j, Relation(PROGRAM, parents, program)) for j, parents, program in found]
 
 

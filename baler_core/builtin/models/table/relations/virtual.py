@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
 
-from baler_core.builtin.models.table.relations.linear import pursued
+from baler_core.builtin.models.table.relations.linear import Terms
 from baler_core.builtin.models.table.relations.programs import (
     COSH,
     COSINE,
@@ -21,6 +21,7 @@ from baler_core.builtin.models.table.relations.programs import (
     TURN,
     run,
 )
+from baler_core.builtin.models.table.relations.pursuit import Target, pursued
 
 _ROWS, _ROWS_OF_POWERS = 300, 100
 _FEWEST, _MOST_COLUMNS, _MOST_VALUES = 3, 40, 40
@@ -99,7 +100,11 @@ def program_of(node: VirtualColumn) -> tuple[tuple[int, ...], tuple[float, ...]]
 
 
 def virtual_relations(
-    names: Sequence[str], values: Sequence[np.ndarray], noise: Sequence[np.ndarray], wanted: Sequence[int]
+    names: Sequence[str],
+    values: Sequence[np.ndarray],
+    noise: Sequence[np.ndarray],
+    wanted: Sequence[int],
+    large: Collection[int] | None = None,
 ) -> list[tuple[int, tuple[int, ...], tuple[float, ...]]]:
     """Return columns that seem to follow from others: number, parents and program of each.
 
@@ -109,6 +114,8 @@ def virtual_relations(
         float64 (rows,) of each column, and the size of error that is of no account.
     wanted
         Numbers of the columns that may be targets or parents: of floats, varied.
+    large
+        Those of them that are worth the time of a search for quotients; None for all.
     """
     rows = slice(None, None, max(1, len(values[0]) // _ROWS))
     own = {j: values[j][rows] for j in wanted}
@@ -119,11 +126,13 @@ def virtual_relations(
     nodes = [*nodes, *_vectors(names, list(own))][:_MOST_VALUES]
     offered = _Offered.of(nodes, [_value(node, own) for node in nodes])
     errors = {j: noise[j][rows] for j in own}
-    found = {j: [*_quadratic(own[j], errors[j], j, offered), *_powers(own[j], j, offered)] for j in own}
-    divisors = [j for j, some in found.items() if any(node.code in (ROOT, PRODUCTS) for node in some)][:_MOST_DIVISORS]
+    found = _quadratic(own, errors, offered)
     for j in own:
-        for other in () if found[j] else divisors:
-            found[j] += _quotients(own[j], errors[j], j, other, own[other], offered)
+        found[j] += _powers(own[j], j, offered)
+    divisors = [j for j, some in found.items() if any(node.code in (ROOT, PRODUCTS) for node in some)][:_MOST_DIVISORS]
+    pairs = [(j, other) for j in own if not found[j] and (large is None or j in large) for other in divisors]
+    for (j, _), node in _quotients(pairs, own, errors, offered):
+        found[j].append(node)
     programs = [(j, *program_of(node)) for j, some in found.items() for node in some]
     return [one for one in programs if len(one[2]) <= _MOST_NUMBERS]
 
@@ -140,12 +149,15 @@ class _Offered:
         int64 (products, 2): numbers of the values in each product.
     products
         float64 (rows, products).
+    squares
+        Of the products.
     """
 
     nodes: Sequence[VirtualColumn]
     values: np.ndarray
     pairs: np.ndarray
     products: np.ndarray
+    squares: np.ndarray
 
     @classmethod
     def of(cls, nodes: Sequence[VirtualColumn], values: Sequence[np.ndarray]) -> _Offered:
@@ -155,7 +167,8 @@ class _Offered:
         pairs = np.stack(np.triu_indices(len(finite)), axis=1)
         products = table[:, pairs[:, 0]] * table[:, pairs[:, 1]]
         good = (products != 0).any(axis=0)
-        return cls([nodes[k] for k in finite], table, pairs[good], products[:, good])
+        kept = products[:, good]
+        return cls([nodes[k] for k in finite], table, pairs[good], kept, kept * kept)
 
     def without(self, *columns: int) -> np.ndarray:
         """Return which values follow from none of some columns: bool (values,)."""
@@ -210,48 +223,87 @@ def _beside(name: str, angle: str, number: dict[str, int]) -> int | None:
     return None
 
 
-def _products(wanted: np.ndarray, error: np.ndarray, free: np.ndarray, offered: _Offered) -> VirtualColumn | None:
-    """Return a sum of few products that gives the wanted values."""
-    good = np.flatnonzero(free[offered.pairs].all(axis=1))
-    error = error + _ROUNDING * np.abs(wanted).mean() + _SMALLEST
-    if not len(good):
-        return None
+@dataclass(frozen=True)
+class _Sum:
+    """What may be a sum of products.
+
+    Attributes
+    ----------
+    wanted, error
+        float64 (rows,): the values, and the size of error that is of no account.
+    apart_from
+        Columns that no product may follow from.
+    """
+
+    wanted: np.ndarray
+    error: np.ndarray
+    apart_from: tuple[int, ...]
+
+
+def _products(sums: Sequence[_Sum], offered: _Offered) -> list[VirtualColumn | None]:
+    """Return sums of few products that give the wanted values, or None."""
+    targets = []
+    for one in sums:
+        free = offered.without(*one.apart_from)
+        error = one.error + _ROUNDING * np.abs(one.wanted).mean() + _SMALLEST
+        targets.append(Target(one.wanted, error, free[offered.pairs].all(axis=1)))
     # at first as if all rows were equally wrong: small values might outweigh all others, and pursuit go astray
-    terms = pursued(wanted, offered.products[:, good], np.maximum(error, error.mean()))
-    terms = pursued(wanted, offered.products[:, good], error) if terms is None else terms
-    if terms is None:
-        return None
-    parts = tuple(offered.nodes[place] for k, _ in terms for place in offered.pairs[good[k]].tolist())
+    even = [replace(target, noise=np.maximum(target.noise, target.noise.mean())) for target in targets]
+    found = pursued(even, offered.products, offered.squares)
+    again = [place for place, terms in enumerate(found) if terms is None]
+    for place, terms in zip(
+        again, pursued([targets[k] for k in again], offered.products, offered.squares), strict=True
+    ):
+        found[place] = terms
+    return [None if terms is None else _sum_of(terms, offered) for terms in found]
+
+
+def _sum_of(terms: Terms, offered: _Offered) -> VirtualColumn:
+    parts = tuple(offered.nodes[place] for k, _ in terms for place in offered.pairs[k].tolist())
     return VirtualColumn(code=PRODUCTS, parts=parts, numbers=tuple(factor for _, factor in terms))
 
 
-def _quadratic(target: np.ndarray, noise: np.ndarray, column: int, offered: _Offered) -> list[VirtualColumn]:
-    """Return sums of products that give a column or its square."""
-    free = offered.without(column)
-    plain = _products(target, noise, free, offered)
-    if plain is not None or (target < 0).any():
-        return [plain] if plain is not None else []
-    total = _products(target * target, 2 * target * noise + noise * noise, free, offered)
-    return [VirtualColumn(code=ROOT, parts=(total,))] if total is not None else []
+def _quadratic(
+    own: dict[int, np.ndarray], noise: dict[int, np.ndarray], offered: _Offered
+) -> dict[int, list[VirtualColumn]]:
+    """Return sums of products that give each column or its square."""
+    plain = _products([_Sum(own[j], noise[j], (j,)) for j in own], offered)
+    found = {j: [] if node is None else [node] for j, node in zip(own, plain, strict=True)}
+    rest = [j for j in own if not found[j] and (own[j] >= 0).all()]
+    squares = [_Sum(own[j] * own[j], 2 * own[j] * noise[j] + noise[j] * noise[j], (j,)) for j in rest]
+    for j, total in zip(rest, _products(squares, offered), strict=True):
+        if total is not None:
+            found[j].append(VirtualColumn(code=ROOT, parts=(total,)))
+    return found
 
 
 def _quotients(
-    target: np.ndarray, noise: np.ndarray, column: int, other: int, by: np.ndarray, offered: _Offered
-) -> list[VirtualColumn]:
+    pairs: Sequence[tuple[int, int]], own: dict[int, np.ndarray], noise: dict[int, np.ndarray], offered: _Offered
+) -> list[tuple[tuple[int, int], VirtualColumn]]:
     """Return sums of products that give a column, or its square, times another one or the square of that."""
-    free = offered.without(column, other)
+    found: dict[tuple[int, int], VirtualColumn] = {}
     for power in (1.0, 2.0):
-        size = np.abs(by) ** power
-        total = _products(target * by**power, noise * size, free, offered)
+        rest = [pair for pair in pairs if pair not in found]
+        sizes = [np.abs(own[other]) ** power for _, other in rest]
+        sums = [
+            _Sum(own[j] * own[other] ** power, noise[j] * size, (j, other))
+            for (j, other), size in zip(rest, sizes, strict=True)
+        ]
+        for pair, total in zip(rest, _products(sums, offered), strict=True):
+            if total is not None:
+                parts = (total, VirtualColumn(pair[1]))
+                found[pair] = VirtualColumn(code=POWERS, parts=parts, numbers=(1.0, 1.0, -power))
+    rest = [(j, by) for j, by in pairs if (j, by) not in found and (own[j] >= 0).all() and (own[by] >= 0).all()]
+    wholes = [own[j] * own[by] for j, by in rest]
+    sums = [
+        _Sum(whole * whole, 2 * whole * noise[j] * own[by], (j, by))
+        for whole, (j, by) in zip(wholes, rest, strict=True)
+    ]
+    for pair, total in zip(rest, _products(sums, offered), strict=True):
         if total is not None:
-            return [VirtualColumn(code=POWERS, parts=(total, VirtualColumn(other)), numbers=(1.0, 1.0, -power))]
-    if (target >= 0).all() and (by >= 0).all():
-        whole = target * by
-        total = _products(whole * whole, 2 * whole * noise * by, free, offered)
-        if total is not None:
-            root = VirtualColumn(code=ROOT, parts=(total,))
-            return [VirtualColumn(code=POWERS, parts=(root, VirtualColumn(other)), numbers=(1.0, 1.0, -1.0))]
-    return []
+            parts = (VirtualColumn(code=ROOT, parts=(total,)), VirtualColumn(pair[1]))
+            found[pair] = VirtualColumn(code=POWERS, parts=parts, numbers=(1.0, 1.0, -1.0))
+    return [(pair, found[pair]) for pair in pairs if pair in found]
 
 
 def _powers(target: np.ndarray, column: int, offered: _Offered) -> list[VirtualColumn]:
