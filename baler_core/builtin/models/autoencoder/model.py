@@ -26,8 +26,8 @@ from baler_core.builtin.models.autoencoder.samples import (
 )
 from baler_core.builtin.models.autoencoder.seeds import Judge, train_seeds
 from baler_core.builtin.models.autoencoder.storage import Measured, choose_storage
-from baler_core.builtin.models.autoencoder.training import seeded
 from baler_core.builtin.models.autoencoder.weights import SmallWeights, flat_weights, put_flat_weights
+from baler_core.builtin.training.run import seeded
 from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bounds import usable
 from baler_core.data.seeds import SeedSpread

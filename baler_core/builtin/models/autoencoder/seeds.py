@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from baler_core.builtin.models.autoencoder.loop import History
 from baler_core.builtin.models.autoencoder.networks import NetworkPair, through
 from baler_core.builtin.models.autoencoder.samples import Normalisation, SampleForm, as_dtype, from_samples, to_samples
-from baler_core.builtin.models.autoencoder.training import loss_named, seeded, train_network
+from baler_core.builtin.training.loop import History
+from baler_core.builtin.training.run import loss_named, seeded, train_network
 from baler_core.data.block import Block, values_of
 from baler_core.data.comparison import pair_values, responses
 from baler_core.data.running_statistics import Moments

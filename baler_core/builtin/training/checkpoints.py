@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_core.builtin.models.autoencoder.loop import History, TrainingRun
+from baler_core.builtin.training.loop import History, TrainingRun
 from baler_core.errors import DataError
 from baler_core.machine.atomic_write import completed
 
