@@ -37,6 +37,7 @@ PLACES = {
         "scalar": f"{_MODELS}.scalar:ScalarModel",
         "table": f"{_MODELS}.table.model:TableModel",
         "transform": f"{_MODELS}.fields.transform.model:TransformModel",
+        "variational_autoencoder": f"{_MODELS}.autoencoder.variational:VariationalAutoencoder",
     },
     "object": {
         "numpy": f"{_OBJECTS}.numpy_arrays:NumpyArrays",

@@ -48,7 +48,7 @@ def residual_step(tolerance: Tolerance, dtype: np.dtype, largest: float) -> Resi
 
 
 def encode_residual(values: np.ndarray, prediction: np.ndarray, tolerance: Tolerance) -> bytes:
-    """Return what must be added to `prediction` to be within `tolerance` of `values`.
+    """Return what must be added to `prediction` to be within `tolerance` of `values`, or these plainly if that is less.
 
     Parameters
     ----------
@@ -60,8 +60,9 @@ def encode_residual(values: np.ndarray, prediction: np.ndarray, tolerance: Toler
     """
     flat = values.ravel()
     plan = _plan(flat, tolerance)
+    plain = b"\0" + _encode_plainly(flat, tolerance)
     if plan is None:
-        return b"\0" + _encode_plainly(flat, tolerance)
+        return plain
     step, lattice = plan
     guess = _usable(prediction, step)
     _, special = lattice.quantise(flat)
@@ -71,7 +72,7 @@ def encode_residual(values: np.ndarray, prediction: np.ndarray, tolerance: Toler
         outside |= _sign_wrong(flat, guess)
     lost = ~np.isfinite(integers) | (np.abs(integers) > _CODE_LIMIT)
     if step.log and (outside & (special == 0)).mean() > 0.2:
-        return b"\0" + _encode_plainly(flat, tolerance)
+        return plain
     residual = np.where(outside | lost, 0, integers).astype(np.int64)
     exact = (outside | lost) & (special == 0)
     classes = np.where(exact, len(lattice.specials) + 1, special)
@@ -83,7 +84,8 @@ def encode_residual(values: np.ndarray, prediction: np.ndarray, tolerance: Toler
         pack_checked(residual),
         _encode_plainly(flat[exact], tolerance),
     ]
-    return b"\1" + b"".join(write_sized(part) for part in parts)
+    # Of counts and of values that come again and again, a prediction makes differences that do not.
+    return min(b"\1" + b"".join(write_sized(part) for part in parts), plain, key=len)
 
 
 def decode_residual(data: bytes, prediction: np.ndarray, tolerance: Tolerance, dtype: np.dtype) -> np.ndarray:

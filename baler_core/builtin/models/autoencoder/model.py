@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from baler_core.builtin.models.autoencoder.latents import pack_latents, round_latents, unpack_latents
+from baler_core.builtin.models.autoencoder.latents import pack_latents, round_latents, spread_of, unpack_latents
 from baler_core.builtin.models.autoencoder.networks import NetworkPair, built_pair, through
 from baler_core.builtin.models.autoencoder.samples import (
     Normalisation,
@@ -24,10 +25,10 @@ from baler_core.builtin.models.autoencoder.samples import (
     to_samples,
     training_samples,
 )
-from baler_core.builtin.models.autoencoder.seeds import Judge, train_seeds
+from baler_core.builtin.models.autoencoder.seeds import Judge, SeedTask, train_seeds
 from baler_core.builtin.models.autoencoder.storage import Measured, choose_storage
 from baler_core.builtin.models.autoencoder.weights import SmallWeights, flat_weights, put_flat_weights
-from baler_core.builtin.training.run import seeded
+from baler_core.builtin.training.run import loss_named, seeded
 from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.bounds import usable
 from baler_core.data.seeds import SeedSpread
@@ -35,7 +36,7 @@ from baler_core.data.variables import Layout, Variable
 from baler_core.entropy.varint import ByteReader, write_sized
 from baler_core.errors import DataError, FormatError
 from baler_core.machine.optional import need
-from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, State, Streams, Tolerances, Training
+from baler_core.plugin.interfaces import NO_HINTS, Hints, Loss, Model, State, Streams, Tolerances, Training
 from baler_core.quantise.residual import decode_residual, encode_residual
 
 if TYPE_CHECKING:
@@ -91,6 +92,30 @@ class Autoencoder(Model):
         that into (samples, *shape) again; values are about 0 .. 1.
         """
 
+    # ---- what subclasses may change
+
+    def training_loss(
+        self, loss: Loss, variables: Sequence[Variable], scaling: Normalisation, tolerances: Tolerances
+    ) -> Loss:
+        """Return what training minimises, from the loss that the user names."""
+        return loss
+
+    def latent_spread(self, pair: NetworkPair, samples: np.ndarray, latents: np.ndarray) -> np.ndarray:
+        """Return what steps of latents are fractions of: float64, one per channel; their spread in a sample."""
+        return spread_of(latents)
+
+    def take_steps(self, steps: np.ndarray) -> None:
+        """Take the steps in which latents are rounded: float64, one per channel."""
+        self._steps = steps
+
+    def pack_latents(self, latents: np.ndarray) -> bytes:
+        """Return rounded latents, int64 (samples, channels, ...), as bytes."""
+        return pack_latents(latents)
+
+    def unpack_latents(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray:
+        """Invert `pack_latents` for latents of `shape`; FormatError if the bytes do not hold as many."""
+        return unpack_latents(data, shape)
+
     # ---- learning
 
     def fit(
@@ -112,7 +137,9 @@ class Autoencoder(Model):
         samples, total = training_samples(blocks, variables, scaling, tolerances, self.form)
         if not samples.size:
             return
-        trained = train_seeds(lambda: built_pair(self.networks, shape, self.name), samples, training, self.name)
+        loss = self.training_loss(loss_named(training.loss), variables, scaling, tolerances)
+        task = SeedTask(lambda: built_pair(self.networks, shape, self.name), loss, self.name)
+        trained = train_seeds(task, samples, training)
         pair, self.history = trained[0].pair, trained[0].history.curves()
         if training.seeds > 1:
             self.seed_spread = Judge(blocks, layout, variables, scaling, tolerances, self.form).spread(
@@ -131,17 +158,20 @@ class Autoencoder(Model):
         samples = to_samples(block, variables, self._scaling, tolerances, self.form)
         latents = through(pair.encoder, samples)
 
+        spread = self.latent_spread(pair, samples, latents)
+
         def measure(weights: SmallWeights, steps: np.ndarray) -> Measured:
-            trial = type(self)(self.options)
-            trial._scaling, trial._encoder_weights = self._scaling, self._encoder_weights
-            trial._weights, trial._steps = weights, steps
+            trial = copy(self)
+            trial._built, trial._weights = {}, weights
+            trial.take_steps(steps)
             coded = sum(map(len, trial.encode(block, layout, tolerances).values()))
             predictions = trial._predictions(round_latents(latents, steps), layout, variables)
             error = self._free_error(block, predictions, variables, tolerances)
             return Measured(coded * total / len(samples), error)
 
-        chosen = choose_storage(pair.decoder, latents, measure)
-        self._weights, self._steps = chosen.weights, chosen.steps
+        chosen = choose_storage(pair.decoder, spread, measure)
+        self._weights = chosen.weights
+        self.take_steps(chosen.steps)
 
     def _free_error(
         self,
@@ -173,7 +203,7 @@ class Autoencoder(Model):
         predictions: Mapping[str, np.ndarray] = {}
         if variables and layout.nbytes:
             latents = self._latents(block, layout, variables, tolerances)
-            streams["latents"] = pack_latents(latents)
+            streams["latents"] = self.pack_latents(latents)
             predictions = self._predictions(latents, layout, variables)
         parts = [
             encode_residual(values_of(block, v.name), _prediction(v, layout, predictions), tolerances[v.name])
@@ -196,7 +226,7 @@ class Autoencoder(Model):
         if variables and layout.nbytes:
             latent_shape = self._networks_for(sample_shape(layout, variables, self.form)).latents
             count = _sample_count(layout, variables[0], self.form)
-            latents = unpack_latents(streams.get("latents", b""), (count, *latent_shape))
+            latents = self.unpack_latents(streams.get("latents", b""), (count, *latent_shape))
             predictions = self._predictions(latents, layout, variables)
         arrays = {v.name: as_dtype(predictions[v.name], v) for v in variables if v.name in predictions}
         reader = ByteReader(streams.get("residual", b""), "the residuals of an autoencoder")

@@ -11,13 +11,13 @@ import numpy as np
 from baler_core.builtin.models.autoencoder.networks import NetworkPair, through
 from baler_core.builtin.models.autoencoder.samples import Normalisation, SampleForm, as_dtype, from_samples, to_samples
 from baler_core.builtin.training.loop import History
-from baler_core.builtin.training.run import loss_named, seeded, train_network
+from baler_core.builtin.training.run import seeded, train_network
 from baler_core.data.block import Block, values_of
 from baler_core.data.comparison import pair_values, responses
 from baler_core.data.running_statistics import Moments
 from baler_core.data.seeds import MeanOverSeeds, SeedSpread, VariableSpread
 from baler_core.data.variables import Layout, Variable
-from baler_core.plugin.interfaces import Tolerances, Training
+from baler_core.plugin.interfaces import Loss, Tolerances, Training
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,26 @@ class Trained:
         return min(losses, default=math.inf)
 
 
-def train_seeds(build: Callable[[], NetworkPair], samples: np.ndarray, training: Training, name: str) -> list[Trained]:
+@dataclass(frozen=True)
+class SeedTask:
+    """What is trained from each seed.
+
+    Attributes
+    ----------
+    build
+        Makes the networks, with random weights.
+    loss
+        What is minimised.
+    name
+        Of the model.
+    """
+
+    build: Callable[[], NetworkPair]
+    loss: Loss
+    name: str
+
+
+def train_seeds(task: SeedTask, samples: np.ndarray, training: Training) -> list[Trained]:
     """Networks from `training.seeds` seeds, those with the lowest losses first; ties keep the order of the seeds.
 
     The first seed is `training.seed`. All are judged on the same rows. `training.seconds` holds for each.
@@ -46,11 +65,12 @@ def train_seeds(build: Callable[[], NetworkPair], samples: np.ndarray, training:
     for number in range(training.seeds):
         seed = training.seed + number
         with seeded(seed):
-            pair = build()
-        title = f"train {name}" if training.seeds == 1 else f"train {name}, seed {number + 1} of {training.seeds}"
+            pair = task.build()
+        title = (
+            f"train {task.name}" if training.seeds == 1 else f"train {task.name}, seed {number + 1} of {training.seeds}"
+        )
         network = torch.nn.Sequential(pair.encoder, pair.decoder)
-        loss = loss_named(training.loss)
-        history = train_network(network, samples, loss=loss, training=training, title=title, seed=seed)
+        history = train_network(network, samples, loss=task.loss, training=training, title=title, seed=seed)
         found.append(Trained(seed, pair, history))
     return sorted(found, key=lambda one: one.loss)
 

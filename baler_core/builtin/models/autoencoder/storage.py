@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.builtin.models.autoencoder.latents import latent_steps
 from baler_core.builtin.models.autoencoder.weights import SmallWeights
 from baler_core.entropy.integers import pack_integers
 
@@ -49,14 +48,14 @@ class Storage:
 
 
 def choose_storage(
-    decoder: torch.nn.Module, latents: np.ndarray, measure: Callable[[SmallWeights, np.ndarray], Measured]
+    decoder: torch.nn.Module, spread: np.ndarray, measure: Callable[[SmallWeights, np.ndarray], Measured]
 ) -> Storage:
     """The cheapest way among those that keep unbounded variables nearly as good as the network made them.
 
     Parameters
     ----------
-    latents
-        Of a sample, as the encoder gave them: (samples, channels, ...).
+    spread
+        Of each channel of the latents, float64: steps are fractions of it.
     measure
         Tries weights and steps of latents on the sample.
     """
@@ -67,8 +66,8 @@ def choose_storage(
 
     weights = SmallWeights.of(decoder, _FINE_WEIGHT_BITS)
     size = len(pack_integers(weights.integers, thorough=False))
-    fine = stored(weights, size, latent_steps(latents, _FINE_LATENT_BITS))
-    best = _cheapest([fine, *(stored(weights, size, latent_steps(latents, bits)) for bits in _LATENT_BITS)], fine)
+    fine = stored(weights, size, spread / 2.0**_FINE_LATENT_BITS)
+    best = _cheapest([fine, *(stored(weights, size, spread / 2.0**bits) for bits in _LATENT_BITS)], fine)
     for bits in _WEIGHT_BITS:
         weights = SmallWeights.of(decoder, bits)
         size = len(pack_integers(weights.integers, thorough=False))
