@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from baler_core.builtin.models.autoencoder.model import LATENT_RATIO, Autoencoder
+from baler_core.builtin.models.autoencoder.model import Autoencoder, AutoencoderOptions
 from baler_core.builtin.models.autoencoder.samples import SampleForm
 from baler_core.plugin.interfaces import Options
 
@@ -17,10 +16,8 @@ if TYPE_CHECKING:
     import torch
 
 
-class DenseOptions(Options):
+class DenseOptions(AutoencoderOptions):
     """Options of `dense_autoencoder`."""
-
-    renamed: ClassVar[Mapping[str, tuple[str, str]]] = LATENT_RATIO
 
     latent_ratio: float = Field(
         default=6.0, ge=1, description="The paper's R: numbers in a row over its latents; says nothing of bytes."

@@ -11,15 +11,19 @@ from threading import Lock
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from baler_core.builtin.models.autoencoder.latents import pack_latents, round_latents, spread_of, unpack_latents
 from baler_core.builtin.models.autoencoder.networks import NetworkPair, built_pair, through
+from baler_core.builtin.models.autoencoder.pruning import prune
 from baler_core.builtin.models.autoencoder.samples import (
     Normalisation,
     SampleForm,
     as_dtype,
+    check_form,
     from_samples,
     learned_variables,
+    sample_count,
     sample_shape,
     scaling_of,
     to_samples,
@@ -36,21 +40,32 @@ from baler_core.data.variables import Layout, Variable
 from baler_core.entropy.varint import ByteReader, write_sized
 from baler_core.errors import DataError, FormatError
 from baler_core.machine.optional import need
-from baler_core.plugin.interfaces import NO_HINTS, Hints, Loss, Model, State, Streams, Tolerances, Training
+from baler_core.plugin.interfaces import NO_HINTS, Hints, Loss, Model, Options, State, Streams, Tolerances, Training
 from baler_core.quantise.residual import decode_residual, encode_residual
 
 if TYPE_CHECKING:
     import torch
 
 
-# The former name of an option of autoencoders.
-LATENT_RATIO: Mapping[str, tuple[str, str]] = {
-    "ratio": (
-        "latent_ratio",
-        "it counts latents, not bytes, and is called 'latent_ratio': write that instead; "
-        "what the file is to reach in bytes is 'target: {ratio: ...}'",
+class AutoencoderOptions(Options):
+    """Options of the core's autoencoders."""
+
+    renamed: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "ratio": (
+            "latent_ratio",
+            "it counts latents, not bytes, and is called 'latent_ratio': write that instead; "
+            "what the file is to reach in bytes is 'target: {ratio: ...}'",
+        )
+    }
+
+    decoder_bytes: int = Field(
+        default=50_000,
+        ge=1_000,
+        description="Bytes of the decoder in the file at most: of a larger one, the smallest weights become 0, and the "
+        "others learn on for a quarter of the epochs.",
     )
-}
+
+
 # Ways of storing are measured on about this many values.
 _PROBE_VALUES = 1 << 16
 
@@ -70,7 +85,8 @@ class Autoencoder(Model):
     """
 
     form: ClassVar[SampleForm] = "row"
-    """What one sample is: a `row` of numbers, or an `image` of (variables, height, width)."""
+    """What one sample is: a `row` of numbers; a `series`, an `image` or a `volume` of the variables along the last one, two
+    or three dimensions."""
 
     def __init__(self, options: object = None) -> None:
         super().__init__(options)
@@ -93,6 +109,10 @@ class Autoencoder(Model):
         """
 
     # ---- what subclasses may change
+
+    def sample_form(self) -> SampleForm:
+        """Return what one sample is; `form`, unless options change it."""
+        return self.form
 
     def training_loss(
         self, loss: Loss, variables: Sequence[Variable], scaling: Normalisation, tolerances: Tolerances
@@ -132,17 +152,19 @@ class Autoencoder(Model):
         variables = learned_variables(layout, tolerances)
         if not variables or not layout.nbytes:
             return
-        shape = sample_shape(layout, variables, self.form)
+        check_form(layout, variables[0], self.sample_form(), self.name)
+        shape = sample_shape(layout, variables, self.sample_form())
         scaling = scaling_of(blocks, variables, tolerances)
-        samples, total = training_samples(blocks, variables, scaling, tolerances, self.form)
+        samples, total = training_samples(blocks, variables, scaling, tolerances, self.sample_form())
         if not samples.size:
             return
         loss = self.training_loss(loss_named(training.loss), variables, scaling, tolerances)
         task = SeedTask(lambda: built_pair(self.networks, shape, self.name), loss, self.name)
         trained = train_seeds(task, samples, training)
         pair, self.history = trained[0].pair, trained[0].history.curves()
+        prune(pair, samples, task, training, self._decoder_limit)
         if training.seeds > 1:
-            self.seed_spread = Judge(blocks, layout, variables, scaling, tolerances, self.form).spread(
+            self.seed_spread = Judge(blocks, layout, variables, scaling, tolerances, self.sample_form()).spread(
                 trained, training.keep
             )
         self._scaling, self._encoder_weights = scaling, flat_weights(pair.encoder)
@@ -154,8 +176,8 @@ class Autoencoder(Model):
         """Take the weights and steps of latents that make the file smallest, measured on the start of a block."""
         variables = learned_variables(layout, tolerances)
         assert self._scaling is not None
-        block, layout = probe_of(block, replace(layout, variables=tuple(variables)), self.form)
-        samples = to_samples(block, variables, self._scaling, tolerances, self.form)
+        block, layout = probe_of(block, replace(layout, variables=tuple(variables)), self.sample_form())
+        samples = to_samples(block, variables, self._scaling, tolerances, self.sample_form())
         latents = through(pair.encoder, samples)
 
         spread = self.latent_spread(pair, samples, latents)
@@ -169,7 +191,7 @@ class Autoencoder(Model):
             error = self._free_error(block, predictions, variables, tolerances)
             return Measured(coded * total / len(samples), error)
 
-        chosen = choose_storage(pair.decoder, spread, measure)
+        chosen = choose_storage(pair.decoder, spread, measure, self._decoder_limit)
         self._weights = chosen.weights
         self.take_steps(chosen.steps)
 
@@ -191,6 +213,11 @@ class Autoencoder(Model):
                     difference = (predictions[variable.name][good] - values[good].astype(np.float64)) / width
                 errors.append(float(np.nan_to_num(np.square(difference)).mean()))
         return sum(errors)
+
+    @property
+    def _decoder_limit(self) -> float:
+        """Bytes that the decoder may take; infinite for models of others, whose options do not tell."""
+        return self.options.decoder_bytes if isinstance(self.options, AutoencoderOptions) else math.inf
 
     # ---- coding
 
@@ -224,8 +251,8 @@ class Autoencoder(Model):
         variables = learned_variables(layout, tolerances) if self._weights is not None else []
         predictions: Mapping[str, np.ndarray] = {}
         if variables and layout.nbytes:
-            latent_shape = self._networks_for(sample_shape(layout, variables, self.form)).latents
-            count = _sample_count(layout, variables[0], self.form)
+            latent_shape = self._networks_for(sample_shape(layout, variables, self.sample_form())).latents
+            count = sample_count(layout, variables[0], self.sample_form())
             latents = self.unpack_latents(streams.get("latents", b""), (count, *latent_shape))
             predictions = self._predictions(latents, layout, variables)
         arrays = {v.name: as_dtype(predictions[v.name], v) for v in variables if v.name in predictions}
@@ -243,8 +270,8 @@ class Autoencoder(Model):
                 "that `baler train` wrote"
             )
         assert self._scaling is not None
-        encoder = self._networks_for(sample_shape(layout, variables, self.form)).encoder
-        samples = to_samples(block, variables, self._scaling, tolerances, self.form)
+        encoder = self._networks_for(sample_shape(layout, variables, self.sample_form())).encoder
+        samples = to_samples(block, variables, self._scaling, tolerances, self.sample_form())
         return round_latents(through(encoder, samples), self._steps)
 
     def _predictions(self, latents: np.ndarray, layout: Layout, variables: list[Variable]) -> Mapping[str, np.ndarray]:
@@ -252,11 +279,11 @@ class Autoencoder(Model):
         assert self._scaling is not None
         if self._scaling.low.size != len(variables):
             raise FormatError(f"an autoencoder for {self._scaling.low.size} variables meets {len(variables)}")
-        shape = sample_shape(layout, variables, self.form)
+        shape = sample_shape(layout, variables, self.sample_form())
         decoder = self._networks_for(shape).decoder
         steps = self._steps.reshape(-1, *[1] * (latents.ndim - 2))
         restored = through(decoder, latents * steps, per_sample=math.prod(shape))
-        return from_samples(restored, layout, variables, self._scaling, self.form)
+        return from_samples(restored, layout, variables, self._scaling, self.sample_form())
 
     # ---- networks
 
@@ -324,16 +351,11 @@ class Autoencoder(Model):
         self._encoder_weights = state.get("encoder")
 
 
-def _sample_count(layout: Layout, variable: Variable, form: SampleForm) -> int:
-    shape = layout.shape(variable)
-    return math.prod(shape[:-2]) if form == "image" else shape[0]
-
-
 def probe_of(block: Block, layout: Layout, form: SampleForm) -> tuple[Block, Layout]:
     """The first samples of a block, enough to measure on."""
     dims = layout.variables[0].dims
     rows = max(1, _PROBE_VALUES // max(1, layout.nbytes // (8 * layout.sizes[dims[0]])))
-    if rows >= layout.sizes[dims[0]] or (form == "image" and len(dims) == 2):
+    if rows >= layout.sizes[dims[0]] or sample_count(layout, layout.variables[0], form) < layout.sizes[dims[0]]:
         return block, layout
     part = {v.name: (v.dims, values_of(block, v.name)[:rows]) for v in layout.variables}
     return make_block(part), replace(layout, sizes={**layout.sizes, dims[0]: rows})

@@ -12,10 +12,14 @@ import numpy as np
 from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import ValueRange, usable, value_range
 from baler_core.data.variables import Layout, Variable
-from baler_core.errors import FormatError
+from baler_core.errors import DataError, FormatError
 from baler_core.plugin.interfaces import Tolerances
 
-SampleForm = Literal["row", "image"]
+SampleForm = Literal["row", "series", "image", "volume"]
+FRAMES = 8
+"""Neighbouring frames that a volume holds."""
+# How many of the last dimensions a sample has.
+_DIMENSIONS = {"row": 0, "series": 1, "image": 2, "volume": 3}
 # Outliers of later blocks must not drown a network.
 _CLIP = 4.0
 # Training holds at most about this many values in memory.
@@ -71,13 +75,38 @@ def scaling_of(blocks: Iterable[Block], variables: Sequence[Variable], tolerance
 def sample_shape(layout: Layout, variables: Sequence[Variable], form: SampleForm) -> tuple[int, ...]:
     """Shape of one sample.
 
-    Rows: everything at one index of the leading dimension, (variables x points,). Images: (variables, height, width),
-    the last two dimensions.
+    Rows: everything at one index of the leading dimension, (variables x points,). Series, images and volumes: the
+    variables, and the last one, two or three dimensions, of which the first of a volume is FRAMES long.
     """
     shape = layout.shape(variables[0])
-    if form == "image":
-        return (len(variables), *shape[-2:])
-    return (len(variables) * math.prod(shape[1:]),)
+    if form == "row":
+        return (len(variables) * math.prod(shape[1:]),)
+    own = shape[-_DIMENSIONS[form] :]
+    return (len(variables), FRAMES, *own[1:]) if form == "volume" else (len(variables), *own)
+
+
+def sample_count(layout: Layout, variable: Variable, form: SampleForm) -> int:
+    """How many samples a block has."""
+    shape = layout.shape(variable)
+    if form == "row":
+        return shape[0]
+    count = math.prod(shape[: -_DIMENSIONS[form]])
+    return count * -(-shape[-3] // FRAMES) if form == "volume" else count
+
+
+def check_form(layout: Layout, variable: Variable, form: SampleForm, name: str) -> None:
+    """Refuse fields of fewer dimensions than a sample has.
+
+    Raises
+    ------
+    DataError
+        If there are fewer.
+    """
+    if len(variable.dims) < _DIMENSIONS[form]:
+        raise DataError(
+            f"{name} with 'dimensions: {_DIMENSIONS[form]}' needs fields of as many dimensions, and {variable.name!r} has "
+            f"{len(variable.dims)}: state a smaller number"
+        )
 
 
 def to_samples(
@@ -95,7 +124,19 @@ def to_samples(
     shape = normalised[0].shape
     if form == "row":
         return np.stack(normalised, axis=1).reshape(shape[0], len(variables) * math.prod(shape[1:]))
-    return np.stack(normalised, axis=-3).reshape(math.prod(shape[:-2]), len(variables), *shape[-2:])
+    if form == "volume":
+        normalised = [_windows(values) for values in normalised]
+        shape = normalised[0].shape
+    own = _DIMENSIONS[form]
+    return np.stack(normalised, axis=-own - 1).reshape(math.prod(shape[:-own]), len(variables), *shape[-own:])
+
+
+def _windows(values: np.ndarray) -> np.ndarray:
+    """Cut the third dimension from the end into windows of FRAMES, the last one filled up with its last frame."""
+    *before, frames, height, width = values.shape
+    more = [(0, 0)] * len(before) + [(0, -frames % FRAMES), (0, 0), (0, 0)]
+    filled = np.pad(values, more, mode="edge") if frames else values
+    return filled.reshape(*before, -(-frames // FRAMES), FRAMES, height, width)
 
 
 def training_samples(
@@ -125,8 +166,14 @@ def from_samples(
     shape = layout.shape(variables[0])
     if form == "row":
         by_variable = np.moveaxis(samples.reshape(shape[0], len(variables), *shape[1:]), 1, 0)
+    elif form == "volume":
+        *before, frames, height, width = shape
+        windows = samples.reshape(*before, -(-frames // FRAMES), len(variables), FRAMES, height, width)
+        together = np.moveaxis(windows, -4, 0).reshape(len(variables), *before, -1, height, width)
+        by_variable = together[..., :frames, :, :]
     else:
-        by_variable = np.moveaxis(samples.reshape(*shape[:-2], len(variables), *shape[-2:]), -3, 0)
+        own = _DIMENSIONS[form]
+        by_variable = np.moveaxis(samples.reshape(*shape[:-own], len(variables), *shape[-own:]), -own - 1, 0)
     # Predictions of the largest numbers may lie beyond them: the residual, or an exact value, makes up for it.
     with np.errstate(over="ignore"):
         return {

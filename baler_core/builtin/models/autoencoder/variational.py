@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from baler_core.builtin.models.autoencoder.model import LATENT_RATIO, Autoencoder
+from baler_core.builtin.models.autoencoder.model import Autoencoder, AutoencoderOptions
 from baler_core.builtin.models.autoencoder.networks import NetworkPair
 from baler_core.builtin.models.autoencoder.prior import Density, PriorTables
 from baler_core.builtin.models.autoencoder.samples import Normalisation, SampleForm
@@ -25,10 +25,8 @@ _POSTERIOR = 8.0
 _LEAST_FLOOR = 1e-10
 
 
-class VariationalOptions(Options):
+class VariationalOptions(AutoencoderOptions):
     """Options of `variational_autoencoder`."""
-
-    renamed: ClassVar[Mapping[str, tuple[str, str]]] = LATENT_RATIO
 
     latent_ratio: float = Field(
         default=3.0,
