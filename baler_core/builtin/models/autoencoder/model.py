@@ -41,7 +41,7 @@ from baler_core.entropy.varint import ByteReader, write_sized
 from baler_core.errors import DataError, FormatError
 from baler_core.machine.optional import need
 from baler_core.plugin.interfaces import NO_HINTS, Hints, Loss, Model, Options, State, Streams, Tolerances, Training
-from baler_core.quantise.residual import decode_residual, encode_residual
+from baler_core.quantise.residual import decode_residual, encode_plainly, encode_residual
 
 if TYPE_CHECKING:
     import torch
@@ -181,13 +181,17 @@ class Autoencoder(Model):
         latents = through(pair.encoder, samples)
 
         spread = self.latent_spread(pair, samples, latents)
+        bounded = (v for v in variables if tolerances[v.name].kind != "free")
+        plain = {v.name: encode_plainly(values_of(block, v.name), tolerances[v.name]) for v in bounded}
 
         def measure(weights: SmallWeights, steps: np.ndarray) -> Measured:
             trial = copy(self)
             trial._built, trial._weights = {}, weights
             trial.take_steps(steps)
-            coded = sum(map(len, trial.encode(block, layout, tolerances).values()))
-            predictions = trial._predictions(round_latents(latents, steps), layout, variables)
+            rounded = round_latents(latents, steps)
+            predictions = trial._predictions(rounded, layout, variables)
+            parts = _residuals(block, layout, tolerances, predictions, plain)
+            coded = len(trial.pack_latents(rounded)) + sum(map(len, parts))
             error = self._free_error(block, predictions, variables, tolerances)
             return Measured(coded * total / len(samples), error)
 
@@ -232,10 +236,7 @@ class Autoencoder(Model):
             latents = self._latents(block, layout, variables, tolerances)
             streams["latents"] = self.pack_latents(latents)
             predictions = self._predictions(latents, layout, variables)
-        parts = [
-            encode_residual(values_of(block, v.name), _prediction(v, layout, predictions), tolerances[v.name])
-            for v in _bounded(layout, tolerances, predictions)
-        ]
+        parts = _residuals(block, layout, tolerances, predictions, {})
         if parts:
             streams["residual"] = b"".join(map(write_sized, parts))
         return streams
@@ -364,6 +365,22 @@ def probe_of(block: Block, layout: Layout, form: SampleForm) -> tuple[Block, Lay
 def _bounded(layout: Layout, tolerances: Tolerances, predictions: Mapping[str, np.ndarray]) -> list[Variable]:
     """The variables that need more than a prediction: all but those under no bound at all."""
     return [v for v in layout.variables if tolerances[v.name].kind != "free" or v.name not in predictions]
+
+
+def _residuals(
+    block: Block,
+    layout: Layout,
+    tolerances: Tolerances,
+    predictions: Mapping[str, np.ndarray],
+    plain: Mapping[str, bytes],
+) -> list[bytes]:
+    """Return what predictions miss; `plain` holds what is known of variables without a prediction."""
+    return [
+        encode_residual(
+            values_of(block, v.name), _prediction(v, layout, predictions), tolerances[v.name], plain.get(v.name)
+        )
+        for v in _bounded(layout, tolerances, predictions)
+    ]
 
 
 def _prediction(variable: Variable, layout: Layout, predictions: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -16,6 +16,8 @@ from baler_core.plugin.interfaces import State
 
 _MOST_SYMBOLS = 1 << 12
 _TAIL = 1e-5
+_BORDERS = np.sqrt(LEVELS[1:-1] * LEVELS[2:])
+"""Between levels, where a weight goes to the next one."""
 _DEEPEST = 13
 """Decisions that lead to one of the symbols of a channel, of which one is the escape."""
 
@@ -67,7 +69,7 @@ class PriorTables:
             inside = density.below(latent, (np.arange(low, high + 2) - 0.5) * step)
             chances = np.concatenate([[_TAIL], np.diff(inside)])
             weights = np.maximum(chances / chances.max() * float(LEVELS[-1]), 1.0)
-            places = np.abs(np.log2(LEVELS[1:]) - np.log2(weights)[:, None]).argmin(axis=1) + 1
+            places = np.searchsorted(_BORDERS, weights) + 1
             lowest.append(low)
             sizes.append(high - low + 1)
             levels.append(places.astype(np.uint8))

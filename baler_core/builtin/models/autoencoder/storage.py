@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 _LATENT_BITS = (1, 2, 3, 4, 5, 6, 8, 10)
-_WEIGHT_BITS = (5, 6, 8, 10, 12)
+_WEIGHT_BITS = (6, 8, 10, 12)
 _FINE_LATENT_BITS, _FINE_WEIGHT_BITS = 12, 14
 # Where nothing bounds the error, rounding may raise the mean squared error by this factor.
 _FREE_ERROR = 1.05

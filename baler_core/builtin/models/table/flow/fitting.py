@@ -23,7 +23,7 @@ from baler_core.plugin.interfaces import Training
 
 logger = logging.getLogger(__name__)
 
-_PENALTY = 50.0
+_PENALTY = 100.0
 _MEASURED = 1 << 13
 """Rows that are encoded to see which columns gain."""
 
