@@ -100,7 +100,7 @@ class CodedColumns:
         return parents
 
     def _mixture(self, number: int, plan: ColumnPlan) -> Mixture:
-        if self._flow is not None:
+        if self._flow is not None and self._flow.flow.tells(number):
             return self._flow.mixture_of(number)
         if plan.network is None:
             return no_mixture()

@@ -110,7 +110,7 @@ class TablePlan:
     pointer
         The column that points to earlier rows of the same event.
     flow
-        Predicts mixtures of all columns, in place of networks of their own; stored apart.
+        Predicts mixtures of columns, in place of networks of their own; stored apart.
     """
 
     columns: tuple[ColumnPlan, ...]

@@ -13,7 +13,8 @@ from baler_core.builtin.models.table.blocks import all_symbols
 from baler_core.builtin.models.table.coded_columns import CodedColumns
 from baler_core.builtin.models.table.contexts.symbols import smooth_bits
 from baler_core.builtin.models.table.network.flow import INPUT_ONE, MOST_COLUMNS, Flow
-from baler_core.builtin.models.table.plan import TablePlan
+from baler_core.builtin.models.table.network.weights import networks_to_bytes
+from baler_core.builtin.models.table.plan import ColumnPlan, TablePlan
 from baler_core.builtin.models.table.sample import TableSample
 from baler_core.builtin.models.table.schedule import ends_of
 from baler_core.builtin.models.table.streams import encode_symbols
@@ -35,7 +36,7 @@ class FlowTask:
     Attributes
     ----------
     plan
-        Of the table, without networks.
+        Of the table, perhaps with networks of single columns.
     sample
         Rows of it.
     hidden
@@ -55,15 +56,17 @@ class FlowTask:
 
 @dataclass(frozen=True)
 class FittedFlow:
-    """A flow, or none where it does not pay.
+    """A flow that pays, if there is one.
 
     Attributes
     ----------
+    plan
+        With the flow in place of the networks of the columns that it tells.
     histories
         How training went, by seed.
     """
 
-    flow: Flow | None
+    plan: TablePlan
     histories: Mapping[int, History]
 
     @property
@@ -82,17 +85,17 @@ def fit_flow(task: FlowTask, training: Training, name: str) -> FittedFlow:
     symbols = {number: one.values for number, one in found.items()}
     columns = _chosen(plan, symbols)
     if len(columns) < 2:
-        return FittedFlow(None, {})
+        return FittedFlow(plan, {})
     coded = _coded(plan, symbols, sample, len(values[0]))
     jagged = sample.events is not None
     rows = _training_rows(plan, symbols, coded, columns, jagged=jagged)
     flows, histories = _train(rows, columns, task.hidden, training, name, jagged=jagged)
     best = min(histories, key=lambda seed: _lowest(histories[seed]))
-    flow, saved = _paying(task, flows[best], symbols)
+    with_flow, saved = _paying(task, flows[best], symbols)
     if task.keep or saved > 0:
-        return FittedFlow(flow, histories)
+        return FittedFlow(with_flow, histories)
     logger.info("%s: the flow would take more bytes than it saves, and is left out", name)
-    return FittedFlow(None, histories)
+    return FittedFlow(plan, histories)
 
 
 def _chosen(plan: TablePlan, symbols: Mapping[int, np.ndarray]) -> tuple[int, ...]:
@@ -160,20 +163,23 @@ def _lowest(history: History) -> float:
     return min((loss for loss in history.validation or history.train if math.isfinite(loss)), default=math.inf)
 
 
-def _paying(task: FlowTask, flow: Flow, symbols: Mapping[int, np.ndarray]) -> tuple[Flow, float]:
-    """The flow for those columns whose bytes it makes fewer, and how many bytes it saves."""
-    plan, total = task.plan, len(task.sample.columns[0].values)
+def _paying(task: FlowTask, flow: Flow, symbols: Mapping[int, np.ndarray]) -> tuple[TablePlan, float]:
+    """The plan with the flow for those columns whose bytes it makes fewer, and how many bytes it saves."""
+    total = len(task.sample.columns[0].values)
     rows = min(total, _MEASURED)
-    plainly, with_flow = (_coded(plan, symbols, task.sample, rows, one) for one in (None, flow))
-    gains = []
-    for number in flow.columns:
-        sizes = [
-            len(encode_symbols(symbols[number][:rows], plan.columns[number], coded.context_of(number, plan.columns[number]), task.contexts))
-            for coded in (plainly, with_flow)
-        ]  # fmt: skip
-        gains.append((sizes[0] - sizes[1]) * total / max(rows, 1))
-    flow = without_unused(replace(flow, told=tuple(gain > 0 for gain in gains)))
-    return flow, sum(gain for gain in gains if gain > 0) - len(flow.to_bytes())
+    kept = {number: replace(task.plan.columns[number], network=None) for number in flow.columns}
+    plainly, with_flow = (_coded(task.plan, symbols, task.sample, rows, one) for one in (None, flow))
+
+    def size(number: int, plan: ColumnPlan, coded: CodedColumns) -> float:
+        data = encode_symbols(symbols[number][:rows], plan, coded.context_of(number, plan), task.contexts)
+        network = 0 if plan.network is None else len(networks_to_bytes([plan.network]))
+        return len(data) * total / max(rows, 1) + network
+
+    gains = {n: size(n, task.plan.columns[n], plainly) - size(n, own, with_flow) for n, own in kept.items()}
+    flow = without_unused(replace(flow, told=tuple(gains[number] > 0 for number in flow.columns)))
+    columns = [kept[n] if flow.tells(n) else own for n, own in enumerate(task.plan.columns)]
+    saved = sum(gain for gain in gains.values() if gain > 0) - len(flow.to_bytes())
+    return replace(task.plan, columns=tuple(columns), flow=flow), saved
 
 
 def without_unused(flow: Flow) -> Flow:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from baler_core.builtin.models.table.network.mixtures import WEIGHT, Mixture, exp_table, no_mixture, scale_table
+from baler_core.builtin.models.table.network.mixtures import WEIGHT, Mixture, exp_table, scale_table
 from baler_core.builtin.models.table.network.weights import MatrixReader, matrices_to_bytes
 from baler_core.entropy.varint import ByteReader, write_varint
 from baler_core.errors import FormatError
@@ -74,9 +74,11 @@ class Flow:
 
     def before(self, number: int) -> set[int]:
         """Return the columns that the mixture of a column follows from."""
-        if number not in self.columns or not self.told[self.columns.index(number)]:
-            return set()
-        return set(self.columns[: self.columns.index(number)])
+        return set(self.columns[: self.columns.index(number)]) if self.tells(number) else set()
+
+    def tells(self, number: int) -> bool:
+        """Return whether a column is coded by its mixture."""
+        return number in self.columns and self.told[self.columns.index(number)]
 
     def to_bytes(self) -> bytes:
         """Write the flow as bytes."""
@@ -118,15 +120,13 @@ class FlowRows:
     """
 
     def __init__(self, flow: Flow, inputs: Inputs) -> None:
-        self._flow, self._inputs = flow, inputs
+        self.flow, self._inputs = flow, inputs
         self._layers = [np.zeros((inputs.rows, m.shape[1]), np.uint8) for m in (flow.into, flow.across)]
         self._done = 0
 
     def mixture_of(self, number: int) -> Mixture:
-        """Return the mixtures of a column; columns are asked for in their order."""
-        flow = self._flow
-        if number not in flow.columns or not flow.told[flow.columns.index(number)]:
-            return no_mixture()
+        """Return the mixtures of a column that the flow tells; columns are asked for in their order."""
+        flow = self.flow
         place = flow.columns.index(number)
         self._go_on(place)
         known = units_known(flow.across.shape[1], len(flow.columns), place)
@@ -144,7 +144,7 @@ class FlowRows:
 
     def _go_on(self, place: int) -> None:
         """Compute all units that look at no column from `place` on."""
-        flow, count = self._flow, len(self._flow.columns)
+        flow, count = self.flow, len(self.flow.columns)
         first, second = (
             (units_known(m.shape[1], count, self._done - 1), units_known(m.shape[1], count, place))
             for m in (flow.into, flow.across)
@@ -161,8 +161,8 @@ class FlowRows:
 
     def _seen(self, place: int, rows: slice) -> np.ndarray:
         """Inputs of the columns before a place: int16 (rows, inputs), those of the event first."""
-        counts = [self._inputs.counts()[:, rows]] if self._flow.jagged else []
-        known = [self._inputs.features(number)[:, rows] for number in self._flow.columns[:place]]
+        counts = [self._inputs.counts()[:, rows]] if self.flow.jagged else []
+        known = [self._inputs.features(number)[:, rows] for number in self.flow.columns[:place]]
         return np.concatenate([*counts, *known, np.zeros((0, rows.stop - rows.start), np.int16)]).T
 
     def _pieces(self) -> list[slice]:
