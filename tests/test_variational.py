@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -120,3 +121,32 @@ def test_fields_of_fewer_dimensions_are_refused_in_a_sentence() -> None:
     model = ConvAutoencoder(ConvAutoencoder.Options(dimensions=3))
     with pytest.raises(DataError, match="'dimensions: 3' needs fields of as many dimensions, and 'u' has 2"):
         model.fit([block], layout=layout, tolerances={"u": Tolerance("abs", 0.1)}, training=QUICK)
+
+
+@pytest.mark.parametrize("kind", [DenseAutoencoder, VariationalAutoencoder])
+def test_a_network_is_told_where_a_row_stands_in_its_event(kind: type[Autoencoder]) -> None:
+    lengths = np.random.default_rng(5).integers(0, 7, 200)
+    size = np.repeat(lengths, lengths)
+    place = np.arange(size.size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    columns = {"pt": (60.0 / (1 + place)).astype("<f4"), "n": (size * 1.5).astype("<f8")}
+    losses = {}
+    for events in (False, True):
+        block, layout = made({**columns}, "table")
+        block = make_block({**{name: (("d0",), v) for name, v in columns.items()}, "count": (("event",), lengths)})
+        layout = replace(layout, counts="count", lengths=lengths)
+        model: Any = kind(kind.Options(latent_ratio=2, hidden=(8,), events=events))
+        tolerances = dict.fromkeys(columns, Tolerance("abs", 0.5))
+        model.fit([block], layout=layout, tolerances=tolerances, training=QUICK.model_copy(update={"seeds": 2}))
+        other = kind(model.options)
+        other.load_state(decode_state(encode_state(model.state()), memory_limit=1 << 28))
+        back = other.decode(model.encode(block, layout, tolerances), layout, tolerances)
+        for name, values in columns.items():
+            assert not tolerances[name].violations(values, values_of(back, name)).any()
+        losses[events] = min(model.seed_spread.losses.values())
+        if events:
+            streams, other = model.encode(block, layout, tolerances), kind(model.options)
+            other.load_state(model.state())
+            with pytest.raises(FormatError, match="do not fit"):
+                other.decode(streams, replace(layout, lengths=None), tolerances)
+    # both columns follow from the place in the event alone
+    assert losses[True] < losses[False]

@@ -25,6 +25,10 @@ class DenseOptions(AutoencoderOptions):
     hidden: tuple[int, ...] = Field(
         default=(200, 100, 50), description="Widths of the encoder's layers; the decoder has them in reverse."
     )
+    events: bool = Field(
+        default=False,
+        description="Whether encoder and decoder are told the place of each row in its event, and how many rows that has.",
+    )
 
 
 class DenseAutoencoder(Autoencoder):
@@ -40,8 +44,17 @@ class DenseAutoencoder(Autoencoder):
 
     def networks(self, shape: tuple[int, ...]) -> tuple[torch.nn.Module, torch.nn.Module]:
         """Encoder and decoder for rows of `shape` (numbers,)."""
-        widths = [shape[0], *self.options.hidden, math.ceil(shape[0] / self.options.latent_ratio)]
-        return _layers(widths), _layers(widths[::-1])
+        return self.told_networks(shape, 0)
+
+    def tells_events(self) -> bool:
+        """Return what the option `events` says."""
+        return bool(self.options.events)
+
+    def told_networks(self, shape: tuple[int, ...], told: int) -> tuple[torch.nn.Module, torch.nn.Module]:
+        """The same for rows whose first `told` numbers both know."""
+        numbers, hidden = shape[0] - told, self.options.hidden
+        latents = math.ceil(numbers / self.options.latent_ratio)
+        return _layers([shape[0], *hidden, latents]), _layers([latents + told, *hidden[::-1], numbers])
 
 
 def _layers(widths: list[int]) -> torch.nn.Module:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from pydantic import Field
 
+from baler_core.builtin.models.autoencoder.corrections import bounded, prediction_of, probe_of, residuals_of
 from baler_core.builtin.models.autoencoder.latents import pack_latents, round_latents, spread_of, unpack_latents
 from baler_core.builtin.models.autoencoder.networks import NetworkPair, built_pair, through
 from baler_core.builtin.models.autoencoder.pruning import prune
@@ -20,9 +21,11 @@ from baler_core.builtin.models.autoencoder.samples import (
     Normalisation,
     SampleForm,
     as_dtype,
+    block_layout,
     check_form,
     from_samples,
     learned_variables,
+    places_in_events,
     sample_count,
     sample_shape,
     scaling_of,
@@ -33,7 +36,7 @@ from baler_core.builtin.models.autoencoder.seeds import Judge, SeedTask, train_s
 from baler_core.builtin.models.autoencoder.storage import Measured, choose_storage
 from baler_core.builtin.models.autoencoder.weights import SmallWeights, flat_weights, put_flat_weights
 from baler_core.builtin.training.run import loss_named, seeded
-from baler_core.data.block import Block, make_block, values_of
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import usable
 from baler_core.data.seeds import SeedSpread
 from baler_core.data.variables import Layout, Variable
@@ -41,7 +44,7 @@ from baler_core.entropy.varint import ByteReader, write_sized
 from baler_core.errors import DataError, FormatError
 from baler_core.machine.optional import need
 from baler_core.plugin.interfaces import NO_HINTS, Hints, Loss, Model, Options, State, Streams, Tolerances, Training
-from baler_core.quantise.residual import decode_residual, encode_plainly, encode_residual
+from baler_core.quantise.residual import decode_residual, encode_plainly
 
 if TYPE_CHECKING:
     import torch
@@ -64,10 +67,6 @@ class AutoencoderOptions(Options):
         description="Bytes of the decoder in the file at most: of a larger one, the smallest weights become 0, and the "
         "others learn on for a quarter of the epochs.",
     )
-
-
-# Ways of storing are measured on about this many values.
-_PROBE_VALUES = 1 << 16
 
 
 class Autoencoder(Model):
@@ -109,6 +108,17 @@ class Autoencoder(Model):
         """
 
     # ---- what subclasses may change
+
+    def tells_events(self) -> bool:
+        """Return whether `told_networks` are used where rows belong to events."""
+        return False
+
+    def told_networks(self, shape: tuple[int, ...], told: int) -> tuple[torch.nn.Module, torch.nn.Module]:
+        """Encoder and decoder for rows of `shape`, whose first `told` numbers the decoder knows: these stand before its latents.
+
+        The decoder returns the others alone.
+        """
+        raise NotImplementedError(f"{self.name} has no networks that are told of events")
 
     def sample_form(self) -> SampleForm:
         """Return what one sample is; `form`, unless options change it."""
@@ -153,21 +163,23 @@ class Autoencoder(Model):
         if not variables or not layout.nbytes:
             return
         check_form(layout, variables[0], self.sample_form(), self.name)
-        shape = sample_shape(layout, variables, self.sample_form())
-        scaling = scaling_of(blocks, variables, tolerances)
-        samples, total = training_samples(blocks, variables, scaling, tolerances, self.sample_form())
+        self._scaling = scaling = scaling_of(blocks, variables, tolerances)
+
+        def sampled(block: Block) -> np.ndarray:
+            return self._samples(block, block_layout(layout, block, variables[0]), variables, tolerances)
+
+        samples, total = training_samples(blocks, sampled)
         if not samples.size:
             return
         loss = self.training_loss(loss_named(training.loss), variables, scaling, tolerances)
-        task = SeedTask(lambda: built_pair(self.networks, shape, self.name), loss, self.name)
+        task = SeedTask(lambda: self._new_pair(samples.shape[1:], self._told(layout).shape[1]), loss, self.name)
         trained = train_seeds(task, samples, training)
         pair, self.history = trained[0].pair, trained[0].history.curves()
         prune(pair, samples, task, training, self._decoder_limit)
         if training.seeds > 1:
-            self.seed_spread = Judge(blocks, layout, variables, scaling, tolerances, self.sample_form()).spread(
-                trained, training.keep
-            )
-        self._scaling, self._encoder_weights = scaling, flat_weights(pair.encoder)
+            judge = Judge(blocks, layout, variables, scaling, sampled, self.sample_form())
+            self.seed_spread = judge.spread(trained, training.keep)
+        self._encoder_weights = flat_weights(pair.encoder)
         self._choose_storage(next(iter(blocks)), layout, tolerances, pair, total)
 
     def _choose_storage(
@@ -177,12 +189,11 @@ class Autoencoder(Model):
         variables = learned_variables(layout, tolerances)
         assert self._scaling is not None
         block, layout = probe_of(block, replace(layout, variables=tuple(variables)), self.sample_form())
-        samples = to_samples(block, variables, self._scaling, tolerances, self.sample_form())
-        latents = through(pair.encoder, samples)
-
+        samples = self._samples(block, layout, variables, tolerances)
+        latents = through(pair.encoder, samples)[:, self._told(layout).shape[1] :]
         spread = self.latent_spread(pair, samples, latents)
-        bounded = (v for v in variables if tolerances[v.name].kind != "free")
-        plain = {v.name: encode_plainly(values_of(block, v.name), tolerances[v.name]) for v in bounded}
+        limited = (v for v in variables if tolerances[v.name].kind != "free")
+        plain = {v.name: encode_plainly(values_of(block, v.name), tolerances[v.name]) for v in limited}
 
         def measure(weights: SmallWeights, steps: np.ndarray) -> Measured:
             trial = copy(self)
@@ -190,7 +201,7 @@ class Autoencoder(Model):
             trial.take_steps(steps)
             rounded = round_latents(latents, steps)
             predictions = trial._predictions(rounded, layout, variables)
-            parts = _residuals(block, layout, tolerances, predictions, plain)
+            parts = residuals_of(block, layout, tolerances, predictions, plain)
             coded = len(trial.pack_latents(rounded)) + sum(map(len, parts))
             error = self._free_error(block, predictions, variables, tolerances)
             return Measured(coded * total / len(samples), error)
@@ -236,7 +247,7 @@ class Autoencoder(Model):
             latents = self._latents(block, layout, variables, tolerances)
             streams["latents"] = self.pack_latents(latents)
             predictions = self._predictions(latents, layout, variables)
-        parts = _residuals(block, layout, tolerances, predictions, {})
+        parts = residuals_of(block, layout, tolerances, predictions, {})
         if parts:
             streams["residual"] = b"".join(map(write_sized, parts))
         return streams
@@ -252,14 +263,15 @@ class Autoencoder(Model):
         variables = learned_variables(layout, tolerances) if self._weights is not None else []
         predictions: Mapping[str, np.ndarray] = {}
         if variables and layout.nbytes:
-            latent_shape = self._networks_for(sample_shape(layout, variables, self.sample_form())).latents
+            channels, *rest = self._networks_for(layout, variables).latents
+            latent_shape = channels - self._told(layout).shape[1], *rest
             count = sample_count(layout, variables[0], self.sample_form())
             latents = self.unpack_latents(streams.get("latents", b""), (count, *latent_shape))
             predictions = self._predictions(latents, layout, variables)
         arrays = {v.name: as_dtype(predictions[v.name], v) for v in variables if v.name in predictions}
         reader = ByteReader(streams.get("residual", b""), "the residuals of an autoencoder")
-        for v in _bounded(layout, tolerances, predictions):
-            prediction = _prediction(v, layout, predictions)
+        for v in bounded(layout, tolerances, predictions):
+            prediction = prediction_of(v, layout, predictions)
             arrays[v.name] = decode_residual(reader.sized(), prediction, tolerances[v.name], v.numpy_dtype)
         return layout.build(arrays)
 
@@ -270,44 +282,72 @@ class Autoencoder(Model):
                 f"this {self.name} was stored for restoring only, without its encoder: compress with a model file "
                 "that `baler train` wrote"
             )
+        samples = self._samples(block, layout, variables, tolerances)
+        latents = through(self._networks_for(layout, variables).encoder, samples)
+        return round_latents(latents[:, self._told(layout).shape[1] :], self._steps)
+
+    def _samples(
+        self, block: Block, layout: Layout, variables: Sequence[Variable], tolerances: Tolerances
+    ) -> np.ndarray:
+        """The block's samples: float32, what is told of events first."""
         assert self._scaling is not None
-        encoder = self._networks_for(sample_shape(layout, variables, self.sample_form())).encoder
         samples = to_samples(block, variables, self._scaling, tolerances, self.sample_form())
-        return round_latents(through(encoder, samples), self._steps)
+        told = self._told(layout)[: len(samples)]
+        return np.concatenate([told, samples], axis=1) if told.shape[1] else samples
+
+    def _told(self, layout: Layout) -> np.ndarray:
+        """What the networks are told of the events of rows: float32 (rows, COUNTS), or (0, 0) for nothing."""
+        if not self.tells_events() or layout.lengths is None:
+            return np.zeros((0, 0), np.float32)
+        return places_in_events(layout.lengths)
 
     def _predictions(self, latents: np.ndarray, layout: Layout, variables: list[Variable]) -> Mapping[str, np.ndarray]:
         """What the decoder makes of rounded latents: float64 by variable, alike when encoding and decoding."""
         assert self._scaling is not None
         if self._scaling.low.size != len(variables):
             raise FormatError(f"an autoencoder for {self._scaling.low.size} variables meets {len(variables)}")
-        shape = sample_shape(layout, variables, self.sample_form())
-        decoder = self._networks_for(shape).decoder
-        steps = self._steps.reshape(-1, *[1] * (latents.ndim - 2))
-        restored = through(decoder, latents * steps, per_sample=math.prod(shape))
+        decoder, told = self._networks_for(layout, variables).decoder, self._told(layout)[: len(latents)]
+        exact = latents * self._steps.reshape(-1, *[1] * (latents.ndim - 2))
+        known = np.concatenate([told, exact], axis=1) if told.shape[1] else exact
+        per_sample = math.prod(sample_shape(layout, variables, self.sample_form()))
+        restored = through(decoder, known, per_sample=per_sample)[:, told.shape[1] :]
         return from_samples(restored, layout, variables, self._scaling, self.sample_form())
 
     # ---- networks
 
-    def _networks_for(self, shape: tuple[int, ...]) -> NetworkPair:
-        """Return the networks for samples of a shape, with the stored weights."""
+    def _networks_for(self, layout: Layout, variables: Sequence[Variable]) -> NetworkPair:
+        """Return the networks for samples of these variables, with the stored weights."""
+        first, *rest = sample_shape(layout, variables, self.sample_form())
+        told = self._told(layout).shape[1]
+        shape = (told, first + told, *rest)
         with self._building:
             if shape not in self._built:
-                self._built[shape] = self._build(shape)
+                self._built[shape] = self._build(shape[1:], told)
             return self._built[shape]
 
-    def _build(self, shape: tuple[int, ...]) -> NetworkPair:
+    def _new_pair(self, shape: tuple[int, ...], told: int) -> NetworkPair:
+        """Build networks for samples of a shape, whose first numbers are told to both."""
+        if not told:
+            return built_pair(self.networks, shape, self.name)
+        from baler_core.builtin.models.autoencoder.told_networks import passing_on
+
+        return built_pair(lambda shape: passing_on(self.told_networks(shape, told), told), shape, self.name)
+
+    def _build(self, shape: tuple[int, ...], told: int) -> NetworkPair:
         import torch
 
         assert self._weights is not None
         # On the device meta nothing is allocated: a damaged file cannot ask for a giant.
         with torch.device("meta"):
-            _, sketch = self.networks(shape)
+            _, sketch = self.told_networks(shape, told) if told else self.networks(shape)
         if not self._weights.fits(sketch):
             raise FormatError(f"the stored weights of {self.name} do not fit samples of shape {shape}")
         with seeded(0):
-            pair = built_pair(self.networks, shape, self.name)
-        if pair.latents[0] != self._steps.size:
-            raise FormatError(f"{self.name} has steps for {self._steps.size} latents and needs {pair.latents[0]}")
+            pair = self._new_pair(shape, told)
+        if pair.latents[0] - told != self._steps.size:
+            raise FormatError(
+                f"{self.name} has steps for {self._steps.size} latents and needs {pair.latents[0] - told}"
+            )
         self._weights.put_into(pair.decoder)
         if self._encoder_weights is not None:
             put_flat_weights(pair.encoder, self._encoder_weights)
@@ -350,39 +390,3 @@ class Autoencoder(Model):
         if self._steps.dtype != np.float64 or self._steps.ndim != 1 or not np.isfinite(self._steps).all():
             raise FormatError(f"the steps of the latents of {self.name} are damaged")
         self._encoder_weights = state.get("encoder")
-
-
-def probe_of(block: Block, layout: Layout, form: SampleForm) -> tuple[Block, Layout]:
-    """The first samples of a block, enough to measure on."""
-    dims = layout.variables[0].dims
-    rows = max(1, _PROBE_VALUES // max(1, layout.nbytes // (8 * layout.sizes[dims[0]])))
-    if rows >= layout.sizes[dims[0]] or sample_count(layout, layout.variables[0], form) < layout.sizes[dims[0]]:
-        return block, layout
-    part = {v.name: (v.dims, values_of(block, v.name)[:rows]) for v in layout.variables}
-    return make_block(part), replace(layout, sizes={**layout.sizes, dims[0]: rows})
-
-
-def _bounded(layout: Layout, tolerances: Tolerances, predictions: Mapping[str, np.ndarray]) -> list[Variable]:
-    """The variables that need more than a prediction: all but those under no bound at all."""
-    return [v for v in layout.variables if tolerances[v.name].kind != "free" or v.name not in predictions]
-
-
-def _residuals(
-    block: Block,
-    layout: Layout,
-    tolerances: Tolerances,
-    predictions: Mapping[str, np.ndarray],
-    plain: Mapping[str, bytes],
-) -> list[bytes]:
-    """Return what predictions miss; `plain` holds what is known of variables without a prediction."""
-    return [
-        encode_residual(
-            values_of(block, v.name), _prediction(v, layout, predictions), tolerances[v.name], plain.get(v.name)
-        )
-        for v in _bounded(layout, tolerances, predictions)
-    ]
-
-
-def _prediction(variable: Variable, layout: Layout, predictions: Mapping[str, np.ndarray]) -> np.ndarray:
-    known = predictions.get(variable.name)
-    return known if known is not None else np.zeros(layout.shape(variable))

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import ValueRange, usable, value_range
-from baler_core.data.variables import Layout, Variable
+from baler_core.data.variables import Layout, Variable, with_events
 from baler_core.errors import DataError, FormatError
 from baler_core.plugin.interfaces import Tolerances
 
 SampleForm = Literal["row", "series", "image", "volume"]
 FRAMES = 8
 """Neighbouring frames that a volume holds."""
+COUNTS = 2
+"""Numbers that are told of a row's event."""
+_COUNTED = 63
 # How many of the last dimensions a sample has.
 _DIMENSIONS = {"row": 0, "series": 1, "image": 2, "volume": 3}
 # Outliers of later blocks must not drown a network.
@@ -94,6 +97,26 @@ def sample_count(layout: Layout, variable: Variable, form: SampleForm) -> int:
     return count * -(-shape[-3] // FRAMES) if form == "volume" else count
 
 
+def places_in_events(lengths: np.ndarray) -> np.ndarray:
+    """How many rows of its event come before each row, and how many it has: float32 (rows, COUNTS), 0 .. 4.
+
+    Parameters
+    ----------
+    lengths
+        int64, rows of each event.
+    """
+    size = np.repeat(lengths, lengths)
+    position = np.arange(len(size)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return np.minimum(np.stack([position, size], axis=1), _COUNTED).astype(np.float32) / np.float32(16)
+
+
+def block_layout(layout: Layout, block: Block, variable: Variable) -> Layout:
+    """The layout of any block of a group, from that of the first; `variable` is one of the group's."""
+    sizes = dict(zip(variable.dims, values_of(block, variable.name).shape, strict=True))
+    found = replace(layout, sizes={**layout.sizes, **sizes})
+    return found if layout.lengths is None else with_events(found, values_of(block, layout.counts))
+
+
 def check_form(layout: Layout, variable: Variable, form: SampleForm, name: str) -> None:
     """Refuse fields of fewer dimensions than a sample has.
 
@@ -139,18 +162,12 @@ def _windows(values: np.ndarray) -> np.ndarray:
     return filled.reshape(*before, -(-frames // FRAMES), FRAMES, height, width)
 
 
-def training_samples(
-    blocks: Iterable[Block],
-    variables: Sequence[Variable],
-    scaling: Normalisation,
-    tolerances: Tolerances,
-    form: SampleForm,
-) -> tuple[np.ndarray, int]:
+def training_samples(blocks: Iterable[Block], sampled: Callable[[Block], np.ndarray]) -> tuple[np.ndarray, int]:
     """Samples of all blocks, and how many there are in all; every second, fourth, ... one of files that are large."""
     parts: list[np.ndarray] = []
     total, stride = 0, 1
     for block in blocks:
-        samples = to_samples(block, variables, scaling, tolerances, form)
+        samples = sampled(block)
         total += len(samples)
         parts.append(samples[::stride])
         while sum(part.size for part in parts) > _TRAINING_VALUES and sum(map(len, parts)) > len(parts):

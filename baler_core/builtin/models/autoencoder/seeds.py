@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from baler_core.builtin.models.autoencoder.networks import NetworkPair, through
-from baler_core.builtin.models.autoencoder.samples import Normalisation, SampleForm, as_dtype, from_samples, to_samples
+from baler_core.builtin.models.autoencoder.samples import (
+    Normalisation,
+    SampleForm,
+    as_dtype,
+    block_layout,
+    from_samples,
+    sample_shape,
+)
 from baler_core.builtin.training.loop import History
 from baler_core.builtin.training.run import seeded, train_network
 from baler_core.data.block import Block, values_of
@@ -17,7 +24,7 @@ from baler_core.data.comparison import pair_values, responses
 from baler_core.data.running_statistics import Moments
 from baler_core.data.seeds import MeanOverSeeds, SeedSpread, VariableSpread
 from baler_core.data.variables import Layout, Variable
-from baler_core.plugin.interfaces import Loss, Tolerances, Training
+from baler_core.plugin.interfaces import Loss, Training
 
 
 @dataclass(frozen=True)
@@ -83,13 +90,15 @@ class Judge:
     ----------
     variables
         Those that the networks restore, in their order.
+    sampled
+        Makes samples of a block.
     """
 
     blocks: Iterable[Block]
     layout: Layout
     variables: Sequence[Variable]
     scaling: Normalisation
-    tolerances: Tolerances
+    sampled: Callable[[Block], np.ndarray]
     form: SampleForm
 
     def spread(self, trained: Sequence[Trained], keep: int) -> SeedSpread:
@@ -97,9 +106,9 @@ class Judge:
         kept = trained[:keep]
         errors = [[(Moments(), Moments()) for _ in self.variables] for _ in kept]
         for block in self.blocks:
-            sizes = dict(zip(self.variables[0].dims, values_of(block, self.variables[0].name).shape, strict=True))
+            layout = block_layout(self.layout, block, self.variables[0])
             for one, moments in zip(kept, errors, strict=True):
-                self._measure(one.pair, block, replace(self.layout, sizes={**self.layout.sizes, **sizes}), moments)
+                self._measure(one.pair, block, layout, moments)
         return SeedSpread(
             {one.seed: one.loss for one in trained},
             tuple(one.seed for one in kept),
@@ -111,10 +120,12 @@ class Judge:
         self, pair: NetworkPair, block: Block, layout: Layout, moments: Sequence[tuple[Moments, Moments]]
     ) -> None:
         """Take in the residuals and responses of a block, by variable."""
-        samples = to_samples(block, self.variables, self.scaling, self.tolerances, self.form)
+        samples = self.sampled(block)
         if not samples.size:
             return
         restored = through(pair.decoder, through(pair.encoder, samples), per_sample=samples[0].size)
+        told = samples.shape[1] - sample_shape(layout, self.variables, self.form)[0]
+        restored = restored[:, told:]
         predictions = from_samples(restored.astype(np.float64), layout, self.variables, self.scaling, self.form)
         for variable, (residual, response) in zip(self.variables, moments, strict=True):
             back = as_dtype(predictions[variable.name], variable)

@@ -42,6 +42,10 @@ class VariationalOptions(AutoencoderOptions):
     hidden: tuple[int, ...] = Field(
         default=(64, 64), description="Widths of the encoder's layers; the decoder has them in reverse."
     )
+    events: bool = Field(
+        default=False,
+        description="Whether encoder and decoder are told the place of each row in its event, and how many rows that has.",
+    )
 
 
 class VariationalAutoencoder(Autoencoder):
@@ -64,11 +68,19 @@ class VariationalAutoencoder(Autoencoder):
 
     def networks(self, shape: tuple[int, ...]) -> tuple[torch.nn.Module, torch.nn.Module]:
         """Encoder and decoder for rows of `shape` (numbers,)."""
+        return self.told_networks(shape, 0)
+
+    def tells_events(self) -> bool:
+        """Return what the option `events` says."""
+        return bool(self.options.events)
+
+    def told_networks(self, shape: tuple[int, ...], told: int) -> tuple[torch.nn.Module, torch.nn.Module]:
+        """The same for rows whose first `told` numbers both know."""
         from baler_core.builtin.models.autoencoder.variational_networks import VariationalEncoder, dense
 
-        latents = self.options.latents or math.ceil(shape[0] / self.options.latent_ratio)
-        widths = [shape[0], *self.options.hidden, latents]
-        return VariationalEncoder(widths), dense(widths[::-1])
+        numbers, hidden = shape[0] - told, self.options.hidden
+        latents = self.options.latents or math.ceil(numbers / self.options.latent_ratio)
+        return VariationalEncoder([shape[0], *hidden, latents], told), dense([latents + told, *hidden[::-1], numbers])
 
     def training_loss(
         self, loss: Loss, variables: Sequence[Variable], scaling: Normalisation, tolerances: Tolerances
@@ -86,12 +98,12 @@ class VariationalAutoencoder(Autoencoder):
         """How finely each latent matters: from the mean width of its posterior."""
         import torch
 
-        from baler_core.builtin.models.autoencoder.variational_networks import VariationalEncoder
+        from baler_core.builtin.models.autoencoder.variational_networks import variational_part
 
-        assert isinstance(pair.encoder, VariationalEncoder)
-        self._density = pair.encoder.density()
+        encoder = variational_part(pair.encoder)
+        self._density = encoder.density()
         with torch.no_grad():
-            spread = pair.encoder.posterior(torch.from_numpy(samples))[1].double().exp()
+            spread = encoder.posterior(torch.from_numpy(samples))[1].double().exp()
         return np.asarray(spread.mean(dim=0).numpy()) * _POSTERIOR
 
     def take_steps(self, steps: np.ndarray) -> None:

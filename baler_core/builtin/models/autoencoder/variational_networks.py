@@ -31,12 +31,15 @@ class VariationalEncoder(nn.Module):
 
     Attributes
     ----------
+    told
+        How many numbers come first in a row that the decoder knows.
     rate
         Of the rows that came last: nats per row by which their posterior differs from the prior.
     """
 
-    def __init__(self, widths: list[int]) -> None:
+    def __init__(self, widths: list[int], told: int) -> None:
         super().__init__()
+        self.told = told
         *before, latents = widths
         self.body = dense([*before, 2 * latents])
         self.shares = nn.Parameter(torch.zeros(latents, COMPONENTS))
@@ -72,6 +75,11 @@ class VariationalEncoder(nn.Module):
             return Density(shares.numpy(), self.centres.double().numpy(), widths.numpy())
 
 
+def variational_part(network: nn.Module) -> VariationalEncoder:
+    """Return the encoder in a network."""
+    return next(module for module in network.modules() if isinstance(module, VariationalEncoder))
+
+
 class CodeLengthOptions(Options):
     """What the length of a code depends on."""
 
@@ -102,8 +110,8 @@ class CodeLength(Loss):
 
     def __call__(self, restored: torch.Tensor, target: torch.Tensor, model: nn.Module) -> torch.Tensor:
         """Scalar, from tensors of shape (rows, numbers); `model` is encoder, decoder."""
-        encoder, floors = next(model.children()), self.options.floors
-        assert isinstance(encoder, VariationalEncoder)
+        encoder, floors = variational_part(model), self.options.floors
+        restored, target = restored[:, encoder.told :], target[:, encoder.told :]
         numbers, count = target.shape[-1], len(floors)
         if count > _APART:
             missed = torch.log(self.loss(restored, target, model) + sum(floors) / count)
