@@ -31,6 +31,7 @@ AREAS = {
     "predictive": "baler_core.builtin.models.fields.predictive",
     "transform": "baler_core.builtin.models.fields.transform",
     "table": "baler_core.builtin.models.table",
+    "autoencoder": "baler_core.builtin.models.autoencoder",
     "csv": "baler_core.builtin.readers.csv",
 }
 _ARRAY = re.compile(r"([a-zA-Z]\d+):(\d+)([CA])(r?)")

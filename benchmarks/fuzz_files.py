@@ -227,6 +227,9 @@ def _inputs() -> Iterator[tuple[str, Callable[[Path], None], Any, Any]]:
     yield "network.npz", _npz, loss, {"name": "table", "effort": "max", "network": "on"}
     yield "dense.npz", _normal, {"*": {"abs": 0.01}}, "dense_autoencoder"
     yield "conv.npz", _npz, loss, "conv_autoencoder"
+    yield "variational.npz", _normal, {"*": {"abs": 0.01}}, "variational_autoencoder"
+    flow = {"name": "normalizing_flow", "effort": "balanced", "hidden": [8, 8], "keep": True}
+    yield "flow.npz", _normal, {"*": {"abs": 0.01}}, flow
     yield "edges.npz", _edges, {"n*": {"abs": 2}, "*": "lossless"}, "auto"
     yield "a.npy", lambda path: np.save(path, np.arange(60.0).reshape(4, 15)), "lossless", "auto"
     files = {

@@ -141,7 +141,13 @@ def _others(random: np.random.Generator, models: Any, only: str) -> Iterator[Sub
         yield from _made(
             "other exact", models.model("exact")(), found, dict.fromkeys(found, Tolerance("exact")), kind="other"
         )
-    for name, shape in (("dense_autoencoder", (64,)), ("conv_autoencoder", (6, 16, 16))):
+    if only in "table flow":
+        arrays, tolerances = _related(random, 700)
+        kind = models.model("normalizing_flow")
+        options = kind.Options(effort="balanced", hidden=(8, 8), keep=True)
+        yield from _made("table flow", kind(options), arrays, tolerances)
+    networks = (("dense_autoencoder", (64,)), ("variational_autoencoder", (64,)), ("conv_autoencoder", (6, 16, 16)))
+    for name, shape in networks:
         if only and only in f"network {name}":
             kind, arrays = models.model(name), {v: random.normal(size=shape) for v in ("u", "v")}
             yield from _made(f"network {name}", kind(), arrays, _bound("abs", 0.01, *arrays))

@@ -29,12 +29,21 @@ from baler_core.quantise.residual import decode_residual
 from baler_core.testing import check_edges, check_hostile_model, check_hostile_reader, check_object_kind
 from baler_core.testing.damage import ODD, forge
 
-MODELS = ("scalar", "table", "transform", "predictive", "dense_autoencoder", "conv_autoencoder")
+MODELS: dict[str, dict[str, Any]] = {
+    "scalar": {"effort": "fast"},
+    "table": {"effort": "fast"},
+    "transform": {"effort": "fast"},
+    "predictive": {"effort": "fast"},
+    "dense_autoencoder": {"hidden": (8,)},
+    "conv_autoencoder": {"channels": (4, 4)},
+    "variational_autoencoder": {"hidden": (8,), "latents": 2},
+    "normalizing_flow": {"effort": "balanced", "hidden": (4, 4), "keep": True},
+}
 
 
 def made(name: str) -> Any:
     kind = load_plugins().model(name)
-    return kind(kind.Options(effort="fast") if "effort" in kind.Options.model_fields else kind.Options())
+    return kind(kind.Options(**MODELS.get(name, {})))
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from baler_core.builtin.models.autoencoder.loop import LOWEST_LEARNING_RATE
-from baler_core.builtin.models.autoencoder.processes import _first_result
-from baler_core.builtin.models.autoencoder.training import loss_named, seeded, train_network
+from baler_core.builtin.training.loop import LOWEST_LEARNING_RATE
+from baler_core.builtin.training.processes import _first_result
+from baler_core.builtin.training.run import loss_named, seeded, train_network
 from baler_core.errors import ConfigError, DataError, PluginError, SourceError
 from baler_core.plugin.interfaces import Loss, Training
 

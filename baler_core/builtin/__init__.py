@@ -33,10 +33,12 @@ PLACES = {
         "conv_autoencoder": f"{_MODELS}.autoencoder.convolutional:ConvAutoencoder",
         "dense_autoencoder": f"{_MODELS}.autoencoder.dense:DenseAutoencoder",
         "exact": f"{_MODELS}.exact:ExactModel",
+        "normalizing_flow": f"{_MODELS}.table.flow.model:NormalizingFlow",
         "predictive": f"{_MODELS}.fields.predictive.model:PredictiveModel",
         "scalar": f"{_MODELS}.scalar:ScalarModel",
         "table": f"{_MODELS}.table.model:TableModel",
         "transform": f"{_MODELS}.fields.transform.model:TransformModel",
+        "variational_autoencoder": f"{_MODELS}.autoencoder.variational:VariationalAutoencoder",
     },
     "object": {
         "numpy": f"{_OBJECTS}.numpy_arrays:NumpyArrays",

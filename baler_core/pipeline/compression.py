@@ -288,6 +288,6 @@ def _seeds(coded: CodedFile) -> dict[str, SeedSpread]:
 def _warn_of_one_seed(done: Compressed) -> None:
     """Warn that no model took several seeds, though they were asked for."""
     logger.warning(
-        "'training.seeds' had no effect: only autoencoders are trained from several seeds, and the models here are %s",
+        "'training.seeds' had no effect: only autoencoders and flows are trained from several seeds, and the models here are %s",
         ", ".join(sorted(set(done.models.values()))) or "none",
     )

@@ -44,7 +44,7 @@ class Training(BaseModel):
     seeds: int = Field(
         default=1,
         ge=1,
-        description="Autoencoders are trained from so many seeds, `seed` and the next ones; the best is stored.",
+        description="Networks of torch are trained from so many seeds, `seed` and the next ones; the best is stored.",
     )
     keep: int = Field(
         default=1,
@@ -62,10 +62,14 @@ class Training(BaseModel):
     validation: float = Field(default=0.1, ge=0, lt=1, description="Fraction of rows set aside to monitor the loss.")
     seconds: float | None = Field(default=None, gt=0, description="Stop training after this many seconds.")
     processes: int = Field(
-        default=1, ge=1, description="Autoencoders are trained by so many processes, each on its part of every batch."
+        default=1,
+        ge=1,
+        description="Networks of torch are trained by so many processes, each on its part of every batch.",
     )
     checkpoints: str | None = Field(
-        default=None, min_length=1, description="Folder from which a training of autoencoders goes on after a break."
+        default=None,
+        min_length=1,
+        description="Folder from which a training of networks of torch goes on after a break.",
     )
 
     @model_validator(mode="after")

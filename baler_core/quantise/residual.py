@@ -46,8 +46,10 @@ def residual_step(tolerance: Tolerance, dtype: np.dtype, largest: float) -> Resi
     return ResidualStep(0.0)
 
 
-def encode_residual(values: np.ndarray, prediction: np.ndarray, tolerance: Tolerance) -> bytes:
-    """Return what must be added to `prediction` to be within `tolerance` of `values`.
+def encode_residual(
+    values: np.ndarray, prediction: np.ndarray, tolerance: Tolerance, plain: bytes | None = None
+) -> bytes:
+    """Return what must be added to `prediction` to be within `tolerance` of `values`, or these plainly if that is less.
 
     Parameters
     ----------
@@ -56,11 +58,14 @@ def encode_residual(values: np.ndarray, prediction: np.ndarray, tolerance: Toler
     prediction
         float64, same shape; the decoder must have the same up to about 1e-6 of the tolerance. May be NaN or infinite
         where the model knows nothing.
+    plain
+        What `encode_plainly` gives, where it is known already.
     """
     flat = values.ravel()
     plan = _plan(flat, tolerance)
+    plain = encode_plainly(flat, tolerance) if plain is None else plain
     if plan is None:
-        return b"\0" + _encode_plainly(flat, tolerance)
+        return plain
     step, lattice = plan
     guess = _usable(prediction, step)
     _, special = lattice.quantise(flat)
@@ -70,7 +75,7 @@ def encode_residual(values: np.ndarray, prediction: np.ndarray, tolerance: Toler
         outside |= _sign_wrong(flat, guess)
     lost = ~np.isfinite(integers) | (np.abs(integers) > _CODE_LIMIT)
     if step.log and (outside & (special == 0)).mean() > 0.2:
-        return b"\0" + _encode_plainly(flat, tolerance)
+        return plain
     residual = np.where(outside | lost, 0, integers).astype(np.int64)
     exact = (outside | lost) & (special == 0)
     classes = np.where(exact, len(lattice.specials) + 1, special)
@@ -82,7 +87,13 @@ def encode_residual(values: np.ndarray, prediction: np.ndarray, tolerance: Toler
         pack_checked(residual),
         _encode_plainly(flat[exact], tolerance),
     ]
-    return b"\1" + b"".join(write_sized(part) for part in parts)
+    # Of counts and of values that come again and again, a prediction makes differences that do not.
+    return min(b"\1" + b"".join(write_sized(part) for part in parts), plain, key=len)
+
+
+def encode_plainly(values: np.ndarray, tolerance: Tolerance) -> bytes:
+    """Return values of any shape as `decode_residual` reads them whatever the prediction."""
+    return b"\0" + _encode_plainly(values.ravel(), tolerance)
 
 
 def decode_residual(data: bytes, prediction: np.ndarray, tolerance: Tolerance, dtype: np.dtype) -> np.ndarray:

@@ -1,15 +1,15 @@
-"""A convolutional autoencoder for 2-D slices of fields, of any height and width."""
+"""A convolutional autoencoder for lines, slices or volumes of fields, of any size."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from baler_core.builtin.models.autoencoder.model import LATENT_RATIO, Autoencoder
+from baler_core.builtin.models.autoencoder.model import Autoencoder, AutoencoderOptions
 from baler_core.builtin.models.autoencoder.samples import SampleForm
 from baler_core.data.variables import GroupKind
 from baler_core.plugin.interfaces import Options
@@ -17,17 +17,22 @@ from baler_core.plugin.interfaces import Options
 if TYPE_CHECKING:
     import torch
 
+_FORMS: Mapping[int, SampleForm] = {1: "series", 2: "image", 3: "volume"}
 
-class ConvOptions(Options):
+
+class ConvOptions(AutoencoderOptions):
     """Options of `conv_autoencoder`."""
-
-    renamed: ClassVar[Mapping[str, tuple[str, str]]] = LATENT_RATIO
 
     latent_ratio: float = Field(
         default=20.0, ge=1, description="The paper's R: values of a slice over its latents; says nothing of bytes."
     )
     channels: tuple[int, ...] = Field(
         default=(8, 16, 32), min_length=1, description="Channels of the encoder's layers, each halving the resolution."
+    )
+    dimensions: Literal[1, 2, 3] = Field(
+        default=2,
+        description="Of the last dimensions, how many the convolutions run along: 3 takes eight neighbouring frames of a "
+        "field over time, or layers, together.",
     )
 
 
@@ -38,32 +43,45 @@ class ConvAutoencoder(Autoencoder):
     """
 
     name: ClassVar[str] = "conv_autoencoder"
-    summary: ClassVar[str] = "convolutional autoencoder on 2-D slices of fields, with bounds"
+    summary: ClassVar[str] = "convolutional autoencoder on lines, slices or volumes of fields, with bounds"
     Options: ClassVar[type[Options]] = ConvOptions
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"grid"})
     form: ClassVar[SampleForm] = "image"
 
+    def sample_form(self) -> SampleForm:
+        """Return what the convolutions run along."""
+        return _FORMS[self.options.dimensions]
+
     def networks(self, shape: tuple[int, ...]) -> tuple[torch.nn.Module, torch.nn.Module]:
-        """Encoder and decoder for images of `shape` (variables, height, width)."""
+        """Encoder and decoder for samples of `shape` (variables, and one to three dimensions)."""
         from torch import nn
 
-        variables, height, width = shape
-        cell = 2 ** len(self.options.channels)
-        latents = math.ceil(variables * cell**2 / self.options.latent_ratio)
+        variables, *sizes = shape
+        number, cell = len(sizes), 2 ** len(self.options.channels)
+        convolution = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[number - 1]
+        latents = math.ceil(variables * cell**number / self.options.latent_ratio)
         widths = [variables, *self.options.channels]
-        down: list[nn.Module] = [_padding(-height % cell, -width % cell)]
+        down: list[nn.Module] = [_padding([-size % cell for size in sizes])]
         for before, after in itertools.pairwise(widths):
-            down += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.LeakyReLU()]
-        up: list[nn.Module] = [nn.Conv2d(latents, widths[-1], 1)]
+            down += [convolution(before, after, 3, stride=2, padding=1), nn.LeakyReLU()]
+        up: list[nn.Module] = [convolution(latents, widths[-1], 1)]
         for before, after in itertools.pairwise(widths[::-1]):
-            up += [nn.LeakyReLU(), nn.Upsample(scale_factor=2), nn.Conv2d(before, after, 3, padding=1)]
+            up += [nn.LeakyReLU(), nn.Upsample(scale_factor=2), convolution(before, after, 3, padding=1)]
         # Padding by a negative length cuts off.
-        up.append(nn.ZeroPad2d((0, -(-width % cell), 0, -(-height % cell))))
-        return nn.Sequential(*down, nn.Conv2d(widths[-1], latents, 1)), nn.Sequential(*up)
+        cut: Any = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d)[number - 1]
+        up.append(cut(_at_ends([-(-size % cell) for size in sizes])))
+        return nn.Sequential(*down, convolution(widths[-1], latents, 1)), nn.Sequential(*up)
 
 
-def _padding(rows: int, columns: int) -> torch.nn.Module:
-    """Repeats the last row and column."""
+def _padding(lengths: Sequence[int]) -> torch.nn.Module:
+    """Repeats the last values along each dimension."""
     from torch import nn
 
-    return nn.ReplicationPad2d((0, columns, 0, rows))
+    kinds: tuple[Any, ...] = (nn.ReplicationPad1d, nn.ReplicationPad2d, nn.ReplicationPad3d)
+    padding: torch.nn.Module = kinds[len(lengths) - 1](_at_ends(lengths))
+    return padding
+
+
+def _at_ends(lengths: Sequence[int]) -> tuple[int, ...]:
+    """What torch takes: nothing before and so much behind each dimension, the last one first."""
+    return tuple(number for length in reversed(lengths) for number in (0, length))

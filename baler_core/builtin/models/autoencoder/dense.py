@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from baler_core.builtin.models.autoencoder.model import LATENT_RATIO, Autoencoder
+from baler_core.builtin.models.autoencoder.model import Autoencoder, AutoencoderOptions
 from baler_core.builtin.models.autoencoder.samples import SampleForm
 from baler_core.plugin.interfaces import Options
 
@@ -17,16 +16,18 @@ if TYPE_CHECKING:
     import torch
 
 
-class DenseOptions(Options):
+class DenseOptions(AutoencoderOptions):
     """Options of `dense_autoencoder`."""
-
-    renamed: ClassVar[Mapping[str, tuple[str, str]]] = LATENT_RATIO
 
     latent_ratio: float = Field(
         default=6.0, ge=1, description="The paper's R: numbers in a row over its latents; says nothing of bytes."
     )
     hidden: tuple[int, ...] = Field(
         default=(200, 100, 50), description="Widths of the encoder's layers; the decoder has them in reverse."
+    )
+    events: bool = Field(
+        default=False,
+        description="Whether encoder and decoder are told the place of each row in its event, and how many rows that has.",
     )
 
 
@@ -43,8 +44,17 @@ class DenseAutoencoder(Autoencoder):
 
     def networks(self, shape: tuple[int, ...]) -> tuple[torch.nn.Module, torch.nn.Module]:
         """Encoder and decoder for rows of `shape` (numbers,)."""
-        widths = [shape[0], *self.options.hidden, math.ceil(shape[0] / self.options.latent_ratio)]
-        return _layers(widths), _layers(widths[::-1])
+        return self.told_networks(shape, 0)
+
+    def tells_events(self) -> bool:
+        """Return what the option `events` says."""
+        return bool(self.options.events)
+
+    def told_networks(self, shape: tuple[int, ...], told: int) -> tuple[torch.nn.Module, torch.nn.Module]:
+        """The same for rows whose first `told` numbers both know."""
+        numbers, hidden = shape[0] - told, self.options.hidden
+        latents = math.ceil(numbers / self.options.latent_ratio)
+        return _layers([shape[0], *hidden, latents]), _layers([latents + told, *hidden[::-1], numbers])
 
 
 def _layers(widths: list[int]) -> torch.nn.Module:

@@ -10,11 +10,11 @@ from baler_core.entropy.varint import ByteReader, write_sized
 _LIMIT = 2.0**40
 
 
-def latent_steps(latents: np.ndarray, bits: float) -> np.ndarray:
-    """Steps, float64, one per channel, that divide the spread of each channel of (samples, channels, ...) by 2**bits."""
+def spread_of(latents: np.ndarray) -> np.ndarray:
+    """Spread of each channel of (samples, channels, ...): float64, 1 where a channel is constant."""
     axes = (0, *range(2, latents.ndim))
     spread = latents.astype(np.float64).std(axis=axes)
-    return np.where(spread > 0, spread, 1.0) / 2.0**bits
+    return np.where(spread > 0, spread, 1.0)
 
 
 def round_latents(latents: np.ndarray, steps: np.ndarray) -> np.ndarray:

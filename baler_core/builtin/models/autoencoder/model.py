@@ -5,53 +5,68 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from pydantic import Field
 
-from baler_core.builtin.models.autoencoder.latents import pack_latents, round_latents, unpack_latents
+from baler_core.builtin.models.autoencoder.corrections import bounded, prediction_of, probe_of, residuals_of
+from baler_core.builtin.models.autoencoder.latents import pack_latents, round_latents, spread_of, unpack_latents
 from baler_core.builtin.models.autoencoder.networks import NetworkPair, built_pair, through
+from baler_core.builtin.models.autoencoder.pruning import prune
 from baler_core.builtin.models.autoencoder.samples import (
     Normalisation,
     SampleForm,
     as_dtype,
+    block_layout,
+    check_form,
     from_samples,
     learned_variables,
+    places_in_events,
+    sample_count,
     sample_shape,
     scaling_of,
     to_samples,
     training_samples,
 )
-from baler_core.builtin.models.autoencoder.seeds import Judge, train_seeds
+from baler_core.builtin.models.autoencoder.seeds import Judge, SeedTask, train_seeds
 from baler_core.builtin.models.autoencoder.storage import Measured, choose_storage
-from baler_core.builtin.models.autoencoder.training import seeded
 from baler_core.builtin.models.autoencoder.weights import SmallWeights, flat_weights, put_flat_weights
-from baler_core.data.block import Block, make_block, values_of
+from baler_core.builtin.training.run import loss_named, seeded
+from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import usable
 from baler_core.data.seeds import SeedSpread
 from baler_core.data.variables import Layout, Variable
 from baler_core.entropy.varint import ByteReader, write_sized
 from baler_core.errors import DataError, FormatError
 from baler_core.machine.optional import need
-from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, State, Streams, Tolerances, Training
-from baler_core.quantise.residual import decode_residual, encode_residual
+from baler_core.plugin.interfaces import NO_HINTS, Hints, Loss, Model, Options, State, Streams, Tolerances, Training
+from baler_core.quantise.residual import decode_residual, encode_plainly
 
 if TYPE_CHECKING:
     import torch
 
 
-# The former name of an option of autoencoders.
-LATENT_RATIO: Mapping[str, tuple[str, str]] = {
-    "ratio": (
-        "latent_ratio",
-        "it counts latents, not bytes, and is called 'latent_ratio': write that instead; "
-        "what the file is to reach in bytes is 'target: {ratio: ...}'",
+class AutoencoderOptions(Options):
+    """Options of the core's autoencoders."""
+
+    renamed: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "ratio": (
+            "latent_ratio",
+            "it counts latents, not bytes, and is called 'latent_ratio': write that instead; "
+            "what the file is to reach in bytes is 'target: {ratio: ...}'",
+        )
+    }
+
+    decoder_bytes: int = Field(
+        default=50_000,
+        ge=1_000,
+        description="Bytes of the decoder in the file at most: of a larger one, the smallest weights become 0, and the "
+        "others learn on for a quarter of the epochs.",
     )
-}
-# Ways of storing are measured on about this many values.
-_PROBE_VALUES = 1 << 16
 
 
 class Autoencoder(Model):
@@ -69,7 +84,8 @@ class Autoencoder(Model):
     """
 
     form: ClassVar[SampleForm] = "row"
-    """What one sample is: a `row` of numbers, or an `image` of (variables, height, width)."""
+    """What one sample is: a `row` of numbers; a `series`, an `image` or a `volume` of the variables along the last one, two
+    or three dimensions."""
 
     def __init__(self, options: object = None) -> None:
         super().__init__(options)
@@ -91,6 +107,45 @@ class Autoencoder(Model):
         that into (samples, *shape) again; values are about 0 .. 1.
         """
 
+    # ---- what subclasses may change
+
+    def tells_events(self) -> bool:
+        """Return whether `told_networks` are used where rows belong to events."""
+        return False
+
+    def told_networks(self, shape: tuple[int, ...], told: int) -> tuple[torch.nn.Module, torch.nn.Module]:
+        """Encoder and decoder for rows of `shape`, whose first `told` numbers the decoder knows: these stand before its latents.
+
+        The decoder returns the others alone.
+        """
+        raise NotImplementedError(f"{self.name} has no networks that are told of events")
+
+    def sample_form(self) -> SampleForm:
+        """Return what one sample is; `form`, unless options change it."""
+        return self.form
+
+    def training_loss(
+        self, loss: Loss, variables: Sequence[Variable], scaling: Normalisation, tolerances: Tolerances
+    ) -> Loss:
+        """Return what training minimises, from the loss that the user names."""
+        return loss
+
+    def latent_spread(self, pair: NetworkPair, samples: np.ndarray, latents: np.ndarray) -> np.ndarray:
+        """Return what steps of latents are fractions of: float64, one per channel; their spread in a sample."""
+        return spread_of(latents)
+
+    def take_steps(self, steps: np.ndarray) -> None:
+        """Take the steps in which latents are rounded: float64, one per channel."""
+        self._steps = steps
+
+    def pack_latents(self, latents: np.ndarray) -> bytes:
+        """Return rounded latents, int64 (samples, channels, ...), as bytes."""
+        return pack_latents(latents)
+
+    def unpack_latents(self, data: bytes, shape: tuple[int, ...]) -> np.ndarray:
+        """Invert `pack_latents` for latents of `shape`; FormatError if the bytes do not hold as many."""
+        return unpack_latents(data, shape)
+
     # ---- learning
 
     def fit(
@@ -107,18 +162,24 @@ class Autoencoder(Model):
         variables = learned_variables(layout, tolerances)
         if not variables or not layout.nbytes:
             return
-        shape = sample_shape(layout, variables, self.form)
-        scaling = scaling_of(blocks, variables, tolerances)
-        samples, total = training_samples(blocks, variables, scaling, tolerances, self.form)
+        check_form(layout, variables[0], self.sample_form(), self.name)
+        self._scaling = scaling = scaling_of(blocks, variables, tolerances)
+
+        def sampled(block: Block) -> np.ndarray:
+            return self._samples(block, block_layout(layout, block, variables[0]), variables, tolerances)
+
+        samples, total = training_samples(blocks, sampled)
         if not samples.size:
             return
-        trained = train_seeds(lambda: built_pair(self.networks, shape, self.name), samples, training, self.name)
+        loss = self.training_loss(loss_named(training.loss), variables, scaling, tolerances)
+        task = SeedTask(lambda: self._new_pair(samples.shape[1:], self._told(layout).shape[1]), loss, self.name)
+        trained = train_seeds(task, samples, training)
         pair, self.history = trained[0].pair, trained[0].history.curves()
+        prune(pair, samples, task, training, self._decoder_limit)
         if training.seeds > 1:
-            self.seed_spread = Judge(blocks, layout, variables, scaling, tolerances, self.form).spread(
-                trained, training.keep
-            )
-        self._scaling, self._encoder_weights = scaling, flat_weights(pair.encoder)
+            judge = Judge(blocks, layout, variables, scaling, sampled, self.sample_form())
+            self.seed_spread = judge.spread(trained, training.keep)
+        self._encoder_weights = flat_weights(pair.encoder)
         self._choose_storage(next(iter(blocks)), layout, tolerances, pair, total)
 
     def _choose_storage(
@@ -127,21 +188,27 @@ class Autoencoder(Model):
         """Take the weights and steps of latents that make the file smallest, measured on the start of a block."""
         variables = learned_variables(layout, tolerances)
         assert self._scaling is not None
-        block, layout = probe_of(block, replace(layout, variables=tuple(variables)), self.form)
-        samples = to_samples(block, variables, self._scaling, tolerances, self.form)
-        latents = through(pair.encoder, samples)
+        block, layout = probe_of(block, replace(layout, variables=tuple(variables)), self.sample_form())
+        samples = self._samples(block, layout, variables, tolerances)
+        latents = through(pair.encoder, samples)[:, self._told(layout).shape[1] :]
+        spread = self.latent_spread(pair, samples, latents)
+        limited = (v for v in variables if tolerances[v.name].kind != "free")
+        plain = {v.name: encode_plainly(values_of(block, v.name), tolerances[v.name]) for v in limited}
 
         def measure(weights: SmallWeights, steps: np.ndarray) -> Measured:
-            trial = type(self)(self.options)
-            trial._scaling, trial._encoder_weights = self._scaling, self._encoder_weights
-            trial._weights, trial._steps = weights, steps
-            coded = sum(map(len, trial.encode(block, layout, tolerances).values()))
-            predictions = trial._predictions(round_latents(latents, steps), layout, variables)
+            trial = copy(self)
+            trial._built, trial._weights = {}, weights
+            trial.take_steps(steps)
+            rounded = round_latents(latents, steps)
+            predictions = trial._predictions(rounded, layout, variables)
+            parts = residuals_of(block, layout, tolerances, predictions, plain)
+            coded = len(trial.pack_latents(rounded)) + sum(map(len, parts))
             error = self._free_error(block, predictions, variables, tolerances)
             return Measured(coded * total / len(samples), error)
 
-        chosen = choose_storage(pair.decoder, latents, measure)
-        self._weights, self._steps = chosen.weights, chosen.steps
+        chosen = choose_storage(pair.decoder, spread, measure, self._decoder_limit)
+        self._weights = chosen.weights
+        self.take_steps(chosen.steps)
 
     def _free_error(
         self,
@@ -162,6 +229,11 @@ class Autoencoder(Model):
                 errors.append(float(np.nan_to_num(np.square(difference)).mean()))
         return sum(errors)
 
+    @property
+    def _decoder_limit(self) -> float:
+        """Bytes that the decoder may take; infinite for models of others, whose options do not tell."""
+        return self.options.decoder_bytes if isinstance(self.options, AutoencoderOptions) else math.inf
+
     # ---- coding
 
     def encode(
@@ -173,12 +245,9 @@ class Autoencoder(Model):
         predictions: Mapping[str, np.ndarray] = {}
         if variables and layout.nbytes:
             latents = self._latents(block, layout, variables, tolerances)
-            streams["latents"] = pack_latents(latents)
+            streams["latents"] = self.pack_latents(latents)
             predictions = self._predictions(latents, layout, variables)
-        parts = [
-            encode_residual(values_of(block, v.name), _prediction(v, layout, predictions), tolerances[v.name])
-            for v in _bounded(layout, tolerances, predictions)
-        ]
+        parts = residuals_of(block, layout, tolerances, predictions, {})
         if parts:
             streams["residual"] = b"".join(map(write_sized, parts))
         return streams
@@ -194,14 +263,15 @@ class Autoencoder(Model):
         variables = learned_variables(layout, tolerances) if self._weights is not None else []
         predictions: Mapping[str, np.ndarray] = {}
         if variables and layout.nbytes:
-            latent_shape = self._networks_for(sample_shape(layout, variables, self.form)).latents
-            count = _sample_count(layout, variables[0], self.form)
-            latents = unpack_latents(streams.get("latents", b""), (count, *latent_shape))
+            channels, *rest = self._networks_for(layout, variables).latents
+            latent_shape = channels - self._told(layout).shape[1], *rest
+            count = sample_count(layout, variables[0], self.sample_form())
+            latents = self.unpack_latents(streams.get("latents", b""), (count, *latent_shape))
             predictions = self._predictions(latents, layout, variables)
         arrays = {v.name: as_dtype(predictions[v.name], v) for v in variables if v.name in predictions}
         reader = ByteReader(streams.get("residual", b""), "the residuals of an autoencoder")
-        for v in _bounded(layout, tolerances, predictions):
-            prediction = _prediction(v, layout, predictions)
+        for v in bounded(layout, tolerances, predictions):
+            prediction = prediction_of(v, layout, predictions)
             arrays[v.name] = decode_residual(reader.sized(), prediction, tolerances[v.name], v.numpy_dtype)
         return layout.build(arrays)
 
@@ -212,44 +282,72 @@ class Autoencoder(Model):
                 f"this {self.name} was stored for restoring only, without its encoder: compress with a model file "
                 "that `baler train` wrote"
             )
+        samples = self._samples(block, layout, variables, tolerances)
+        latents = through(self._networks_for(layout, variables).encoder, samples)
+        return round_latents(latents[:, self._told(layout).shape[1] :], self._steps)
+
+    def _samples(
+        self, block: Block, layout: Layout, variables: Sequence[Variable], tolerances: Tolerances
+    ) -> np.ndarray:
+        """The block's samples: float32, what is told of events first."""
         assert self._scaling is not None
-        encoder = self._networks_for(sample_shape(layout, variables, self.form)).encoder
-        samples = to_samples(block, variables, self._scaling, tolerances, self.form)
-        return round_latents(through(encoder, samples), self._steps)
+        samples = to_samples(block, variables, self._scaling, tolerances, self.sample_form())
+        told = self._told(layout)[: len(samples)]
+        return np.concatenate([told, samples], axis=1) if told.shape[1] else samples
+
+    def _told(self, layout: Layout) -> np.ndarray:
+        """What the networks are told of the events of rows: float32 (rows, COUNTS), or (0, 0) for nothing."""
+        if not self.tells_events() or layout.lengths is None:
+            return np.zeros((0, 0), np.float32)
+        return places_in_events(layout.lengths)
 
     def _predictions(self, latents: np.ndarray, layout: Layout, variables: list[Variable]) -> Mapping[str, np.ndarray]:
         """What the decoder makes of rounded latents: float64 by variable, alike when encoding and decoding."""
         assert self._scaling is not None
         if self._scaling.low.size != len(variables):
             raise FormatError(f"an autoencoder for {self._scaling.low.size} variables meets {len(variables)}")
-        shape = sample_shape(layout, variables, self.form)
-        decoder = self._networks_for(shape).decoder
-        steps = self._steps.reshape(-1, *[1] * (latents.ndim - 2))
-        restored = through(decoder, latents * steps, per_sample=math.prod(shape))
-        return from_samples(restored, layout, variables, self._scaling, self.form)
+        decoder, told = self._networks_for(layout, variables).decoder, self._told(layout)[: len(latents)]
+        exact = latents * self._steps.reshape(-1, *[1] * (latents.ndim - 2))
+        known = np.concatenate([told, exact], axis=1) if told.shape[1] else exact
+        per_sample = math.prod(sample_shape(layout, variables, self.sample_form()))
+        restored = through(decoder, known, per_sample=per_sample)[:, told.shape[1] :]
+        return from_samples(restored, layout, variables, self._scaling, self.sample_form())
 
     # ---- networks
 
-    def _networks_for(self, shape: tuple[int, ...]) -> NetworkPair:
-        """Return the networks for samples of a shape, with the stored weights."""
+    def _networks_for(self, layout: Layout, variables: Sequence[Variable]) -> NetworkPair:
+        """Return the networks for samples of these variables, with the stored weights."""
+        first, *rest = sample_shape(layout, variables, self.sample_form())
+        told = self._told(layout).shape[1]
+        shape = (told, first + told, *rest)
         with self._building:
             if shape not in self._built:
-                self._built[shape] = self._build(shape)
+                self._built[shape] = self._build(shape[1:], told)
             return self._built[shape]
 
-    def _build(self, shape: tuple[int, ...]) -> NetworkPair:
+    def _new_pair(self, shape: tuple[int, ...], told: int) -> NetworkPair:
+        """Build networks for samples of a shape, whose first numbers are told to both."""
+        if not told:
+            return built_pair(self.networks, shape, self.name)
+        from baler_core.builtin.models.autoencoder.told_networks import passing_on
+
+        return built_pair(lambda shape: passing_on(self.told_networks(shape, told), told), shape, self.name)
+
+    def _build(self, shape: tuple[int, ...], told: int) -> NetworkPair:
         import torch
 
         assert self._weights is not None
         # On the device meta nothing is allocated: a damaged file cannot ask for a giant.
         with torch.device("meta"):
-            _, sketch = self.networks(shape)
+            _, sketch = self.told_networks(shape, told) if told else self.networks(shape)
         if not self._weights.fits(sketch):
             raise FormatError(f"the stored weights of {self.name} do not fit samples of shape {shape}")
         with seeded(0):
-            pair = built_pair(self.networks, shape, self.name)
-        if pair.latents[0] != self._steps.size:
-            raise FormatError(f"{self.name} has steps for {self._steps.size} latents and needs {pair.latents[0]}")
+            pair = self._new_pair(shape, told)
+        if pair.latents[0] - told != self._steps.size:
+            raise FormatError(
+                f"{self.name} has steps for {self._steps.size} latents and needs {pair.latents[0] - told}"
+            )
         self._weights.put_into(pair.decoder)
         if self._encoder_weights is not None:
             put_flat_weights(pair.encoder, self._encoder_weights)
@@ -292,28 +390,3 @@ class Autoencoder(Model):
         if self._steps.dtype != np.float64 or self._steps.ndim != 1 or not np.isfinite(self._steps).all():
             raise FormatError(f"the steps of the latents of {self.name} are damaged")
         self._encoder_weights = state.get("encoder")
-
-
-def _sample_count(layout: Layout, variable: Variable, form: SampleForm) -> int:
-    shape = layout.shape(variable)
-    return math.prod(shape[:-2]) if form == "image" else shape[0]
-
-
-def probe_of(block: Block, layout: Layout, form: SampleForm) -> tuple[Block, Layout]:
-    """The first samples of a block, enough to measure on."""
-    dims = layout.variables[0].dims
-    rows = max(1, _PROBE_VALUES // max(1, layout.nbytes // (8 * layout.sizes[dims[0]])))
-    if rows >= layout.sizes[dims[0]] or (form == "image" and len(dims) == 2):
-        return block, layout
-    part = {v.name: (v.dims, values_of(block, v.name)[:rows]) for v in layout.variables}
-    return make_block(part), replace(layout, sizes={**layout.sizes, dims[0]: rows})
-
-
-def _bounded(layout: Layout, tolerances: Tolerances, predictions: Mapping[str, np.ndarray]) -> list[Variable]:
-    """The variables that need more than a prediction: all but those under no bound at all."""
-    return [v for v in layout.variables if tolerances[v.name].kind != "free" or v.name not in predictions]
-
-
-def _prediction(variable: Variable, layout: Layout, predictions: Mapping[str, np.ndarray]) -> np.ndarray:
-    known = predictions.get(variable.name)
-    return known if known is not None else np.zeros(layout.shape(variable))

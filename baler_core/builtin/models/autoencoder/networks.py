@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.builtin.models.autoencoder.training import one_thread
+from baler_core.builtin.training.run import one_thread
 from baler_core.errors import PluginError
 
 if TYPE_CHECKING:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import ValueRange, usable, value_range
-from baler_core.data.variables import Layout, Variable
-from baler_core.errors import FormatError
+from baler_core.data.variables import Layout, Variable, with_events
+from baler_core.errors import DataError, FormatError
 from baler_core.plugin.interfaces import Tolerances
 
-SampleForm = Literal["row", "image"]
+SampleForm = Literal["row", "series", "image", "volume"]
+FRAMES = 8
+"""Neighbouring frames that a volume holds."""
+COUNTS = 2
+"""Numbers that are told of a row's event."""
+_COUNTED = 63
+# How many of the last dimensions a sample has.
+_DIMENSIONS = {"row": 0, "series": 1, "image": 2, "volume": 3}
 # Outliers of later blocks must not drown a network.
 _CLIP = 4.0
 # Training holds at most about this many values in memory.
@@ -71,13 +78,58 @@ def scaling_of(blocks: Iterable[Block], variables: Sequence[Variable], tolerance
 def sample_shape(layout: Layout, variables: Sequence[Variable], form: SampleForm) -> tuple[int, ...]:
     """Shape of one sample.
 
-    Rows: everything at one index of the leading dimension, (variables x points,). Images: (variables, height, width),
-    the last two dimensions.
+    Rows: everything at one index of the leading dimension, (variables x points,). Series, images and volumes: the
+    variables, and the last one, two or three dimensions, of which the first of a volume is FRAMES long.
     """
     shape = layout.shape(variables[0])
-    if form == "image":
-        return (len(variables), *shape[-2:])
-    return (len(variables) * math.prod(shape[1:]),)
+    if form == "row":
+        return (len(variables) * math.prod(shape[1:]),)
+    own = shape[-_DIMENSIONS[form] :]
+    return (len(variables), FRAMES, *own[1:]) if form == "volume" else (len(variables), *own)
+
+
+def sample_count(layout: Layout, variable: Variable, form: SampleForm) -> int:
+    """How many samples a block has."""
+    shape = layout.shape(variable)
+    if form == "row":
+        return shape[0]
+    count = math.prod(shape[: -_DIMENSIONS[form]])
+    return count * -(-shape[-3] // FRAMES) if form == "volume" else count
+
+
+def places_in_events(lengths: np.ndarray) -> np.ndarray:
+    """How many rows of its event come before each row, and how many it has: float32 (rows, COUNTS), 0 .. 4.
+
+    Parameters
+    ----------
+    lengths
+        int64, rows of each event.
+    """
+    size = np.repeat(lengths, lengths)
+    position = np.arange(len(size)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return np.minimum(np.stack([position, size], axis=1), _COUNTED).astype(np.float32) / np.float32(16)
+
+
+def block_layout(layout: Layout, block: Block, variable: Variable) -> Layout:
+    """The layout of any block of a group, from that of the first; `variable` is one of the group's."""
+    sizes = dict(zip(variable.dims, values_of(block, variable.name).shape, strict=True))
+    found = replace(layout, sizes={**layout.sizes, **sizes})
+    return found if layout.lengths is None else with_events(found, values_of(block, layout.counts))
+
+
+def check_form(layout: Layout, variable: Variable, form: SampleForm, name: str) -> None:
+    """Refuse fields of fewer dimensions than a sample has.
+
+    Raises
+    ------
+    DataError
+        If there are fewer.
+    """
+    if len(variable.dims) < _DIMENSIONS[form]:
+        raise DataError(
+            f"{name} with 'dimensions: {_DIMENSIONS[form]}' needs fields of as many dimensions, and {variable.name!r} has "
+            f"{len(variable.dims)}: state a smaller number"
+        )
 
 
 def to_samples(
@@ -95,21 +147,27 @@ def to_samples(
     shape = normalised[0].shape
     if form == "row":
         return np.stack(normalised, axis=1).reshape(shape[0], len(variables) * math.prod(shape[1:]))
-    return np.stack(normalised, axis=-3).reshape(math.prod(shape[:-2]), len(variables), *shape[-2:])
+    if form == "volume":
+        normalised = [_windows(values) for values in normalised]
+        shape = normalised[0].shape
+    own = _DIMENSIONS[form]
+    return np.stack(normalised, axis=-own - 1).reshape(math.prod(shape[:-own]), len(variables), *shape[-own:])
 
 
-def training_samples(
-    blocks: Iterable[Block],
-    variables: Sequence[Variable],
-    scaling: Normalisation,
-    tolerances: Tolerances,
-    form: SampleForm,
-) -> tuple[np.ndarray, int]:
+def _windows(values: np.ndarray) -> np.ndarray:
+    """Cut the third dimension from the end into windows of FRAMES, the last one filled up with its last frame."""
+    *before, frames, height, width = values.shape
+    more = [(0, 0)] * len(before) + [(0, -frames % FRAMES), (0, 0), (0, 0)]
+    filled = np.pad(values, more, mode="edge") if frames else values
+    return filled.reshape(*before, -(-frames // FRAMES), FRAMES, height, width)
+
+
+def training_samples(blocks: Iterable[Block], sampled: Callable[[Block], np.ndarray]) -> tuple[np.ndarray, int]:
     """Samples of all blocks, and how many there are in all; every second, fourth, ... one of files that are large."""
     parts: list[np.ndarray] = []
     total, stride = 0, 1
     for block in blocks:
-        samples = to_samples(block, variables, scaling, tolerances, form)
+        samples = sampled(block)
         total += len(samples)
         parts.append(samples[::stride])
         while sum(part.size for part in parts) > _TRAINING_VALUES and sum(map(len, parts)) > len(parts):
@@ -125,8 +183,14 @@ def from_samples(
     shape = layout.shape(variables[0])
     if form == "row":
         by_variable = np.moveaxis(samples.reshape(shape[0], len(variables), *shape[1:]), 1, 0)
+    elif form == "volume":
+        *before, frames, height, width = shape
+        windows = samples.reshape(*before, -(-frames // FRAMES), len(variables), FRAMES, height, width)
+        together = np.moveaxis(windows, -4, 0).reshape(len(variables), *before, -1, height, width)
+        by_variable = together[..., :frames, :, :]
     else:
-        by_variable = np.moveaxis(samples.reshape(*shape[:-2], len(variables), *shape[-2:]), -3, 0)
+        own = _DIMENSIONS[form]
+        by_variable = np.moveaxis(samples.reshape(*shape[:-own], len(variables), *shape[-own:]), -own - 1, 0)
     # Predictions of the largest numbers may lie beyond them: the residual, or an exact value, makes up for it.
     with np.errstate(over="ignore"):
         return {

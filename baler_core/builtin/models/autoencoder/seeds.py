@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from baler_core.builtin.models.autoencoder.loop import History
 from baler_core.builtin.models.autoencoder.networks import NetworkPair, through
-from baler_core.builtin.models.autoencoder.samples import Normalisation, SampleForm, as_dtype, from_samples, to_samples
-from baler_core.builtin.models.autoencoder.training import loss_named, seeded, train_network
+from baler_core.builtin.models.autoencoder.samples import (
+    Normalisation,
+    SampleForm,
+    as_dtype,
+    block_layout,
+    from_samples,
+    sample_shape,
+)
+from baler_core.builtin.training.loop import History
+from baler_core.builtin.training.run import seeded, train_network
 from baler_core.data.block import Block, values_of
 from baler_core.data.comparison import pair_values, responses
 from baler_core.data.running_statistics import Moments
 from baler_core.data.seeds import MeanOverSeeds, SeedSpread, VariableSpread
 from baler_core.data.variables import Layout, Variable
-from baler_core.plugin.interfaces import Tolerances, Training
+from baler_core.plugin.interfaces import Loss, Training
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,26 @@ class Trained:
         return min(losses, default=math.inf)
 
 
-def train_seeds(build: Callable[[], NetworkPair], samples: np.ndarray, training: Training, name: str) -> list[Trained]:
+@dataclass(frozen=True)
+class SeedTask:
+    """What is trained from each seed.
+
+    Attributes
+    ----------
+    build
+        Makes the networks, with random weights.
+    loss
+        What is minimised.
+    name
+        Of the model.
+    """
+
+    build: Callable[[], NetworkPair]
+    loss: Loss
+    name: str
+
+
+def train_seeds(task: SeedTask, samples: np.ndarray, training: Training) -> list[Trained]:
     """Networks from `training.seeds` seeds, those with the lowest losses first; ties keep the order of the seeds.
 
     The first seed is `training.seed`. All are judged on the same rows. `training.seconds` holds for each.
@@ -46,11 +72,12 @@ def train_seeds(build: Callable[[], NetworkPair], samples: np.ndarray, training:
     for number in range(training.seeds):
         seed = training.seed + number
         with seeded(seed):
-            pair = build()
-        title = f"train {name}" if training.seeds == 1 else f"train {name}, seed {number + 1} of {training.seeds}"
+            pair = task.build()
+        title = (
+            f"train {task.name}" if training.seeds == 1 else f"train {task.name}, seed {number + 1} of {training.seeds}"
+        )
         network = torch.nn.Sequential(pair.encoder, pair.decoder)
-        loss = loss_named(training.loss)
-        history = train_network(network, samples, loss=loss, training=training, title=title, seed=seed)
+        history = train_network(network, samples, loss=task.loss, training=training, title=title, seed=seed)
         found.append(Trained(seed, pair, history))
     return sorted(found, key=lambda one: one.loss)
 
@@ -63,13 +90,15 @@ class Judge:
     ----------
     variables
         Those that the networks restore, in their order.
+    sampled
+        Makes samples of a block.
     """
 
     blocks: Iterable[Block]
     layout: Layout
     variables: Sequence[Variable]
     scaling: Normalisation
-    tolerances: Tolerances
+    sampled: Callable[[Block], np.ndarray]
     form: SampleForm
 
     def spread(self, trained: Sequence[Trained], keep: int) -> SeedSpread:
@@ -77,9 +106,9 @@ class Judge:
         kept = trained[:keep]
         errors = [[(Moments(), Moments()) for _ in self.variables] for _ in kept]
         for block in self.blocks:
-            sizes = dict(zip(self.variables[0].dims, values_of(block, self.variables[0].name).shape, strict=True))
+            layout = block_layout(self.layout, block, self.variables[0])
             for one, moments in zip(kept, errors, strict=True):
-                self._measure(one.pair, block, replace(self.layout, sizes={**self.layout.sizes, **sizes}), moments)
+                self._measure(one.pair, block, layout, moments)
         return SeedSpread(
             {one.seed: one.loss for one in trained},
             tuple(one.seed for one in kept),
@@ -91,10 +120,12 @@ class Judge:
         self, pair: NetworkPair, block: Block, layout: Layout, moments: Sequence[tuple[Moments, Moments]]
     ) -> None:
         """Take in the residuals and responses of a block, by variable."""
-        samples = to_samples(block, self.variables, self.scaling, self.tolerances, self.form)
+        samples = self.sampled(block)
         if not samples.size:
             return
         restored = through(pair.decoder, through(pair.encoder, samples), per_sample=samples[0].size)
+        told = samples.shape[1] - sample_shape(layout, self.variables, self.form)[0]
+        restored = restored[:, told:]
         predictions = from_samples(restored.astype(np.float64), layout, self.variables, self.scaling, self.form)
         for variable, (residual, response) in zip(self.variables, moments, strict=True):
             back = as_dtype(predictions[variable.name], variable)

@@ -82,7 +82,7 @@ class BlockContext:
         """Return the rows to start with, if any, and the columns coded so far: none."""
         warm_start = self.warm_start.where_it_pays(rows, self.events)
         events = warm_start.and_then(self.events)
-        return warm_start, CodedColumns(warm_start.rows + rows, columns, events, self.plan.pointer)
+        return warm_start, CodedColumns(warm_start.rows + rows, columns, events, self.plan.pointer, self.plan.flow)
 
 
 def encode_block(values: Sequence[np.ndarray | None], tolerances: Sequence[Tolerance], context: BlockContext) -> bytes:
@@ -240,6 +240,7 @@ def _looked_at(plan: TablePlan, number: int) -> set[int]:
     found = {source.column for source in sources if not source.of_event}
     found |= {*column.predictor.columns} if column.predictor is not None else set()
     found |= {*column.network.columns} if column.network is not None else set()
+    found |= plan.flow.before(number) if plan.flow is not None else set()
     points = POINTED in column.references or any(source.place == POINTED for source in sources)
     return found | ({plan.pointer} if points and plan.pointer is not None else set())
 

@@ -11,6 +11,7 @@ import numpy as np
 from baler_core.builtin.models.table.contexts.places import ParentColumn
 from baler_core.builtin.models.table.contexts.predictor import FEATURES, features, predicted
 from baler_core.builtin.models.table.events import HERE, POINTED, POSITION, ColumnSource, Events
+from baler_core.builtin.models.table.network.flow import Flow, FlowRows
 from baler_core.builtin.models.table.network.inference import mixture_of
 from baler_core.builtin.models.table.network.mixtures import Mixture, no_mixture
 from baler_core.builtin.models.table.plan import ColumnPlan
@@ -18,6 +19,8 @@ from baler_core.quantise.lattice import IntegerLattice
 
 _COUNTED = 15
 """Positions in an event and sizes of events are distinguished up to here; larger ones share the last bin."""
+_COUNT_FEATURE = 16
+"""The input of a flow for each: a quarter."""
 
 
 class ColumnContext(NamedTuple):
@@ -51,9 +54,18 @@ class CodedColumns:
         How the rows are cut into events; None for one.
     pointer
         Number of the column that points to earlier rows.
+    flow
+        Predicts mixtures of all columns.
     """
 
-    def __init__(self, rows: int, columns: int, events: Events | None = None, pointer: int | None = None) -> None:
+    def __init__(
+        self,
+        rows: int,
+        columns: int,
+        events: Events | None = None,
+        pointer: int | None = None,
+        flow: Flow | None = None,
+    ) -> None:
         self.rows = rows
         self.columns = columns
         self._events = Events(np.array([rows], np.int64)) if events is None else events
@@ -62,6 +74,7 @@ class CodedColumns:
         self._known: dict[int, ParentColumn] = {}
         self._plans: dict[int, ColumnPlan] = {}
         self._features: dict[int, np.ndarray] = {}
+        self._flow = None if flow is None else FlowRows(flow, self)
 
     def add(self, number: int, plan: ColumnPlan, symbols: np.ndarray | None) -> None:
         """Take in a column; one without bins, or stored apart (None), is no context."""
@@ -78,7 +91,7 @@ class CodedColumns:
         """Return all that is known of the rows of column `number`."""
         references = [self.rows_at(place) for place in plan.references]
         looked_at = np.stack(references, axis=1) if references else np.zeros((self.rows, 0), np.int64)
-        return ColumnContext(self._parents(number, plan), self._mixture(plan), looked_at)
+        return ColumnContext(self._parents(number, plan), self._mixture(number, plan), looked_at)
 
     def _parents(self, number: int, plan: ColumnPlan) -> list[ParentColumn]:
         parents = [self._parent(number, ColumnSource.of(parent, self.columns), plan) for parent in plan.parents]
@@ -86,10 +99,17 @@ class CodedColumns:
             parents.append(predicted(plan.predictor, {c: self.features(c) for c in plan.predictor.columns}))
         return parents
 
-    def _mixture(self, plan: ColumnPlan) -> Mixture:
+    def _mixture(self, number: int, plan: ColumnPlan) -> Mixture:
+        if self._flow is not None and self._flow.flow.tells(number):
+            return self._flow.mixture_of(number)
         if plan.network is None:
             return no_mixture()
         return mixture_of(plan.network, self.inputs(plan.network.columns))
+
+    def counts(self) -> np.ndarray:
+        """Return position in the event and size of the event, for flows: int16 (2, rows)."""
+        both = np.stack([self._events.position, self._events.size])
+        return (np.minimum(both, _COUNTED) * _COUNT_FEATURE).astype(np.int16)
 
     def inputs(self, columns: Sequence[int]) -> np.ndarray:
         """Return features of several columns: int16 (FEATURES * columns, rows)."""
@@ -137,11 +157,11 @@ class CodedColumns:
         lattice = plan.lattice if plan.own_steps is None else IntegerLattice("<i8")
         return features(values, known.bins[rows], plan.marginal, lattice, plan.symbols)
 
-    def head(self, rows: int) -> CodedColumns:
-        """Return the same of the first rows."""
-        if rows == self.rows:
+    def head(self, rows: int, flow: Flow | None = None) -> CodedColumns:
+        """Return the same of the first rows, with the mixtures of a flow if there is one."""
+        if rows == self.rows and flow is None:
             return self
-        part = CodedColumns(rows, self.columns, self._events.part(slice(0, rows)))
+        part = CodedColumns(rows, self.columns, self._events.part(slice(0, rows)), flow=flow)
         part._plans, part._pointer, part._pointed = self._plans, self._pointer, self._pointed[:rows]
         part._known = {n: replace(k, values=k.values[:rows], bins=k.bins[:rows]) for n, k in self._known.items()}
         return part

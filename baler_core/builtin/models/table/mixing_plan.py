@@ -11,6 +11,7 @@ from baler_core.builtin.models.table.coded_columns import CodedColumns
 from baler_core.builtin.models.table.contexts.marginals import fit_marginal, knots_wanted
 from baler_core.builtin.models.table.contexts.predictor import Scatter
 from baler_core.builtin.models.table.contexts.symbols import SymbolMap
+from baler_core.builtin.models.table.effort import TableEffort
 from baler_core.builtin.models.table.events import (
     BEFORE,
     FIRST,
@@ -28,8 +29,7 @@ from baler_core.builtin.models.table.network.inference import Network
 from baler_core.builtin.models.table.plan import ColumnPlan
 from baler_core.builtin.models.table.relations.order import Candidate, choose_parents, shared_information
 from baler_core.builtin.models.table.schedule import NetworkTarget, most_informative, train_networks
-from baler_core.builtin.models.table.effort import TableEffort
-from baler_core.builtin.models.table.trials import ColumnTrial, SizedColumn, 
+from baler_core.builtin.models.table.trials import ColumnTrial, SizedColumn
 from baler_core.machine.progress import bits_per_row, shown
 from baler_core.machine.threads import in_parallel
 

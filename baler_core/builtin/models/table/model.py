@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, SupportsBytes
 
@@ -68,7 +68,7 @@ class TableModel(Model):
     automatic = True
     takes_scales = True
     takes_fewer = True
-    Options = TableOptions
+    Options: ClassVar[type[Options]] = TableOptions
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
@@ -92,11 +92,20 @@ class TableModel(Model):
         sample = gather(blocks, layout, tolerances)
         # Other files hold values that this one does not: then even the whole table is a sample.
         sample = replace(sample, whole=sample.whole and not hints.for_other_files)
-        found = make_plan(sample, hints.formulas, _effort(self.options, training))
+        self._learn(make_plan(sample, hints.formulas, _effort(self.options, training)), sample, layout, hints)
+
+    def _learn(self, plan: TablePlan, sample: TableSample, layout: Layout, hints: Hints) -> None:
+        """Take up a plan."""
         keeps_rows = hints.for_other_files and len(sample.columns[0].values)
-        primer = _primer(sample, found) if keeps_rows else COLD_START
-        self._learned = _Learned(found, primer, KnownNames.of(layout.variables))
-        self._state = {"plan": np.frombuffer(plan_to_bytes(found), np.uint8)}
+        primer = _primer(sample, plan) if keeps_rows else COLD_START
+        self._learned = _Learned(plan, primer, KnownNames.of(layout.variables))
+        self._state = self._stored(plan)
+
+    def _stored(self, plan: TablePlan) -> State:
+        return {"plan": np.frombuffer(plan_to_bytes(plan), np.uint8)}
+
+    def _read_plan(self, dtypes: Sequence[str]) -> TablePlan:
+        return plan_from_bytes(self._state["plan"].tobytes(), dtypes)
 
     def encode(
         self, block: Block, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
@@ -190,7 +199,7 @@ class TableModel(Model):
         learned = self._learned
         if learned is None:
             names = names_of(self._state, layout)
-            plan = plan_from_bytes(self.state()["plan"].tobytes(), names.dtypes)
+            plan = self._read_plan(names.dtypes)
             self._learned = learned = _Learned(plan, read_warm_start(self._state, plan), names)
         return learned
 

@@ -13,6 +13,7 @@ from baler_core.builtin.models.table.contexts.marginals import LEVELS, Marginal
 from baler_core.builtin.models.table.contexts.predictor import FEATURES, Predictor
 from baler_core.builtin.models.table.contexts.symbols import KINDS, LARGEST, SymbolMap
 from baler_core.builtin.models.table.events import BEFORE, HERE, IN_EVENT, POINTED, ColumnSource, sources
+from baler_core.builtin.models.table.network.flow import Flow
 from baler_core.builtin.models.table.network.inference import Network
 from baler_core.builtin.models.table.network.weights import MOST_COLUMNS, MOST_WIDE, NetworkReader, networks_to_bytes
 from baler_core.builtin.models.table.relations.relation import LINEAR, Relation
@@ -107,12 +108,15 @@ class TablePlan(NamedTuple):
         Columns that follow from others by a relation or by their tolerances, parents first.
     pointer
         The column that points to earlier rows of the same event.
+    flow
+        Predicts mixtures of columns, in place of networks of their own; stored apart.
     """
 
     columns: tuple[ColumnPlan, ...]
     order: tuple[int, ...]
     derived: tuple[int, ...]
     pointer: int | None = None
+    flow: Flow | None = None
 
 
 def plan_to_bytes(plan: TablePlan) -> bytes:

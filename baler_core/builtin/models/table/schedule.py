@@ -144,14 +144,20 @@ def _affordable(costs: Sequence[float], rows: int, seconds: float) -> tuple[int,
 
 def training_data_of(target: NetworkTarget, coded: CodedColumns) -> TrainingData:
     """Return what the network of a column learns from."""
-    edges, symbols = target.marginal.edges, target.symbols
-    shares = np.concatenate([[0.0], np.cumsum(target.marginal.masses)])
+    low, high, mass = ends_of(target.marginal, target.symbols)
+    inputs = np.ascontiguousarray((coded.inputs(target.looked_at) / INPUT_ONE).T, np.float32)
+    return TrainingData(inputs, low, high, mass)
+
+
+def ends_of(marginal: Marginal, symbols: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the scores of both ends of each symbol, and its chance by the marginal: float64 (rows,) each."""
+    edges = marginal.edges
+    shares = np.concatenate([[0.0], np.cumsum(marginal.masses)])
     shares /= shares[-1]
     below, above = np.interp(symbols, edges, shares), np.interp(symbols + 1, edges, shares)
     low = np.where(symbols <= edges[0], -40.0, _log_odds(below))
     high = np.where(symbols + 1 >= edges[-1], 40.0, _log_odds(above))
-    inputs = np.ascontiguousarray((coded.inputs(target.looked_at) / INPUT_ONE).T, np.float32)
-    return TrainingData(inputs, low, high, np.maximum(above - below, 1e-12))
+    return low, high, np.maximum(above - below, 1e-12)
 
 
 def _log_odds(share: np.ndarray) -> np.ndarray:

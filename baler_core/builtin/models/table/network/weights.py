@@ -23,6 +23,34 @@ _ROW = 4 * LENGTHS
 _LARGEST = 1 << 15
 
 
+def matrices_to_bytes(matrices: Sequence[np.ndarray]) -> bytes:
+    """Write matrices of small whole numbers; their shapes are stored elsewhere."""
+    coder = new_encoder(8 * sum(matrix.size for matrix in matrices) + 64)
+    for matrix in matrices:
+        code_matrix(*coder, new_counters(_STATES * _ROW), matrix.astype(np.int64), 0)
+    return finish(coder)
+
+
+class MatrixReader:
+    """Takes matrices from the bytes of `matrices_to_bytes`."""
+
+    def __init__(self, data: bytes) -> None:
+        self._coder = new_decoder(data)
+
+    def matrices(self, shapes: Sequence[tuple[int, int]]) -> list[np.ndarray]:
+        """Return matrices of these shapes: int16.
+
+        Raises
+        ------
+        FormatError
+            If a weight is larger than any that is written.
+        """
+        found = [np.zeros(shape, np.int64) for shape in shapes]
+        for matrix in found:
+            code_matrix(*self._coder, new_counters(_STATES * _ROW), matrix, 0)
+        return [_checked(matrix) for matrix in found]
+
+
 def networks_to_bytes(networks: Sequence[Network]) -> bytes:
     """Write the weights of networks, one after the other; their shapes are stored elsewhere."""
     if not networks:
@@ -60,10 +88,14 @@ class NetworkReader:
         shapes = ((inputs, width), (inputs, COMPONENTS), (width, OUTPUTS), (1, width), (1, OUTPUTS))
         found = [np.zeros(shape, np.int64) for shape in shapes]
         _code_matrices(self._coder, self._counters, found)
-        if any((np.abs(matrix) >= _LARGEST).any() for matrix in found):
-            raise FormatError("what was learned of a table is damaged: a network's weights are too large")
-        into, skip, out, bias, out_bias = (matrix.astype(np.int16) for matrix in found)
+        into, skip, out, bias, out_bias = map(_checked, found)
         return Network(columns, into, bias[0], out, out_bias[0], skip)
+
+
+def _checked(matrix: np.ndarray) -> np.ndarray:
+    if (np.abs(matrix) >= _LARGEST).any():
+        raise FormatError("what was learned of a table is damaged: a network's weights are too large")
+    return matrix.astype(np.int16)
 
 
 def _counters() -> Array:

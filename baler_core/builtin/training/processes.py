@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_core.builtin.models.autoencoder.loop import History
+from baler_core.builtin.training.loop import History
 from baler_core.errors import ConfigError, PluginError, SourceError
 from baler_core.machine.in_order import does_not_travel
 from baler_core.machine.workers import Processes
@@ -22,7 +22,7 @@ from baler_core.plugin.interfaces import Loss, Training
 if TYPE_CHECKING:
     import torch
 
-    from baler_core.builtin.models.autoencoder.loop import Peers
+    from baler_core.builtin.training.loop import Peers
 
 logger = logging.getLogger(__name__)
 # What a process does: trains the network, with the others, on rows on a device.

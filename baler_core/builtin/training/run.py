@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baler_core.builtin.models.autoencoder.checkpoints import Checkpoint
-from baler_core.builtin.models.autoencoder.loop import Alone, History, Peers, TrainingRun
-from baler_core.builtin.models.autoencoder.processes import train_together
+from baler_core.builtin.training.checkpoints import Checkpoint
+from baler_core.builtin.training.loop import Alone, History, Peers, TrainingRun
+from baler_core.builtin.training.processes import train_together
 from baler_core.machine.progress import shown
 from baler_core.plugin.interfaces import Loss, Training
 from baler_core.plugin.registry import load_plugins

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_core.builtin.models.autoencoder.loop import History, TrainingRun
+from baler_core.builtin.training.loop import History, TrainingRun
 from baler_core.errors import DataError
 from baler_core.machine.atomic_write import completed
 
@@ -49,7 +49,11 @@ class Checkpoint:
         if training.checkpoints is None:
             return None
         settings = training.model_dump(mode="json", exclude=_ENDS)
-        digest = hashlib.sha256(json.dumps([settings, seed, rows.shape, torch.__version__]).encode())
+        digest = hashlib.sha256(
+            json.dumps(
+                [settings, run.loss.name, run.loss.options.model_dump(mode="json"), seed, rows.shape, torch.__version__]
+            ).encode()
+        )
         digest.update(np.ascontiguousarray(rows).data)
         for name, tensor in run.network.state_dict().items():
             digest.update(name.encode() + tensor.cpu().numpy().tobytes())

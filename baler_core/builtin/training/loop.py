@@ -108,7 +108,7 @@ class TrainingRun:
     ) -> None:
         import torch
 
-        self.network, self._loss, self.training, self.peers = network, loss, training, peers
+        self.network, self.loss, self.training, self.peers = network, loss, training, peers
         self.shuffle = torch.Generator().manual_seed(training.seed)
         device = next(network.parameters()).device
         self._rows, self._aside = (part.to(device) for part in _split(rows, training, self.shuffle))
@@ -170,7 +170,7 @@ class TrainingRun:
         for indices in torch.split(order, self.training.batch_size):
             batch = self._rows[indices]
             self.optimiser.zero_grad(set_to_none=True)
-            value = self.peers.learn(self._called, self.network, batch, self._loss)
+            value = self.peers.learn(self._called, self.network, batch, self.loss)
             self.optimiser.step()
             total += value * len(batch)
         return total / len(self._rows)
@@ -182,7 +182,7 @@ class TrainingRun:
         self.network.eval()
         mine = torch.split(self._aside, self.training.batch_size)[self.peers.rank :: self.peers.count]
         with torch.no_grad():
-            parts = [self._loss(self.network(batch), batch, self.network).item() * len(batch) for batch in mine]
+            parts = [self.loss(self.network(batch), batch, self.network).item() * len(batch) for batch in mine]
         return self.peers.summed(sum(parts)) / len(self._aside)
 
 
