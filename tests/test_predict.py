@@ -100,6 +100,9 @@ def test_columns_that_follow_from_others_are_named_once() -> None:
     assert found[0] == "x follows to 100 % from sum and y"
     assert "z is the same as copy" in found
     assert len(found) == 2
+    shown = {"a": np.stack([x, -x], 1), "b": np.stack([x, 3 - 2 * x], 1), "c": np.stack([x, 0.5 * x], 1)}
+    told = {key: list(dependent(["x", "y"], columns)) for key, columns in shown.items()}
+    assert told == {"a": ["x is y with the other sign"], "b": ["x is -0.5 times y + 1.5"], "c": ["x is 2 times y"]}
     assert constants({"a": np.full(5, np.nan), "b": np.arange(3), "c": np.zeros(1)}) == ["a"]
 
 
