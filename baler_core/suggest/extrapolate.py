@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from baler_core.suggest.coded_sample import CodedGroup, CodedSample
+from baler_core.pipeline.coded_sample import CodedGroup, CodedSample
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ from baler_core.data.bounds import BoundRules
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.variables import Schema
 from baler_core.machine.progress import shown
+from baler_core.pipeline.brief import Brief
+from baler_core.pipeline.coded_sample import CodedGroup, CodedSample, GroupName, code_sample, sample_of_file
 from baler_core.pipeline.input import Input
 from baler_core.pipeline.noise_bounds import shown_values
 from baler_core.pipeline.targets import own_bounds
 from baler_core.plugin.registry import Registry
 from baler_core.suggest.autoencoders import ExpectedAutoencoder, variation
-from baler_core.suggest.brief import Brief
-from baler_core.suggest.coded_sample import CodedGroup, CodedSample, GroupName, code_sample, sample_of_file
 from baler_core.suggest.extrapolate import Range, about, effect_of, extrapolated, known, with_effort, with_interval
 from baler_core.suggest.lossy_tables import LossyTable, allowed_by, is_number, lossy_tables
 from baler_core.suggest.reasons import constants, dependent, distinct_few, noisy

@@ -26,6 +26,7 @@ from baler_core.builtin.models.autoencoder.samples import (
 )
 from baler_core.builtin.models.autoencoder.seeds import Judge, train_seeds
 from baler_core.builtin.models.autoencoder.storage import Measured, choose_storage
+from baler_core.builtin.models.autoencoder.stored import StoredNetworks
 from baler_core.builtin.models.autoencoder.training import seeded
 from baler_core.builtin.models.autoencoder.weights import SmallWeights, flat_weights, put_flat_weights
 from baler_core.data.block import Block, make_block, values_of
@@ -254,6 +255,16 @@ class Autoencoder(Model):
         if self._encoder_weights is not None:
             put_flat_weights(pair.encoder, self._encoder_weights)
         return pair
+
+    def stored_networks(self, layout: Layout, tolerances: Tolerances) -> StoredNetworks | None:
+        """Return the networks with the weights that are stored, and what stands around them; None if nothing was learned."""
+        variables = learned_variables(layout, tolerances)
+        if self._weights is None or self._scaling is None or not variables:
+            return None
+        shape = sample_shape(layout, variables, self.form)
+        has_encoder, pair = self._encoder_weights is not None, self._networks_for(shape)
+        names = tuple(variable.name for variable in variables)
+        return StoredNetworks(pair, has_encoder, shape, names, self._scaling, self._steps, self.form)
 
     # ---- state
 
