@@ -88,8 +88,8 @@ class Autoencoder(Model):
     def networks(self, shape: tuple[int, ...]) -> tuple[torch.nn.Module, torch.nn.Module]:
         """Encoder and decoder for samples of this shape.
 
-        The encoder turns (samples, *shape) into (samples, channels) or (samples, channels, ...), the decoder turns
-        that into (samples, *shape) again; values are about 0 .. 1.
+        The encoder turns `(samples, *shape)` into `(samples, channels)` or `(samples, channels, ...)`, the decoder turns
+        that into `(samples, *shape)` again; values are about 0 .. 1.
         """
 
     # ---- learning
