@@ -9,9 +9,13 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
+
+from baler_core import Layout, Tolerance, Training, Variable, make_block, values_of
+from baler_core.testing import check_metric, check_preprocessor
 
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "plugins.md").read_text(encoding="utf-8")
 
@@ -49,8 +53,51 @@ def test_it_is_listed_with_its_components(installed: Path, tmp_path: Path) -> No
     status = {"name": "raw", "package": "baler-raw", "version": "1.0.0", "state": "loaded", "problem": ""}
     assert status in listing["plugins"]
     found = [(c["kind"], c["name"]) for c in listing["components"] if c["package"] == "baler-raw"]
-    assert found == [("reader", "raw"), ("model", "half"), ("metric", "energy"), ("quantity", "speed_of_sound")]
+    assert sorted(found) == sorted(
+        [
+            ("reader", "raw"), ("model", "half"), ("model", "linear_autoencoder"), ("preprocessor", "roots"),
+            ("loss", "fourth_power"), ("metric", "energy"), ("quantity", "speed_of_sound"),
+        ]
+    )  # fmt: skip
     assert "shape" in baler(installed, tmp_path, "plugins", "raw")
+
+
+@pytest.fixture(scope="module")
+def page() -> ModuleType:
+    """The module of the page, imported here."""
+    made = ModuleType("baler_raw")
+    exec(compile(snippets("python"), "baler_raw.py", "exec"), vars(made))  # noqa: S102
+    return made
+
+
+def test_preprocessor_and_metric_keep_their_promises(page: ModuleType) -> None:
+    values = np.array([-4.0, 0.0, 1e-3, 9.0, 1e10])
+    check_preprocessor(page.RootPreprocessor(), values, Tolerance("rel", 1e-3))
+    original, variable = make_block({"x": (("r",), values)}), Variable("x", "<f8", ("r",))
+    check_metric(page.EnergyMetric(), original, {"x": variable})
+    metric = page.EnergyMetric()
+    metric.update(original, make_block({"x": (("r",), 2 * values)}), {"x": variable})
+    assert metric.result().values["x"]["after"] == 4 * metric.result().values["x"]["before"]
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    axes = figure.add_subplot()
+    metric.plot(metric.plots()[0], axes)
+    assert axes.collections[0].get_offsets().tolist() == [[*metric.result().values["x"].values()]]
+
+
+def test_autoencoder_and_loss_train(page: ModuleType) -> None:
+    torch = pytest.importorskip("torch")
+    assert page.FourthPower()(torch.full((2, 2), 3.0), torch.ones(2, 2), torch.nn.Identity()) == 16
+    line = np.linspace(0, 1, 300)
+    block = make_block({"x": (("r",), line), "y": (("r",), 1 - line), "z": (("r",), 3 * line)})
+    layout = Layout("table", tuple(Variable(name, "<f8", ("r",)) for name in "xyz"), {"r": 300})
+    tolerances = {name: Tolerance("abs", 0.01) for name in "xyz"}
+    model = page.LinearAutoencoder()
+    model.fit([block], layout=layout, tolerances=tolerances, training=Training(epochs=2, batch_size=50))
+    streams = model.encode(block, layout, tolerances)
+    assert {"latents", "residual"} == streams.keys()
+    restored = model.decode(streams, layout, tolerances)
+    for name in "xyz":
+        assert np.abs(values_of(restored, name) - values_of(block, name)).max() <= 0.01
 
 
 def test_it_runs_by_name_and_keeps_the_bound(installed: Path, tmp_path: Path) -> None:

@@ -60,7 +60,23 @@ def test_tables_are_printed_and_exported(tmp_path, monkeypatch, capsys):
     )
     tables = [str(tmp_path / "t.csv"), str(tmp_path / "t.tex")]
     monkeypatch.setattr(
-        sys, "argv", ["paper.py", str(tmp_path / "c.yaml"), "--ratios", "6", "--csv", tables[0], "--latex", tables[1]]
+        sys,
+        "argv",
+        [
+            "paper.py",
+            str(tmp_path / "c.yaml"),
+            "--ratios",
+            "6",
+            "--csv",
+            tables[0],
+            "--latex",
+            tables[1],
+            "--figure9",
+            "100",
+            "300",
+            "--seeds",
+            "2",
+        ],
     )
     runpy.run_path(str(ROOT / "benchmarks" / "paper.py"), run_name="__main__")
     out = capsys.readouterr().out
@@ -72,10 +88,14 @@ def test_tables_are_printed_and_exported(tmp_path, monkeypatch, capsys):
     size = dict(zip(header, sizes, strict=True))
     assert int(size["values"]) == 3 * 300 * 4
     assert float(size["R_actual"]) == pytest.approx(3600 / int(size["file"]), rel=0.01)
+    few, many = rows[[row[0].startswith("Figure 9") for row in rows].index(True) + 2 :][:2]
+    assert (few[:2], many[:2]) == (["100", "1200"], ["300", "3600"])
+    assert float(few[3]) == pytest.approx(1200 / int(few[2]), rel=0.01)
+    assert float(many[5]) == pytest.approx(3600 / int(many[4]), rel=0.01)
     errors = [row for row in rows[4:] if row[0] in ("variable", "pt", "mass", "mJetArea")]
     assert [row[0] for row in errors] == ["variable", "pt", "mass", "mJetArea"]
     assert all(np.isfinite([float(cell) for cell in row[1:]]).all() and len(row) == 9 for row in errors[1:])
     tex = Path(tables[1]).read_text(encoding="utf-8")
-    assert tex.count(r"\begin{tabular}") == 2
+    assert tex.count(r"\begin{tabular}") == 3
     assert r"residual\_rms" in tex
     assert r"11.7 $\pm$ 3.1" in tex

@@ -14,6 +14,7 @@ from baler_core.cli import main
 from baler_core.config import load_config
 from baler_core.data.bounds import Tolerance
 from baler_core.errors import DataError
+from baler_core.evaluate.peer_results import PeerComparison, PeerResult, in_all
 from baler_core.evaluate.peers.available import PEERS, chosen_peers
 from baler_core.evaluate.peers.comparison import compare_with_others
 from baler_core.evaluate.peers.measure import Given, PeerTally, run_apart, run_peer
@@ -178,13 +179,54 @@ def test_compare_prints_all_and_does_not_measure_twice(folder: Path, capsys: pyt
 
 
 @pytest.mark.parametrize(
-    "damage", [b"", b"{", b"[]", b'{"digest": 1}', b'{"digest": "", "comparison": {"results": 7}}']
+    "damage",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"digest": 1}',
+        b'{"comparisons": 3}',
+        b'{"comparisons": [4, {}, {"digest": 5}]}',
+        b'{"comparisons": [{"digest": "", "comparison": {"results": 7}}]}',
+    ],
 )
 def test_damaged_records_are_measured_anew(folder: Path, damage: bytes) -> None:
     from baler_core.evaluate.peers.record import known_results
 
     (folder / "compare.json").write_bytes(damage.replace(b'""', f'"{sample_of(folder).digest()}"'.encode()))
-    assert known_results(folder / "compare.json", sample_of(folder)) == {}
+    assert known_results(folder / "compare.json", sample_of(folder).digest()) == {}
+
+
+def test_files_of_a_folder_are_compared_one_by_one_and_summed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "more").mkdir()
+    for name, factor in (("a", 1), ("b", 3)):
+        np.savez(folder / "more" / f"{name}.npz", image=IMAGE * np.float32(factor), column=COLUMN[:999].astype("f4"))
+    (folder / "more" / "notes.odt").write_bytes(b"no data")
+    given = ["compare", folder / "c.yaml", "--input", folder / "more", "--with", "xz -9", "--with", "SZ3"]
+    assert run(*given, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    first, second = found["files"]
+    assert [first["input"], second["input"], found["total"]["input"]] == ["a.npz", "b.npz", "all 2 inputs"]
+    assert found["total"]["native_bytes"] == 2 * (IMAGE.nbytes + 4 * 999)
+    for parts in zip(first["results"], second["results"], found["total"]["results"], strict=True):
+        assert parts[2]["nbytes"] == parts[0]["nbytes"] + parts[1]["nbytes"] > 0
+        assert parts[2]["share"] == max(parts[0]["share"], parts[1]["share"])
+    assert run(*given) == 0
+    shown = capsys.readouterr().out
+    assert f"{found['total']['results'][1]['nbytes']:,}" in shown
+    (folder / "none").mkdir()
+    assert run("compare", folder / "c.yaml", "--input", folder / "none") == 1
+    assert "no file in this folder is of a format" in capsys.readouterr().err
+
+
+def test_one_that_did_not_code_all_inputs_has_no_sum() -> None:
+    ours = PeerResult("baler", nbytes=3)
+    whole = PeerComparison("a", 10, 10, 1, (ours, PeerResult("x", nbytes=2)))
+    part = PeerComparison("b", 10, 10, 1, (ours, PeerResult("x", problem="it fell")))
+    total = in_all([whole, part])
+    assert [one.nbytes for one in total.results] == [6, 0]
+    assert total.results[1].problem == "it coded 1 of 2 inputs"
+    assert total.best() is None
 
 
 def test_bad_requests_are_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

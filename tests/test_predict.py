@@ -10,11 +10,16 @@ import pytest
 
 import baler_core
 from baler_core.cli import main
+from baler_core.config.arguments import config_of_arguments
+from baler_core.pipeline.coded_sample import CodedGroup, code_sample
+from baler_core.pipeline.input import input_of
+from baler_core.plugin.registry import load_plugins
 from baler_core.suggest.autoencoders import expected_autoencoder, variation
-from baler_core.suggest.extrapolate import CodedSample, effect_of, extrapolated, with_interval
+from baler_core.suggest.extrapolate import extrapolated, known, with_effort, with_interval
 from baler_core.suggest.reasons import constants, dependent, noise_bits
 
 RANDOM = np.random.default_rng(12)
+PAIRS = RANDOM.normal(size=(500, 2))
 
 
 def run(*arguments: object) -> int:
@@ -69,21 +74,74 @@ def test_of_a_large_file_only_samples_are_coded(tmp_path: Path, capsys: pytest.C
     assert "which nothing can compress within its bound" in capsys.readouterr().out
 
 
+def coded(native: int, rate: float, whole: int = 1_000_000, model: str = "table") -> CodedGroup:
+    return CodedGroup(model, native, whole, native * rate, 100)
+
+
 def test_samples_of_a_table_are_extrapolated_by_what_it_still_learns() -> None:
-    # bytes per value fall as 0.1 + 0.1 / sqrt(n)
-    small, large = (CodedSample(n, round(n * (0.1 + 10 / n**0.5)), 1.0) for n in (10_000, 40_000))
-    assert extrapolated(small, large, 1_000_000, 1.0) == pytest.approx(1_000_000 * (0.1 + 0.01), rel=0.01)
-    assert extrapolated(small, large, 1_000_000, 0.0) == pytest.approx(1_000_000 * 0.15, rel=0.01)
-    assert extrapolated(large, large, 40_000, 1.0) == large.nbytes
+    # bytes per value fall as 0.1 + 100 / n ** 0.75, and a little more by networks
+    def rate(n: int) -> float:
+        return 0.1 + 100 / n**0.75
+
+    small, large = coded(10_000, rate(10_000)), coded(40_000, rate(40_000))
+    assert extrapolated(small, large) == pytest.approx(0.97e6 * rate(1_000_000), rel=0.01)
+    field = coded(40_000, 0.2, model="transform")
+    assert extrapolated(coded(10_000, 0.9, model="transform"), field) == pytest.approx(0.2e6)
+    assert extrapolated(small, coded(40_000, 0.2, whole=40_000)) == pytest.approx(0.2 * 40_000)
+
+
+def test_what_effort_saves_is_measured_on_a_small_sample() -> None:
+    small, large = coded(10_000, 0.4), coded(40_000, 0.3)
+    assert with_effort(large, small, coded(10_000, 0.3)) == pytest.approx(0.75)
+    assert with_effort(large, small, coded(10_000, 0.5)) == 1
+    assert with_effort(large, None, None) == 1
+    assert with_effort(coded(9, 1, model="predictive"), None, None) < 1
 
 
 def test_intervals_widen_with_what_was_not_seen() -> None:
-    near, far = with_interval(100, 1, 5), with_interval(100, 100, 5)
+    near, far, brief = with_interval(100, 1, 5), with_interval(100, 100, 5), with_interval(100, 1, 5, briefly=True)
     assert near.low < near.middle == far.middle == 105 < near.high
     assert far.low < near.low
     assert far.high > near.high
-    assert effect_of({}).nbytes == 1
-    assert 0.8 < effect_of({"table": 1.0, "unknown": 1.0}).nbytes < 1
+    assert brief.high > far.high
+    assert known(10_000).high < 10_100
+
+
+def test_groups_count_by_what_each_is_of_the_whole(tmp_path: Path) -> None:
+    np.savez(tmp_path / "t.npz", image=RANDOM.normal(size=(9, 40)), **table(400))  # type: ignore[arg-type]
+    registry = load_plugins()
+    config = config_of_arguments("predict", {}, registry, source=tmp_path / "t.npz", output=tmp_path)
+    given = input_of(tmp_path / "t.npz", config, registry)
+    with given.source:
+        whole = code_sample(config, registry, given, given.source.schema)
+    done = baler_core.compress(tmp_path / "t.npz", tmp_path / "t.bal")
+    assert whole.nbytes == pytest.approx(done.file_bytes, abs=8)
+    assert {group.whole for group in whole.groups.values()} == {9 * 40 * 8, 5 * 400 * 4}
+    assert whole.fold == 1
+
+
+@pytest.mark.parametrize("more", ["model: scalar", "derived: {d: {of: 'x * y', abs: 1.0e-5}}", "order: free"])
+def test_a_configuration_is_heeded(more: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "t.csv").write_text("x,y,n\n" + "".join(f"{a:.5f},{b:.5f},{i % 7}\n" for i, (a, b) in enumerate(PAIRS)))
+    (tmp_path / "c.yaml").write_text(f"input: t.csv\nbounds: {{'*': {{abs: 1.0e-3}}}}\n{more}\noutput: out\n")
+    assert run("predict", tmp_path / "c.yaml", "--json") == 0
+    (stated,) = json.loads(capsys.readouterr().out)["expected"]
+    assert run("compress", tmp_path / "c.yaml", "-o", tmp_path / "t.bal") == 0
+    assert stated["bytes"]["middle"] == pytest.approx((tmp_path / "t.bal").stat().st_size, rel=0.01)
+
+
+def test_an_autoencoder_is_trained_shortly_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch")
+    np.savez(tmp_path / "t.npz", **table(200))  # type: ignore[arg-type]
+    (tmp_path / "c.yaml").write_text(
+        "input: t.npz\nbounds: {'*': {abs: 0.1}}\nmodel: {name: dense_autoencoder, hidden: [4]}\n"
+        "training: {epochs: 9000, seeds: 2}\noutput: out\n"
+    )
+    assert run("predict", tmp_path / "c.yaml", "--json") == 0
+    (stated,) = json.loads(capsys.readouterr().out)["expected"]
+    assert stated["reasons"][0].startswith("dense_autoencoder was trained for 30 epochs of 9,000, once")
+    assert stated["seconds"]["middle"] > 1
+    assert stated["bytes"]["high"] > 1.5 * stated["bytes"]["middle"]
 
 
 def test_bits_of_noise_are_those_of_a_normal_variable_on_a_lattice() -> None:
@@ -100,6 +158,9 @@ def test_columns_that_follow_from_others_are_named_once() -> None:
     assert found[0] == "x follows to 100 % from sum and y"
     assert "z is the same as copy" in found
     assert len(found) == 2
+    shown = {"a": np.stack([x, -x], 1), "b": np.stack([x, 3 - 2 * x], 1), "c": np.stack([x, 0.5 * x], 1)}
+    told = {key: list(dependent(["x", "y"], columns)) for key, columns in shown.items()}
+    assert told == {"a": ["x is y with the other sign"], "b": ["x is -0.5 times y + 1.5"], "c": ["x is 2 times y"]}
     assert constants({"a": np.full(5, np.nan), "b": np.arange(3), "c": np.zeros(1)}) == ["a"]
 
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "compress": ("steps", "Compress data files to .bal files."),
     "decompress": ("steps", "Restore the data file of a .bal file."),
     "export": ("exporting", "Restore a .bal file for those who have no baler."),
+    "export-onnx": ("exporting_networks", "Write the networks of a file as ONNX."),
     "evaluate": ("results", "Compare a data file with its restored form."),
     "plot": ("results", "Draw chosen variables from the results of a run."),
     "info": ("inspection", "Show what a .bal file holds."),

@@ -18,10 +18,9 @@ from baler_core.plugin.registry import Registry
 
 def split_name(path: Path, registry: Registry) -> tuple[str, str]:
     """Return stem and suffix of a data file, where a suffix of two parts (`.fits.gz`) is one that some reader takes."""
-    suffixes = {
-        s for found in registry.offers["reader"].values() for s in cast(type[Reader], found[0].component).suffixes
-    }
-    matching = [suffix for suffix in suffixes if path.name.lower().endswith(suffix) and len(path.name) > len(suffix)]
+    matching = [
+        suffix for suffix in _suffixes(registry) if path.name.lower().endswith(suffix) and len(path.name) > len(suffix)
+    ]
     if not matching:
         return path.stem, path.suffix
     length = len(max(matching, key=len))
@@ -80,6 +79,30 @@ def _expanded(text: str, folder: Path, registry: Registry) -> list[Path]:
     raise DataError(no_such_file(path))
 
 
+def data_files_in(folder: Path, registry: Registry) -> list[Path]:
+    """Return the files of a folder that readers take by their suffixes, sorted; those of folders in it are left out.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    suffixes = _suffixes(registry)
+    found = sorted(
+        path
+        for path in folder.iterdir()
+        if not path.name.startswith(".")
+        and (registry.takes_folder(path) or (path.is_file() and split_name(path, registry)[1].lower() in suffixes))
+    )
+    if not found:
+        raise DataError(f"{folder}: no file in this folder is of a format that a reader here takes")
+    return found
+
+
+def _suffixes(registry: Registry) -> set[str]:
+    return {s for one in registry.offers["reader"].values() for s in cast(type[Reader], one[0].component).suffixes}
+
+
 def refuse_data_suffix(output: Path, registry: Registry, wanted: str) -> None:
     """Refuse to write a file of baler's under a name that says it is a data file of some format.
 
@@ -93,9 +116,8 @@ def refuse_data_suffix(output: Path, registry: Registry, wanted: str) -> None:
     ConfigError
         If a reader takes the suffix of `output`.
     """
-    suffixes = [s for one in registry.offers["reader"].values() for s in cast(type[Reader], one[0].component).suffixes]
     stem, suffix = split_name(output, registry)
-    if suffix.lower() in suffixes:
+    if suffix.lower() in _suffixes(registry):
         raise ConfigError(f"{output} would be taken for a data file, as its suffix is {suffix}: wanted {stem}{wanted}")
 
 

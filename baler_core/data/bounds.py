@@ -37,6 +37,8 @@ class BoundRules:
 
     Attributes
     ----------
+    rules
+        Patterns and their bounds, in order.
     meant
         What some of the patterns match among the variables of a file, as `among` finds it: those that are names
         themselves, and those that mean the last part of names.
@@ -200,7 +202,7 @@ class Tolerance:
     Attributes
     ----------
     kind
-        `abs`: the same allowed error everywhere. `rel`: allowed = value * |x + shift|. `bits`: keep `value` mantissa
+        `abs`: the same allowed error everywhere. `rel`: allowed = `value * |x + shift|`. `bits`: keep `value` mantissa
         bits, of which there may be a fraction. `each`: what `scale` makes of other variables, up to `value`. `exact`: bit
         for bit. `free`: anything.
     value

@@ -35,12 +35,12 @@ class ErrorBound:
     Attributes
     ----------
     kind
-        `abs`: |restored - x| <= value. `rel`: |restored - x| <= value * |x|, point-wise.
-        `range`: |restored - x| <= value * (max - min of the variable's finite, non-fill values).
+        `abs`: `|restored - x| <= value`. `rel`: `|restored - x| <= value * |x|`, point-wise.
+        `range`: `|restored - x|` <= value * (max - min of the variable's finite, non-fill values).
         `bits`: `value` explicit mantissa bits are kept, rounding to nearest.
         `ulp`: `value` units in the last place of x in its own type; of integers, units.
         `decimals`: half a unit of the decimal of that number, 0.5 * 10^-value.
-        `mean_abs`, `mean_rel`, `rms`: the mean of |restored - x|, of |restored - x| / |x| over all x but 0, and the root of
+        `mean_abs`, `mean_rel`, `rms`: the mean of `|restored - x|`, of `|restored - x| / |x|` over all x but 0, and the root of
         the mean of (restored - x)^2, of every block and so of the variable, are at most `value`.
         `noise`: `value` times the noise, of each row of two dimensions and each plane of more.
         `lossless`: every bit is kept. `none`: no bound at all.

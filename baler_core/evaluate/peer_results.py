@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -94,3 +95,34 @@ class PeerComparison:
     def best(self) -> PeerResult | None:
         """Return the smallest of the others that hold the bounds."""
         return min((r for r in self.results[1:] if r.holds), key=lambda r: r.nbytes, default=None)
+
+
+def in_all(found: Sequence[PeerComparison]) -> PeerComparison:
+    """Return the sums over several inputs: of baler, and of the others that coded all of them.
+
+    Of errors it has the largest share of what is allowed; quantities that are derived are left out.
+    """
+    names = list(dict.fromkeys(result.name for one in found for result in one.results))
+    whole = sum(one.whole for one in found)
+    native, variables = sum(one.native for one in found), sum(one.variables for one in found)
+    absent, strange = dict(one for each in found for one in each.absent), {s for one in found for s in one.strange}
+    results = tuple(_sum(name, found) for name in names)
+    title = f"all {len(found):,} inputs"
+    return PeerComparison(title, native, whole, variables, results, tuple(absent.items()), tuple(sorted(strange)))
+
+
+def _sum(name: str, found: Sequence[PeerComparison]) -> PeerResult:
+    """Return the sum of one compressor; without numbers, if some input lacks them."""
+    parts = [result for one in found for result in one.results if result.name == name and not result.problem]
+    if len(parts) < len(found):
+        return PeerResult(name, problem=f"it coded {len(parts):,} of {len(found):,} inputs")
+    encoding, decoding = zip(*(part.seconds for part in parts), strict=True)
+    return PeerResult(
+        name,
+        parts[0].version,
+        sum(part.nbytes for part in parts),
+        sum(part.beside for part in parts),
+        (sum(encoding), sum(decoding)),
+        max(part.share for part in parts),
+        sum(part.violations for part in parts),
+    )

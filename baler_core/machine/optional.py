@@ -14,6 +14,7 @@ EXTRAS = {
     "pyarrow": "frames",
     "polars": "frames",
     "distributed": "cluster",
+    "onnx": "onnx",
 }
 """The extra of `baler-core` that brings a package."""
 

@@ -31,6 +31,8 @@ class ExportedFile:
 
     Attributes
     ----------
+    path
+        Where it lies.
     file_bytes, plain_bytes, bal_bytes
         Of the exported file, of what `decompress` would write, and of the .bal file.
     storage

@@ -49,12 +49,34 @@ def in_free_order(config: Config, registry: Registry, given: Input, write: Write
     DataError
         If it is not a single table of a format whose rows can be moved.
     """
+    order = free_order(config, registry, given, write)
+    if order is None:
+        return given
+    source = SortedSource(given.source, order)
+    logger.warning("%s: %s", given.name, order.told(source.schema.sizes[order.dim]))
+    # No worker may open the file by itself: its rows would come in their own order.
+    return replace(given, source=source, order=order, place=None)
+
+
+def free_order(config: Config, registry: Registry, given: Input, write: Write) -> RowOrder | None:
+    """Return the order of rows that makes the file of an input smallest; None for its own.
+
+    Parameters
+    ----------
+    write
+        By which a sample is measured.
+
+    Raises
+    ------
+    DataError
+        If it is not a single table of a format whose rows can be moved.
+    """
     schema = given.source.schema
     dim = free_dimension(schema, given.name, registry.categories(given.reader, schema))
-    if given.source.schema.sizes[dim] < 2:
-        return given
-    given.source.move_rows(np.arange(given.source.schema.sizes[dim]))  # refuses before anything is tried
-    sample = sampled(given, frozenset(given.source.schema.names), _SAMPLE_BYTES)
+    if schema.sizes[dim] < 2:
+        return None
+    given.source.move_rows(np.arange(schema.sizes[dim]))  # refuses before anything is tried
+    sample = sampled(given, frozenset(schema.names), _SAMPLE_BYTES)
     quick = replace(config, model=_measuring(config), target=None, order="kept")
     with TemporaryDirectory() as folder:
         place = Path(folder) / "sample.bal"
@@ -67,12 +89,8 @@ def in_free_order(config: Config, registry: Registry, given: Input, write: Write
         keys = _best(size, _codes(quick, registry, sample, dim))
     if not keys:
         logger.info("%s: no other order of the rows makes the file smaller", given.name)
-        return given
-    order = RowOrder(dim, keys, _together(given, config, dim))
-    source = SortedSource(given.source, order)
-    logger.warning("%s: %s", given.name, order.told(source.schema.sizes[dim]))
-    # No worker may open the file by itself: its rows would come in their own order.
-    return replace(given, source=source, order=order, place=None)
+        return None
+    return RowOrder(dim, keys, _together(given, config, dim))
 
 
 def _measuring(config: Config) -> ComponentSpec:

@@ -9,14 +9,10 @@ from tempfile import TemporaryDirectory
 
 from baler_core.config import Config
 from baler_core.data.block import Block
-from baler_core.data.bounds import Tolerance
-from baler_core.format.container import pack_json
 from baler_core.format.file_info import Info, read_info
-from baler_core.format.streams import pack_streams
 from baler_core.pipeline.compression import write_file
 from baler_core.pipeline.decode import BalFile
 from baler_core.pipeline.input import Input
-from baler_core.plugin.reading import Source
 from baler_core.plugin.registry import Registry
 
 
@@ -44,10 +40,3 @@ def written(config: Config, registry: Registry, sample: Input, *, restore: bool 
         with BalFile(path, registry) as stored:
             blocks = list(stored.blocks()) if restore else []
         return WrittenSample(read_info(path), blocks, (encoded - started, time.process_time() - encoded))
-
-
-def bytes_beside(source: Source) -> int:
-    """Return the bytes of what the file of a source holds beside values, which a sample does not have."""
-    schema = source.settle({name: Tolerance("exact") for name in source.schema.names}).schema
-    attachments = len(pack_streams([dict(schema.attachments)])) if schema.attachments else 0
-    return len(pack_json(dict(schema.skeleton))) + attachments

@@ -134,7 +134,7 @@ class Model(Component, ABC):
 
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"table", "grid"})
     automatic: ClassVar[bool] = False
-    """Whether `model: auto` may try and choose it."""
+    """Whether it may be tried and chosen where a configuration says `auto`."""
     takes_scales: ClassVar[bool] = False
     """Whether it restores first what tolerances of kind `each` follow from (`Tolerance.scale`), where that is in the
     same group. Others are given such variables in a group apart, divided by their tolerances."""

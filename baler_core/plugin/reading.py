@@ -171,6 +171,8 @@ class TableColumn:
 
     Attributes
     ----------
+    name
+        Of the column.
     variables
         What it is made of: values, masks, lengths of lists.
     build

@@ -68,7 +68,7 @@ class Shown:
     Attributes
     ----------
     groups
-        By path, without a leading slash; the root, ``, first.
+        By path, without a leading slash; the root, which is empty, first.
     variables
         In the order of the file.
     """

@@ -1,4 +1,4 @@
-"""Extrapolate from two samples of a file, coded with little effort, to the bytes and the time of the whole."""
+"""Extrapolate from samples of a file, coded with little effort, to the bytes and the time of the whole."""
 
 from __future__ import annotations
 
@@ -7,23 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-
-class CodedSample(NamedTuple):
-    """A sample coded with the effort `fast`.
-
-    Attributes
-    ----------
-    native
-        Bytes of its values.
-    nbytes
-        Of the coded values and of what models learned.
-    seconds
-        Processor time.
-    """
-
-    native: int
-    nbytes: int
-    seconds: float
+from baler_core.pipeline.coded_sample import CodedGroup, CodedSample
 
 
 @dataclass(frozen=True)
@@ -42,49 +26,77 @@ class Effect(NamedTuple):
     seconds: float
 
 
-# By samples of a dozen research files (benchmarks/predict.py compares); times differ by a factor of two between files.
+# Medians of research files (benchmarks/predict.py compares); times differ by a factor of two between files. What more
+# effort saves of a table differs so much between tables that it is measured on the small sample instead.
 EFFECTS: Mapping[str, Effect] = {
-    "table": Effect(0.95, 4.0),
+    "table": Effect(1.0, 4.5),
     "transform": Effect(0.96, 4.0),
     "predictive": Effect(0.93, 4.0),
     "scalar": Effect(0.99, 4.0),
     "exact": Effect(1.0, 1.0),
 }
-_OTHER = Effect(0.97, 4.0)
-# Models learn as they see more: bytes per value fall by the inverse root of their number towards what a long file takes.
-_LEARNING = 0.5
-# Half the width of the interval, in logarithms: of the whole coded itself, and for each factor e beyond the sample.
-_SPREAD, _PER_FOLD = 0.12, 0.02
+_OTHER = Effect(1.0, 4.0)
+# Models learn as they see more: bytes per value fall with their number towards what a long file takes, faster than by its
+# root, since what is stored once counts too. Networks of columns, which need many rows, save a little more.
+_LEARNING, _NETWORKS = 0.75, 0.97
+_LEARNERS = ("table",)
+# The width of the interval to either side, in logarithms: of a sample; for each factor e that the whole is larger, more
+# below than above, since some tables gain much by networks; and of a model that learns for so short a time that it says
+# little of what a long training gives.
+_SPREAD, _LESS_PER_FOLD, _MORE_PER_FOLD, _BRIEFLY = 0.06, 0.07, 0.03, 0.7
+# Of a file that was coded as a whole: what names of files and versions may add.
+_WHOLE, _WHOLE_BYTES = 0.005, 16
+_LEAST_EFFECT = 0.5
 
 
-def extrapolated(small: CodedSample, large: CodedSample, native: int, learning: float) -> float:
-    """Return the bytes that a file of `native` bytes would take with the effort of the samples.
+def extrapolated(small: CodedGroup | None, large: CodedGroup) -> float:
+    """Return the bytes of the values of a whole group with the effort of the samples.
 
     Parameters
     ----------
-    learning
-        Share of the values in tables, whose models go on learning; a field's statistics are known after some tiles, and a
-        smaller sample of it is cut into smaller tiles, which says nothing of larger ones.
+    small
+        The same group of a smaller sample. It says something of tables alone, whose models go on learning. The statistics
+        of a field are known after some tiles, and a smaller sample of it is cut into smaller ones.
     """
     rate = large.nbytes / max(1, large.native)
-    if native <= large.native or small.native >= large.native:
-        return rate * native
+    if large.whole <= large.native or small is None or small.native >= large.native:
+        return rate * large.whole
+    learns = large.model in _LEARNERS
     fall = (small.native / large.native) ** -_LEARNING - 1
-    learned = learning * max(0.0, small.nbytes / max(1, small.native) - rate) / fall
-    left = 1 - (large.native / native) ** _LEARNING
-    return max(rate - learned * left, 0.25 * rate) * native
+    learned = max(0.0, small.nbytes / max(1, small.native) - rate) / fall if learns else 0.0
+    left = 1 - (large.native / large.whole) ** _LEARNING
+    more = _NETWORKS if learns else 1.0
+    return more * max(rate - learned * left, 0.25 * rate) * large.whole
 
 
-def effect_of(shares: Mapping[str, float]) -> Effect:
-    """Return what the default effort does to a file of which models have these shares of the bytes."""
-    total = sum(shares.values())
-    if not total:
-        return Effect(1.0, 1.0)
-    found = [(share / total, EFFECTS.get(name, _OTHER)) for name, share in shares.items()]
+def with_effort(large: CodedGroup, small: CodedGroup | None, tried: CodedGroup | None) -> float:
+    """Return what part of the bytes of little effort is left with the effort of the whole.
+
+    Parameters
+    ----------
+    small, tried
+        The group of a small sample, coded with little effort and with that of the whole; without these, the median of
+        its kind of model counts.
+    """
+    if small is None or tried is None or not small.nbytes:
+        return EFFECTS.get(large.model, _OTHER).nbytes
+    return min(1.0, max(_LEAST_EFFECT, tried.nbytes / small.nbytes))
+
+
+def effect_of(sample: CodedSample) -> Effect:
+    """Return what the default effort does to a file of which a sample was coded with little."""
+    total = max(1, sum(group.whole for group in sample.groups.values()))
+    found = [(group.whole / total, EFFECTS.get(group.model, _OTHER)) for group in sample.groups.values()]
     return Effect(sum(s * e.nbytes for s, e in found), sum(s * e.seconds for s, e in found))
 
 
-def with_interval(middle: float, fold: float, fixed: float = 0.0, beside: float = 0.0) -> Range:
+def known(nbytes: float) -> Range:
+    """Return the size of a file that was coded as it will be."""
+    width = _WHOLE * nbytes + _WHOLE_BYTES
+    return Range(nbytes - width, nbytes, nbytes + width)
+
+
+def with_interval(middle: float, fold: float, fixed: float = 0.0, *, briefly: bool = False) -> Range:
     """Return an expected number with its interval.
 
     Parameters
@@ -93,11 +105,13 @@ def with_interval(middle: float, fold: float, fixed: float = 0.0, beside: float 
         How many times the sample the whole is.
     fixed
         Bytes that are known and not uncertain.
-    beside
-        By how much the fixed part may be off.
+    briefly
+        Whether models were trained for a short time alone.
     """
-    width = math.exp(_SPREAD + _PER_FOLD * math.log(max(1.0, fold)))
-    return Range(max(0.0, fixed + middle / width - beside), fixed + middle, fixed + middle * width + beside)
+    spread = _BRIEFLY if briefly else _SPREAD
+    folds = math.log(max(1.0, fold))
+    less, more = math.exp(spread + _LESS_PER_FOLD * folds), math.exp(spread + _MORE_PER_FOLD * folds)
+    return Range(fixed + middle / less, fixed + middle, fixed + middle * more)
 
 
 def about(seconds: float) -> Range:

@@ -8,32 +8,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baler_core.config import ComponentSpec, Config
-from baler_core.config.checker import AUTO
+from baler_core.config import Config
 from baler_core.data.block import values_of
 from baler_core.data.bounds import BoundRules
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.variables import Schema
 from baler_core.machine.progress import shown
+from baler_core.pipeline.brief import Brief
+from baler_core.pipeline.coded_sample import CodedGroup, CodedSample, GroupName, code_sample, sample_of_file
 from baler_core.pipeline.input import Input
 from baler_core.pipeline.noise_bounds import shown_values
-from baler_core.pipeline.sampling import sampled
 from baler_core.pipeline.targets import own_bounds
-from baler_core.pipeline.written_sample import bytes_beside, written
-from baler_core.plugin.interfaces import AutoOptions
 from baler_core.plugin.registry import Registry
 from baler_core.suggest.autoencoders import ExpectedAutoencoder, variation
-from baler_core.suggest.extrapolate import CodedSample, Range, about, effect_of, extrapolated, with_interval
+from baler_core.suggest.extrapolate import Range, about, effect_of, extrapolated, known, with_effort, with_interval
 from baler_core.suggest.lossy_tables import LossyTable, allowed_by, is_number, lossy_tables
 from baler_core.suggest.reasons import constants, dependent, distinct_few, noisy
 
 # So small a file is coded as it will be; of larger ones samples of these sizes are.
-_WHOLE_BYTES, _SMALL, _LARGE = 200_000, 125_000, 500_000
+_WHOLE_FIELD, _WHOLE_TABLE, _SMALL, _LARGE = 200_000, 400_000, 125_000, 500_000
 # Fields are coded faster, and differ more from place to place.
 _FIELDS = 4_000_000
 _PIECES = 3
-# Parts of the header differ between a sample and the whole by about so many bytes.
-_BESIDE = 100
 # The paper's two ratios of columns to latents.
 _RATIOS = (1.7, 6.0)
 
@@ -120,23 +116,43 @@ def predict(config: Config, registry: Registry, given: Input, ladder: Sequence[L
     """
     schema = given.source.schema
     native = sum(map(schema.nbytes, schema.variables))
-    names = frozenset(schema.names)
     in_fields = sum(schema.nbytes(v) for v in schema.variables if len(v.dims) > 1 and v.dims[0] not in schema.counts)
-    wanted = _FIELDS if 2 * in_fields > native else _LARGE
-    sample = sampled(given, names, min(max(1, native), wanted), pieces=_PIECES if native > wanted else 1)
-    arrays = _arrays(sample)
+    is_field = 2 * in_fields > native
+    samples = _samples_of(given, native, is_field)
+    arrays = _arrays(samples.large)
     with shown(f"predict {given.name}", "bound", len(ladder)) as step:
         found = []
-        small = sampled(given, names, _SMALL, pieces=_PIECES) if native > _WHOLE_BYTES else None
-        fixed = bytes_beside(given.source)
         for rung in ladder:
-            found.append(_Predictor(config, registry, given, rung, native, fixed).expected(sample, small, arrays))
+            found.append(_Predictor(config, registry, given, rung).expected(samples, arrays))
             step(rung.label)
     same = [f"{name}: all values of the sample are the same" for name in constants(arrays)]
     few = [f"{name}: {count} distinct values in the sample" for name, count in distinct_few(arrays)]
     numbers = {v.name: variation(shown_values(v, arrays[v.name])) for v in schema.variables if is_number(v, arrays)}
-    coded = sum(map(sample.source.schema.nbytes, sample.source.schema.variables))
-    return FilePrediction(given.name, native, coded, len(names), tuple(found), (*same, *few), numbers)
+    coded = sum(map(samples.large.source.schema.nbytes, schema.variables))
+    return FilePrediction(given.name, native, coded, len(schema.names), tuple(found), (*same, *few), numbers)
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """What of a file is coded: all of a small one; of a larger one a large sample and a small one.
+
+    Attributes
+    ----------
+    with_tables
+        Whether most of the values are in tables, of which the small sample is coded with the effort of the whole, too.
+    """
+
+    large: Input
+    small: Input | None = None
+    with_tables: bool = True
+
+
+def _samples_of(given: Input, native: int, is_field: bool) -> _Samples:
+    if native <= (_WHOLE_FIELD if is_field else _WHOLE_TABLE):
+        return _Samples(given)
+    wanted = _FIELDS if is_field else _LARGE
+    large = sample_of_file(given, min(native, wanted), _PIECES if native > wanted else 1)
+    return _Samples(large, sample_of_file(given, _SMALL, _PIECES), not is_field)
 
 
 @dataclass(frozen=True)
@@ -147,59 +163,51 @@ class _Predictor:
     registry: Registry
     given: Input
     rung: Ladder
-    native: int
-    fixed: int
 
-    def expected(self, sample: Input, smaller: Input | None, arrays: Mapping[str, np.ndarray]) -> Expected:
-        """Return what the file will become; of a small file, there is no smaller sample."""
+    def expected(self, samples: _Samples, arrays: Mapping[str, np.ndarray]) -> Expected:
+        """Return what the file will become."""
         both = own_bounds(self.given, replace(self.config, bounds=self.rung.bounds, target=None))
         bounds = {name: bound for name, (_, bound) in both.items()}
         rules = BoundRules(tuple((name, bound) for name, bound in bounds.items() if bound.kind != "lossless"))
-        config = replace(self.config, bounds=rules, target=None, derived=())
-        if smaller is None:
-            coded, beside, models = _coded(config, self.registry, sample)
-            size, seconds = with_interval(coded.nbytes, 1, self.fixed + beside, _BESIDE), about(coded.seconds)
-        else:
-            quick = replace(config, model=ComponentSpec(AUTO, AutoOptions(effort="fast")))
-            large, beside, models = _coded(quick, self.registry, sample)
-            small, _, _ = _coded(quick, self.registry, smaller)
-            effect = effect_of(models) if self._at_default() else effect_of({})
-            fold = self.native / max(1, large.native)
-            learning = models.get("table", 0.0) / max(1.0, sum(models.values()))
-            middle = extrapolated(small, large, self.native, learning) * effect.nbytes
-            size = with_interval(middle, fold, self.fixed + beside, _BESIDE)
-            seconds = about(large.seconds * fold * effect.seconds)
+        brief = Brief.of(replace(self.config, bounds=rules, target=None), self.registry)
+        size, seconds, coded = self._coded(brief, samples)
+        models: dict[str, float] = {}
+        for group in coded.groups.values():
+            models[group.model] = models.get(group.model, 0.0) + group.whole
         schema = self.given.source.schema
         allowed = allowed_by(schema, bounds, arrays)
         tables = list(lossy_tables(schema, arrays, allowed))
-        total = sum(models.values())
         return Expected(
             self.rung.label,
             size,
             seconds,
-            {name: share / max(1, total) for name, share in models.items()},
+            {name: share / max(1, sum(models.values())) for name, share in models.items()},
             {(table.name, ratio): table.autoencoder(ratio) for table in tables for ratio in _RATIOS},
-            tuple(_reasons(schema, arrays, tables, allowed)),
+            (*brief.told, *_reasons(schema, arrays, tables, allowed)),
         )
 
-    def _at_default(self) -> bool:
-        """Return whether the model is to be chosen with more effort than samples are coded with."""
-        options = self.config.model.options
-        return self.config.model.name == AUTO and getattr(options, "effort", "max") != "fast"
-
-
-def _coded(config: Config, registry: Registry, sample: Input) -> tuple[CodedSample, int, dict[str, float]]:
-    """Code a sample: bytes of values and states, those beside, and native bytes by kind of model."""
-    schema = sample.source.schema
-    found = written(config, registry, sample, restore=False)
-    info, size = found.info, found.coded_bytes
-    models: dict[str, float] = {}
-    for group in info.header.groups:
-        members = [info.header.schema.variables[number] for number in group.variables]
-        name = group.models[0].name
-        models[name] = models.get(name, 0.0) + sum(map(schema.nbytes, members))
-    native = sum(map(schema.nbytes, schema.variables))
-    return CodedSample(native, size, found.seconds[0]), info.file_bytes - size, models
+    def _coded(self, brief: Brief, samples: _Samples) -> tuple[Range, Range, CodedSample]:
+        """Return bytes and seconds of the whole file, and what of it was coded."""
+        schema = self.given.source.schema
+        if samples.small is None:
+            whole = code_sample(brief.config, self.registry, samples.large, schema)
+            size = known(whole.nbytes) if not brief.told else with_interval(whole.nbytes, 1, briefly=True)
+            return size, about(whole.seconds * brief.seconds), whole
+        large = code_sample(brief.quick, self.registry, samples.large, schema)
+        small = code_sample(brief.quick, self.registry, samples.small, schema)
+        tried: Mapping[GroupName, CodedGroup] = {}
+        if brief.quick is brief.config:
+            tried = small.groups
+        elif samples.with_tables:
+            tried = code_sample(brief.config, self.registry, samples.small, schema).groups
+        middle = 0.0
+        for name, group in large.groups.items():
+            before = small.groups.get(name)
+            middle += extrapolated(before, group) * with_effort(group, before, tried.get(name))
+        fixed = large.beside + sum(group.state for group in large.groups.values())
+        size = with_interval(middle, large.fold, fixed, briefly=bool(brief.told))
+        slower = brief.seconds if brief.quick is brief.config else effect_of(large).seconds
+        return size, about(large.seconds * large.fold * slower), large
 
 
 def _arrays(sample: Input) -> dict[str, np.ndarray]:

@@ -13,6 +13,8 @@ from baler_core.suggest.autoencoders import normal_bits
 _ROWS = 4096
 # Columns of which less than this share of the variance is left by a linear combination of others follow from them.
 _LEFT = 1e-3
+# What is less than this is rounding.
+_EXACTLY, _NEAR = 1e-12, 1e-5
 _MOST_PARENTS = 3
 _MOST_COLUMNS = 200
 _FEW_BITS = 1.0
@@ -67,10 +69,24 @@ def dependent(names: Sequence[str], columns: np.ndarray) -> Iterator[str]:
         group = frozenset((name, *(names[parent] for parent in parents)))
         if left < _LEFT and not group <= seen:
             seen |= group
-            how = (
-                "is the same as" if len(parents) == 1 and left < 1e-12 else f"follows to {100 * (1 - left):.4g} % from"
-            )
-            yield f"{name} {how} {' and '.join(names[parent] for parent in parents)}"
+            if len(parents) == 1 and left < _EXACTLY:
+                yield f"{name} {_multiple(columns[:, place], columns[:, parents[0]], names[parents[0]])}"
+            else:
+                yield f"{name} follows to {100 * (1 - left):.4g} % from {' and '.join(names[one] for one in parents)}"
+
+
+def _multiple(column: np.ndarray, parent: np.ndarray, name: str) -> str:
+    """Say what a column is that follows exactly from another by a straight line."""
+    slope, offset = np.polyfit(parent - parent.mean(), column, 1)
+    offset -= slope * parent.mean()
+    near = _NEAR * max(1e-300, float(np.abs(column).max()))
+    passes_zero = abs(offset) <= near
+    if passes_zero and abs(slope - 1) <= _NEAR:
+        return f"is the same as {name}"
+    if passes_zero and abs(slope + 1) <= _NEAR:
+        return f"is {name} with the other sign"
+    more = "" if passes_zero else f" {'-' if offset < 0 else '+'} {abs(offset):.4g}"
+    return f"is {slope:.4g} times {name}{more}"
 
 
 def _parents(correlation: np.ndarray, place: int) -> list[int]:

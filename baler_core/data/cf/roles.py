@@ -107,6 +107,8 @@ class Described:
     ----------
     path
         Of its dataset.
+    dtype, dims
+        As of a variable of that name.
     attributes
         Simple ones: text as `str`, numbers as arrays.
     is_scale

@@ -34,6 +34,7 @@ from baler_core.builtin.models.autoencoder.samples import (
 )
 from baler_core.builtin.models.autoencoder.seeds import Judge, SeedTask, train_seeds
 from baler_core.builtin.models.autoencoder.storage import Measured, choose_storage
+from baler_core.builtin.models.autoencoder.stored import StoredNetworks
 from baler_core.builtin.models.autoencoder.weights import SmallWeights, flat_weights, put_flat_weights
 from baler_core.builtin.training.run import loss_named, seeded
 from baler_core.data.block import Block, values_of
@@ -103,8 +104,8 @@ class Autoencoder(Model):
     def networks(self, shape: tuple[int, ...]) -> tuple[torch.nn.Module, torch.nn.Module]:
         """Encoder and decoder for samples of this shape.
 
-        The encoder turns (samples, *shape) into (samples, channels) or (samples, channels, ...), the decoder turns
-        that into (samples, *shape) again; values are about 0 .. 1.
+        The encoder turns `(samples, *shape)` into `(samples, channels)` or `(samples, channels, ...)`, the decoder turns
+        that into `(samples, *shape)` again; values are about 0 .. 1.
         """
 
     # ---- what subclasses may change
@@ -352,6 +353,25 @@ class Autoencoder(Model):
         if self._encoder_weights is not None:
             put_flat_weights(pair.encoder, self._encoder_weights)
         return pair
+
+    def stored_networks(self, layout: Layout, tolerances: Tolerances) -> StoredNetworks | None:
+        """Return the networks with the weights that are stored, and what stands around them; None if nothing was learned.
+
+        Raises
+        ------
+        DataError
+            If they take what is told of events beside values and latents.
+        """
+        variables = learned_variables(layout, tolerances)
+        if self._weights is None or self._scaling is None or not variables:
+            return None
+        if self._told(layout).shape[1]:
+            raise DataError(
+                f"{self.name} was trained with 'events', and its networks take more than values and latents"
+            )
+        shape, has_encoder = sample_shape(layout, variables, self.sample_form()), self._encoder_weights is not None
+        pair, names = self._networks_for(layout, variables), tuple(variable.name for variable in variables)
+        return StoredNetworks(pair, has_encoder, shape, names, self._scaling, self._steps, self.sample_form())
 
     # ---- state
 

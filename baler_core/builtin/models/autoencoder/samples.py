@@ -24,7 +24,7 @@ _COUNTED = 63
 # How many of the last dimensions a sample has.
 _DIMENSIONS = {"row": 0, "series": 1, "image": 2, "volume": 3}
 # Outliers of later blocks must not drown a network.
-_CLIP = 4.0
+CLIP = 4.0
 # Training holds at most about this many values in memory.
 _TRAINING_VALUES = 1 << 25
 
@@ -141,7 +141,7 @@ def to_samples(
         values = values_of(block, variable.name)
         good = usable(values, tolerances[variable.name].fill)
         with np.errstate(all="ignore"):
-            scaled = ((values.astype(np.float64) - low) / width).clip(-_CLIP, _CLIP)
+            scaled = ((values.astype(np.float64) - low) / width).clip(-CLIP, CLIP)
         mean = float(scaled[good].mean()) if good.any() else 0.0
         normalised.append(np.where(good, scaled, mean).astype(np.float32))
     shape = normalised[0].shape
