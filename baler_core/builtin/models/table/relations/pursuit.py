@@ -15,7 +15,7 @@ _TOGETHER = 32
 
 
 @dataclass(frozen=True)
-class Target:
+class WantedSum:
     """What is to be a sum of candidates.
 
     Attributes
@@ -31,7 +31,7 @@ class Target:
     allowed: np.ndarray
 
 
-def pursued(targets: Sequence[Target], candidates: np.ndarray, squares: np.ndarray) -> list[Terms | None]:
+def pursued(targets: Sequence[WantedSum], candidates: np.ndarray, squares: np.ndarray) -> list[Terms | None]:
     """Return the terms that add up to each target in every row, or None, by orthogonal matching pursuit.
 
     Parameters
@@ -52,7 +52,7 @@ class _Pursuits:
     Arrays are (candidates, targets) or (rows, targets), and with a column for each term (targets, ..., terms).
     """
 
-    def __init__(self, targets: Sequence[Target], candidates: np.ndarray, squares: np.ndarray) -> None:
+    def __init__(self, targets: Sequence[WantedSum], candidates: np.ndarray, squares: np.ndarray) -> None:
         self._candidates = candidates
         self._weights = 1 / np.stack([target.noise for target in targets], axis=1)
         self._wanted = np.stack([target.values for target in targets], axis=1) * self._weights
