@@ -243,7 +243,9 @@ def _weighed(proposal: Proposal, variable: Variable, seen: Seen) -> Proposal:
     except ConfigError as error:  # a name that formulas cannot spell
         return Proposal(LOSSLESS, f"no formula could be made: {error}")
     coarse = stored_coarsely(variable, seen.stored[variable.name], values)
-    if coarse is not None and _gains_nothing(values, allowed, coarse, chosen=not proposal.is_below_noise):
+    if coarse is not None and _gains_nothing(
+        values, allowed, coarse, chosen=not proposal.is_below_noise, whole=variable.numpy_dtype.kind != "f"
+    ):
         return Proposal(LOSSLESS, f"stored {coarse} already, so exact costs little more ({proposal.reason})")
     noise = _noise_seen(values, variable, coarse) if _has_neighbours(variable, seen) else Noise()
     why = objection(
@@ -263,12 +265,15 @@ def _is_relative(bound: str) -> bool:
     return bound.startswith(("{rel", "{bits"))
 
 
-def _gains_nothing(values: np.ndarray, allowed: np.ndarray, coarse: Coarseness, *, chosen: bool) -> bool:
-    """Whether most values would lose nothing, or little beyond what somebody chose to keep of the mantissa."""
+def _gains_nothing(values: np.ndarray, allowed: np.ndarray, coarse: Coarseness, *, chosen: bool, whole: bool) -> bool:
+    """Whether most values would lose nothing, or little beyond what somebody chose to keep of the mantissa.
+
+    Packed values, which are `whole` numbers of steps, lose nothing below one step.
+    """
     known = np.isfinite(values) & (values != 0) & np.isfinite(allowed) & (allowed > 0)
     if not known.any():
         return False
-    factor = _CHOSEN if chosen and coarse.bits else 1.0
+    factor = _CHOSEN if chosen and coarse.bits else 2.0 if whole else 1.0
     return bool(np.median(allowed[known] / coarse.half_step(values[known])) < factor)
 
 
