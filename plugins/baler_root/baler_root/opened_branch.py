@@ -83,8 +83,7 @@ class OpenBranch:
 
     def read(self, start: int, stop: int, library: Library) -> Any:
         """Return entries from `start` to `stop`, as a library has them."""
-        if library not in LIBRARIES:
-            raise ConfigError(f"library={library!r}: there is no such library. {did_you_mean(str(library), LIBRARIES)}")
+        refuse_library(library)
         values = {name: self._unpacked(name, start, stop) for name in self._variables}
         counts = {place: self._stored(name).rows(start, stop) for place, name in self._counts.items()}
         plain = self._branch.form
@@ -107,6 +106,18 @@ class OpenBranch:
 
     def __repr__(self) -> str:
         return f"<baler_root.OpenBranch {self._branch.key!r} ({self.typename})>"
+
+
+def refuse_library(library: str) -> None:
+    """Refuse a library that there is not, naming the nearest.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of `ak`, `np`, `pd`.
+    """
+    if library not in LIBRARIES:
+        raise ConfigError(f"library={library!r}: there is no such library. {did_you_mean(str(library), LIBRARIES)}")
 
 
 def _as_objects(array: Any) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 from baler_core import ConfigError, DataError, File, look_up, matching_names
 from baler_root.contents.forms import List, Record
 from baler_root.opened_branch import Library, OpenBranch, together
+from baler_root.opened_parent import OpenParent
 from baler_root.schema.parts import TreeSchema
 from baler_root.schema.skeleton import branches_of
 
@@ -57,7 +58,18 @@ class OpenTree(Mapping[str, "OpenBranch"]):
 
     # ---- branches
 
-    def __getitem__(self, name: str) -> OpenBranch:
+    def __getitem__(self, name: str) -> Any:
+        """Return a branch; an `OpenParent` for an object that is split into branches.
+
+        Raises
+        ------
+        KeyError
+            If there is no such branch; with the nearest names.
+        """
+        if name not in self._branches:
+            members = {key.rpartition("/")[2]: b for key, b in self._branches.items() if key.startswith(f"{name}/")}
+            if members:
+                return OpenParent(self, name, members)
         below = [branch for key, branch in self._branches.items() if key.rpartition("/")[2] == name]
         if name not in self._branches and len(below) == 1 and below[0]._branch.key.count("/"):
             return below[0]

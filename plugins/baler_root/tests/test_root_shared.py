@@ -6,8 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import awkward as ak
 import pytest
+import uproot
 
+import baler_core
+import baler_root
 from baler_core import Schema
 from baler_root.reader import RootOptions, RootReader
 
@@ -47,3 +51,19 @@ def test_a_wide_tree_is_read_in_seconds(shared_data: Path) -> None:
         (block,) = source.blocks(10**9)
     assert len(block.variables) == 1479
     assert time.process_time() - start < 10
+
+
+@pytest.mark.shared
+def test_a_split_object_opens_as_a_record_of_its_members(shared_data: Path, tmp_path: Path) -> None:
+    path = shared_data / "hep" / "treemaker.root"
+    model = {"name": "auto", "effort": "fast"}
+    baler_core.compress(path, tmp_path / "a.bal", bounds="lossless", model=model, variables=["Jets/*", "MET"])
+    with uproot.open(path) as original, baler_root.open(tmp_path / "a.bal") as ours:
+        jets, other = ours["PreSelection"]["Jets"], original["PreSelection"]["Jets"]
+        assert list(jets) == [branch.name for branch in other.branches]
+        assert ak.array_equal(jets.array(), other.array())
+        assert ak.array_equal(jets["Jets.fCoordinates.fPt"].array(), other["Jets.fCoordinates.fPt"].array())
+        both = [tree["PreSelection"].arrays(["Jets"], entry_start=2, entry_stop=6) for tree in (ours, original)]
+        assert ak.array_equal(*both)
+        with pytest.raises(KeyError, match=r"Jets\.fCoordinates\.fPt"):
+            jets["fCoordinates.fPt"]
