@@ -255,7 +255,7 @@ def _products(sums: Sequence[_Sum], offered: _Offered) -> list[VirtualColumn | N
         again, pursued([targets[k] for k in again], offered.products, offered.squares), strict=True
     ):
         found[place] = terms
-    return [None if terms is None else _sum_of(terms, offered) for terms in found]
+    return [_sum_of(terms, offered) if terms else None for terms in found]
 
 
 def _sum_of(terms: Terms, offered: _Offered) -> VirtualColumn:
