@@ -20,7 +20,7 @@ from baler_core.builtin.models.table.relations.scales import OwnSteps
 from baler_core.builtin.models.table.relations.search import Relation, SampledColumn, find_relations
 from baler_core.builtin.models.table.sample import TableSample
 from baler_core.builtin.models.table.schedule import FEWEST_ROWS
-from baler_core.builtin.models.table.trials import TableEffort
+from baler_core.builtin.models.table.trials import SHORT, TableEffort
 from baler_core.data.bounds import Tolerance
 from baler_core.data.formulas import Formula
 from baler_core.entropy.integers import pack_integers
@@ -80,7 +80,8 @@ def _is_full(few: TableSample, sample: TableSample, quick: TableEffort, effort: 
     """Return whether a plan that was made to compare is what would be made of it in full."""
     rows = len(sample.columns[0].values)
     networks = effort.network_seconds > 0 and rows >= FEWEST_ROWS
-    return not networks and quick.contexts == effort.contexts and len(few.columns[0].values) == rows
+    as_tried = rows < SHORT and quick.contexts == effort.contexts
+    return not networks and as_tried and len(few.columns[0].values) == rows
 
 
 def _cheapest_ways(

@@ -25,8 +25,8 @@ _WEIGHT_BITS = 5
 """What a weight of a predictor takes in the plan, about."""
 _KNOT_BYTES = 2
 """What a bin takes in the plan, about."""
-_SHORT = 2000
-"""Rows below which of all references only the nearest is tried, and only where rows resemble it."""
+SHORT = 2000
+"""Rows below which one depth of mixing is tried, and of all references only the nearest, and only where rows resemble it."""
 _RESEMBLES = 0.3
 """Bits per value that differences from an earlier row may take more than the values themselves: between independent rows
 they take half a bit more, or above."""
@@ -60,6 +60,8 @@ class TableEffort:
         How many rows a row block holds at most: what is decoded by itself, and beside others at the same time.
     worth_of_reference
         Share of a column's bytes that a reference to an earlier row must save; None to look for none.
+    one_depth
+        Whether of all depths of mixing only one is tried, as for short columns.
     """
 
     contexts: int
@@ -70,11 +72,13 @@ class TableEffort:
     keep_networks: bool = False
     seed: int = 0
     worth_of_reference: float | None = None
+    one_depth: bool = False
 
     @property
     def quick(self) -> TableEffort:
         """The effort with which plans of the whole table are compared, before one of them is made in full."""
-        return replace(self, contexts=min(self.contexts, _QUICK_CONTEXTS), network_seconds=0.0, keep_networks=False)
+        contexts = min(self.contexts, _QUICK_CONTEXTS)
+        return replace(self, contexts=contexts, network_seconds=0.0, keep_networks=False, one_depth=True)
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ class ColumnTrial:
         """
         best, size = plan, np.inf
         depths = self._depths(plan)
-        if self.head.rows < _SHORT and len(depths) > 1:
+        if (self.effort.one_depth or self.head.rows < SHORT) and len(depths) > 1:
             depths = [depths[self._is_uneven(number, plan)]]
         for candidate in depths:
             bytes_ = self._size(number, candidate) + _KNOT_BYTES * plan.bins * self._share
@@ -190,7 +194,7 @@ class ColumnTrial:
         """Return the plan with the references that save enough, the best first, and then perhaps mixed more deeply."""
         if self.effort.worth_of_reference is None:
             return plan, size
-        if self.head.rows < _SHORT:
+        if self.head.rows < SHORT:
             past = past[-1:] if self._resembles(number, past[-1]) else ()
         if not past:
             return plan, size
@@ -235,9 +239,9 @@ class ColumnTrial:
         smooth = smooth_bits(symbols) * len(symbols) / 8 * 0.95
         if min(len(zstd(symbols.astype("<i4").tobytes(), 3)) / 1.4, smooth) > mixed:
             return np.inf
-        if len(symbols) < _SHORT and estimated_bytes(symbols) > _HOPELESS * mixed:
+        if len(symbols) < SHORT and estimated_bytes(symbols) > _HOPELESS * mixed:
             return np.inf
-        return float(len(pack_integers(symbols, thorough=len(symbols) >= _SHORT)))
+        return float(len(pack_integers(symbols, thorough=len(symbols) >= SHORT)))
 
     def _depths(self, plan: ColumnPlan) -> list[ColumnPlan]:
         widest = int(np.diff(plan.marginal.edges).max()) if plan.marginal is not None else 1
