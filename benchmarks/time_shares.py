@@ -1,4 +1,4 @@
-"""Where the processor time of `baler compress` goes: shares of its steps, from samples of what runs every five milliseconds.
+"""Prints where the processor time of `baler compress` goes: shares of its steps, sampled every 5 ms.
 
 One line per step and one column per configuration. Everything runs on one core and one thread, so that a sample is of all
 that runs; a process's start and its imports count.
