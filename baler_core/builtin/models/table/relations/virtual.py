@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -172,7 +173,12 @@ class _Offered:
 
     def without(self, *columns: int) -> np.ndarray:
         """Return which values follow from none of some columns: bool (values,)."""
-        return np.array([not node.columns.intersection(columns) for node in self.nodes], bool)
+        return np.array([found.isdisjoint(columns) for found in self._followed], bool)
+
+    @cached_property
+    def _followed(self) -> Sequence[frozenset[int]]:
+        """Columns that each value follows from."""
+        return [node.columns for node in self.nodes]
 
 
 def _value(node: VirtualColumn, own: dict[int, np.ndarray]) -> np.ndarray:
