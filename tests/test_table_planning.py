@@ -10,7 +10,7 @@ from baler_core.builtin.models.table.network.inference import Network
 from baler_core.builtin.models.table.network.training import Schedule, TrainingData
 from baler_core.builtin.models.table.plan import plan_to_bytes
 from baler_core.builtin.models.table.planning import make_plan
-from baler_core.builtin.models.table.relations.pursuit import Target, pursued
+from baler_core.builtin.models.table.relations.pursuit import SoughtSum, pursued
 from baler_core.builtin.models.table.relations.scales import NO_SCALES
 from baler_core.builtin.models.table.relations.search import SampledColumn
 from baler_core.builtin.models.table.sample import TableSample
@@ -31,7 +31,7 @@ def test_sums_of_many_targets_are_found_at_once_each_in_its_own_noise() -> None:
         factors = rng.choice([-2.0, -1.0, 0.5, 1.0], len(chosen))
         noise = rng.uniform(1e-4, 1e-2, ROWS)
         exact = candidates[:, chosen] @ factors
-        targets.append(Target(exact + noise * rng.uniform(-0.3, 0.3, ROWS), noise, np.ones(CANDIDATES, bool)))
+        targets.append(SoughtSum(exact + noise * rng.uniform(-0.3, 0.3, ROWS), noise, np.ones(CANDIDATES, bool)))
         terms.append(dict(zip(chosen.tolist(), factors.tolist(), strict=True)))
     found = pursued(targets, candidates, candidates * candidates)
     assert [dict(each or ()) for each in found] == terms
@@ -44,11 +44,11 @@ def test_what_is_no_sum_is_not_found_nor_what_is_not_allowed() -> None:
     without = np.arange(CANDIDATES) != 5
     noise = np.full(ROWS, 1e-3)
     targets = [
-        Target(rng.normal(0, 1, ROWS), noise, np.ones(CANDIDATES, bool)),
-        Target(candidates[:, 5], noise, without),
+        SoughtSum(rng.normal(0, 1, ROWS), noise, np.ones(CANDIDATES, bool)),
+        SoughtSum(candidates[:, 5], noise, without),
     ]
     assert not any(pursued(targets, candidates, candidates * candidates))
-    assert not any(pursued([Target(noise, noise, np.zeros(CANDIDATES, bool))], candidates, candidates * candidates))
+    assert not any(pursued([SoughtSum(noise, noise, np.zeros(CANDIDATES, bool))], candidates, candidates * candidates))
 
 
 def a_table(rows: int) -> TableSample:

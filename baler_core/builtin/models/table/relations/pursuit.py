@@ -17,7 +17,7 @@ _TOGETHER = 32
 
 
 @dataclass(frozen=True)
-class Target:
+class SoughtSum:
     """What is to be a sum of candidates.
 
     Attributes
@@ -37,7 +37,7 @@ HOPELESS_TARGET: Terms = ()
 """Found of a target of which a few terms gave next to nothing."""
 
 
-def pursued(targets: Sequence[Target], candidates: np.ndarray, squares: np.ndarray) -> list[Terms | None]:
+def pursued(targets: Sequence[SoughtSum], candidates: np.ndarray, squares: np.ndarray) -> list[Terms | None]:
     """Return the terms that add up to each target in every row, None, or HOPELESS_TARGET, by orthogonal matching pursuit.
 
     Parameters
@@ -58,7 +58,7 @@ class _Pursuits:
     Arrays are (candidates, targets) or (rows, targets), and with a column for each term (targets, ..., terms).
     """
 
-    def __init__(self, targets: Sequence[Target], candidates: np.ndarray, squares: np.ndarray) -> None:
+    def __init__(self, targets: Sequence[SoughtSum], candidates: np.ndarray, squares: np.ndarray) -> None:
         self._candidates = candidates
         self._weights = 1 / np.stack([target.noise for target in targets], axis=1)
         self._wanted = np.stack([target.values for target in targets], axis=1) * self._weights

@@ -22,7 +22,7 @@ from baler_core.builtin.models.table.relations.programs import (
     TURN,
     run,
 )
-from baler_core.builtin.models.table.relations.pursuit import Target, pursued
+from baler_core.builtin.models.table.relations.pursuit import SoughtSum, pursued
 
 _ROWS, _ROWS_OF_POWERS = 300, 100
 _FEWEST, _MOST_COLUMNS, _MOST_VALUES = 3, 40, 40
@@ -252,7 +252,7 @@ def _products(sums: Sequence[_Sum], offered: _Offered) -> list[VirtualColumn | N
     for one in sums:
         free = offered.without(*one.apart_from)
         error = one.error + _ROUNDING * np.abs(one.wanted).mean() + _SMALLEST
-        targets.append(Target(one.wanted, error, free[offered.pairs].all(axis=1)))
+        targets.append(SoughtSum(one.wanted, error, free[offered.pairs].all(axis=1)))
     # at first as if all rows were equally wrong: small values might outweigh all others, and pursuit go astray
     even = [replace(target, noise=np.maximum(target.noise, target.noise.mean())) for target in targets]
     found = pursued(even, offered.products, offered.squares)
