@@ -30,6 +30,8 @@ class TableEffort:
         How many rows a row block holds at most: what is decoded by itself, and beside others at the same time.
     worth_of_reference
         Share of a column's bytes that a reference to an earlier row must save; None to look for none.
+    one_depth
+        Whether of all depths of mixing only one is tried, as for short columns.
     """
 
     contexts: int
@@ -40,11 +42,13 @@ class TableEffort:
     keep_networks: bool = False
     seed: int = 0
     worth_of_reference: float | None = None
+    one_depth: bool = False
 
     @property
     def quick(self) -> TableEffort:
         """The effort with which plans of the whole table are compared, before one of them is made in full."""
-        return replace(self, contexts=min(self.contexts, _QUICK_CONTEXTS), network_seconds=0.0, keep_networks=False)
+        contexts = min(self.contexts, _QUICK_CONTEXTS)
+        return replace(self, contexts=contexts, network_seconds=0.0, keep_networks=False, one_depth=True)
 
 
 SHORT_ROWS = 1 << 16

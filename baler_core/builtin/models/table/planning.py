@@ -22,8 +22,10 @@ from baler_core.builtin.models.table.relations.scales import OwnSteps
 from baler_core.builtin.models.table.relations.search import SampledColumn, find_relations
 from baler_core.builtin.models.table.sample import TableSample
 from baler_core.builtin.models.table.schedule import FEWEST_ROWS
+from baler_core.builtin.models.table.trials import SHORT
 from baler_core.data.bounds import Tolerance
 from baler_core.data.formulas import Formula
+from baler_core.entropy.integers import pack_integers
 from baler_core.quantise.lattice import IntegerLattice
 from baler_core.quantise.own_steps import own_points
 
@@ -57,21 +59,31 @@ def make_plan(sample: TableSample, formulas: Sequence[Formula], effort: TableEff
     few, quick = sample.head(_COMPARED), effort.quick
     ways, plain = _cheapest_ways(few, relations, quick) if scaled else ({}, None)
     differences = False
-    if any(reluctant.kind != glad.kind for reluctant, glad in maps.values()):
+    undecided = [pair for pair in maps.values() if pair[0].kind != pair[1].kind]
+    if undecided:
         plain = plain or _plan_with(few, relations, quick, differences=False, ways=ways)
         eager = _plan_with(few, relations, quick, differences=True, ways=ways)
-        differences = eager.size < plain.size
+        share = len(few.columns[0].values) / len(sample.columns[0].values)
+        listed = [_dictionary_bytes([pair[k] for pair in undecided]) * share for k in (False, True)]
+        differences = eager.size + listed[True] < plain.size + listed[False]
         plain = eager if differences else plain
     if plain is not None and _is_full(few, sample, quick, effort):
         return plain.plan
     return _plan_with(sample, relations, effort, differences=differences, ways=ways).plan
 
 
+def _dictionary_bytes(maps: Sequence[SymbolMap]) -> int:
+    """Return what the dictionaries of some columns take in the plan, about."""
+    words = [np.diff(one.dictionary, prepend=np.int64(0)) for one in maps]
+    return len(pack_integers(np.concatenate(words), thorough=False))
+
+
 def _is_full(few: TableSample, sample: TableSample, quick: TableEffort, effort: TableEffort) -> bool:
     """Return whether a plan that was made to compare is what would be made of it in full."""
     rows = len(sample.columns[0].values)
     networks = effort.network_seconds > 0 and rows >= FEWEST_ROWS
-    return not networks and quick.contexts == effort.contexts and len(few.columns[0].values) == rows
+    as_tried = rows < SHORT and quick.contexts == effort.contexts
+    return not networks and as_tried and len(few.columns[0].values) == rows
 
 
 def _cheapest_ways(

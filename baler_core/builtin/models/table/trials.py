@@ -26,8 +26,8 @@ _WEIGHT_BITS = 5
 """What a weight of a predictor takes in the plan, about."""
 _KNOT_BYTES = 2
 """What a bin takes in the plan, about."""
-_SHORT = 2000
-"""Rows below which of all references only the nearest is tried, and only where rows resemble it."""
+SHORT = 2000
+"""Rows below which one depth of mixing is tried, and of all references only the nearest, and only where rows resemble it."""
 _RESEMBLES = 0.3
 """Bits per value that differences from an earlier row may take more than the values themselves: between independent rows
 they take half a bit more, or above."""
@@ -81,7 +81,7 @@ class ColumnTrial:
         """
         best, size = plan, np.inf
         depths = self._depths(plan)
-        if self.head.rows < _SHORT and len(depths) > 1:
+        if (self.effort.one_depth or self.head.rows < SHORT) and len(depths) > 1:
             depths = [depths[self._is_uneven(number, plan)]]
         for candidate in depths:
             bytes_ = self._size(number, candidate) + _KNOT_BYTES * plan.bins * self._share
@@ -148,7 +148,7 @@ class ColumnTrial:
         """Return the plan with the references that save enough, the best first, and then perhaps mixed more deeply."""
         if self.effort.worth_of_reference is None:
             return plan, size
-        if self.head.rows < _SHORT:
+        if self.head.rows < SHORT:
             past = past[-1:] if self._resembles(number, past[-1]) else ()
         if not past:
             return plan, size
@@ -193,9 +193,9 @@ class ColumnTrial:
         smooth = smooth_bits(symbols) * len(symbols) / 8 * 0.95
         if min(len(zstd(symbols.astype("<i4").tobytes(), 3)) / 1.4, smooth) > mixed:
             return np.inf
-        if len(symbols) < _SHORT and estimated_bytes(symbols) > _HOPELESS * mixed:
+        if len(symbols) < SHORT and estimated_bytes(symbols) > _HOPELESS * mixed:
             return np.inf
-        return float(len(pack_integers(symbols, thorough=len(symbols) >= _SHORT)))
+        return float(len(pack_integers(symbols, thorough=len(symbols) >= SHORT)))
 
     def _depths(self, plan: ColumnPlan) -> list[ColumnPlan]:
         widest = int(np.diff(plan.marginal.edges).max()) if plan.marginal is not None else 1

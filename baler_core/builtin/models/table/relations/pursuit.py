@@ -10,12 +10,14 @@ import numpy as np
 from baler_core.builtin.models.table.relations.linear import HOPELESS, MOST_PARENTS, Terms, in_quarters
 
 _MOST_TERMS = 2 * MOST_PARENTS
+_SOON = 5
+"""Terms."""
 _TOGETHER = 32
 """Targets that are pursued at once: more would fill the caches."""
 
 
 @dataclass(frozen=True)
-class WantedSum:
+class SoughtSum:
     """What is to be a sum of candidates.
 
     Attributes
@@ -31,8 +33,12 @@ class WantedSum:
     allowed: np.ndarray
 
 
-def pursued(targets: Sequence[WantedSum], candidates: np.ndarray, squares: np.ndarray) -> list[Terms | None]:
-    """Return the terms that add up to each target in every row, or None, by orthogonal matching pursuit.
+HOPELESS_TARGET: Terms = ()
+"""Found of a target of which a few terms gave next to nothing."""
+
+
+def pursued(targets: Sequence[SoughtSum], candidates: np.ndarray, squares: np.ndarray) -> list[Terms | None]:
+    """Return the terms that add up to each target in every row, None, or HOPELESS_TARGET, by orthogonal matching pursuit.
 
     Parameters
     ----------
@@ -52,7 +58,7 @@ class _Pursuits:
     Arrays are (candidates, targets) or (rows, targets), and with a column for each term (targets, ..., terms).
     """
 
-    def __init__(self, targets: Sequence[WantedSum], candidates: np.ndarray, squares: np.ndarray) -> None:
+    def __init__(self, targets: Sequence[SoughtSum], candidates: np.ndarray, squares: np.ndarray) -> None:
         self._candidates = candidates
         self._weights = 1 / np.stack([target.noise for target in targets], axis=1)
         self._wanted = np.stack([target.values for target in targets], axis=1) * self._weights
@@ -78,6 +84,8 @@ class _Pursuits:
             answer, energy = self._solve(going, count)
             hopeless = energy > HOPELESS.get(count, np.inf) * self._energy[going]
             goes_on = ~hopeless
+            for number in going[hopeless & (count <= _SOON)]:
+                found[number] = HOPELESS_TARGET
             for place in np.flatnonzero((energy < len(self._wanted)) & goes_on):
                 number, columns = going[place], self._columns[going[place], :, :count]
                 if np.abs(self._wanted[:, number] - columns @ answer[place]).max() < 1:

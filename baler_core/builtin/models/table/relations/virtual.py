@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -21,7 +22,7 @@ from baler_core.builtin.models.table.relations.programs import (
     TURN,
     run,
 )
-from baler_core.builtin.models.table.relations.pursuit import WantedSum, pursued
+from baler_core.builtin.models.table.relations.pursuit import SoughtSum, pursued
 
 _ROWS, _ROWS_OF_POWERS = 300, 100
 _FEWEST, _MOST_COLUMNS, _MOST_VALUES = 3, 40, 40
@@ -172,7 +173,12 @@ class _Offered:
 
     def without(self, *columns: int) -> np.ndarray:
         """Return which values follow from none of some columns: bool (values,)."""
-        return np.array([not node.columns.intersection(columns) for node in self.nodes], bool)
+        return np.array([found.isdisjoint(columns) for found in self._followed], bool)
+
+    @cached_property
+    def _followed(self) -> Sequence[frozenset[int]]:
+        """Columns that each value follows from."""
+        return [node.columns for node in self.nodes]
 
 
 def _value(node: VirtualColumn, own: dict[int, np.ndarray]) -> np.ndarray:
@@ -246,7 +252,7 @@ def _products(sums: Sequence[_Sum], offered: _Offered) -> list[VirtualColumn | N
     for one in sums:
         free = offered.without(*one.apart_from)
         error = one.error + _ROUNDING * np.abs(one.wanted).mean() + _SMALLEST
-        targets.append(WantedSum(one.wanted, error, free[offered.pairs].all(axis=1)))
+        targets.append(SoughtSum(one.wanted, error, free[offered.pairs].all(axis=1)))
     # at first as if all rows were equally wrong: small values might outweigh all others, and pursuit go astray
     even = [replace(target, noise=np.maximum(target.noise, target.noise.mean())) for target in targets]
     found = pursued(even, offered.products, offered.squares)
@@ -255,7 +261,7 @@ def _products(sums: Sequence[_Sum], offered: _Offered) -> list[VirtualColumn | N
         again, pursued([targets[k] for k in again], offered.products, offered.squares), strict=True
     ):
         found[place] = terms
-    return [None if terms is None else _sum_of(terms, offered) for terms in found]
+    return [_sum_of(terms, offered) if terms else None for terms in found]
 
 
 def _sum_of(terms: Terms, offered: _Offered) -> VirtualColumn:
