@@ -44,6 +44,8 @@ _LEARNERS = ("table",)
 # below than above, since some tables gain much by networks; and of a model that learns for so short a time that it says
 # little of what a long training gives.
 _SPREAD, _LESS_PER_FOLD, _MORE_PER_FOLD, _BRIEFLY = 0.06, 0.07, 0.03, 0.7
+# What headers of a sample and of the whole differ by, in bytes.
+_BESIDE = 64
 # Of a file that was coded as a whole: what names of files and versions may add.
 _WHOLE, _WHOLE_BYTES = 0.005, 16
 _LEAST_EFFECT = 0.5
@@ -111,7 +113,7 @@ def with_interval(middle: float, fold: float, fixed: float = 0.0, *, briefly: bo
     spread = _BRIEFLY if briefly else _SPREAD
     folds = math.log(max(1.0, fold))
     less, more = math.exp(spread + _LESS_PER_FOLD * folds), math.exp(spread + _MORE_PER_FOLD * folds)
-    return Range(fixed + middle / less, fixed + middle, fixed + middle * more)
+    return Range(max(0.0, fixed + middle / less - _BESIDE), fixed + middle, fixed + middle * more + _BESIDE)
 
 
 def about(seconds: float) -> Range:
