@@ -16,7 +16,7 @@ from baler_core.pipeline.coded_sample import CodedGroup, code_sample
 from baler_core.pipeline.input import input_of
 from baler_core.plugin.registry import load_plugins
 from baler_core.suggest.autoencoders import expected_autoencoder, variation
-from baler_core.suggest.extrapolate import extrapolated, known, with_effort, with_interval
+from baler_core.suggest.extrapolate import extrapolated, known, usual_effort, with_effort, with_interval
 from baler_core.suggest.reasons import constants, dependent, noise_bits
 
 RANDOM = np.random.default_rng(12)
@@ -92,11 +92,11 @@ def test_samples_of_a_table_are_extrapolated_by_what_it_still_learns() -> None:
 
 
 def test_what_effort_saves_is_measured_on_a_small_sample() -> None:
-    small, large = coded(10_000, 0.4), coded(40_000, 0.3)
-    assert with_effort(large, small, coded(10_000, 0.3)) == pytest.approx(0.75)
-    assert with_effort(large, small, coded(10_000, 0.5)) == 1
-    assert with_effort(large, None, None) == 1
-    assert with_effort(coded(9, 1, model="predictive"), None, None) < 1
+    small = coded(10_000, 0.4)
+    assert with_effort(small, coded(10_000, 0.3)) == pytest.approx(0.75)
+    assert with_effort(small, coded(10_000, 0.5)) == 1
+    assert usual_effort(small) == 1
+    assert usual_effort(coded(9, 1, model="predictive")) < 1
 
 
 def test_intervals_widen_with_what_was_not_seen() -> None:

@@ -71,18 +71,14 @@ def extrapolated(small: CodedGroup | None, large: CodedGroup) -> float:
     return more * max(rate - learned * left, 0.25 * rate) * large.whole
 
 
-def with_effort(large: CodedGroup, small: CodedGroup | None, tried: CodedGroup | None) -> float:
-    """Return what part of the bytes of little effort is left with the effort of the whole.
+def with_effort(small: CodedGroup, tried: CodedGroup) -> float:
+    """Return what part of the bytes of little effort is left of a group that was coded with more effort, too."""
+    return min(1.0, max(_LEAST_EFFECT, tried.nbytes / max(1.0, small.nbytes)))
 
-    Parameters
-    ----------
-    small, tried
-        The group of a small sample, coded with little effort and with that of the whole; without these, the median of
-        its kind of model counts.
-    """
-    if small is None or tried is None or not small.nbytes:
-        return EFFECTS.get(large.model, _OTHER).nbytes
-    return min(1.0, max(_LEAST_EFFECT, tried.nbytes / small.nbytes))
+
+def usual_effort(group: CodedGroup) -> float:
+    """Return what part of the bytes of little effort the default effort leaves, by kind of model."""
+    return EFFECTS.get(group.model, _OTHER).nbytes
 
 
 def effect_of(sample: CodedSample) -> Effect:
