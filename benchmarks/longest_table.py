@@ -24,6 +24,8 @@ def longest_table(path: Path) -> dict[str, np.ndarray]:
         names = [v.name for v in floats if v.dims[0] == dim]
         blocks = [block for block in given.source.blocks(1 << 30) if names[0] in block.variables]
         columns = {name: np.concatenate([values_of(block, name) for block in blocks]) for name in names}
-    prefix = names[0][: max(names[0].rfind("_"), names[0].rfind("/")) + 1]
-    shared = len(prefix) if all(name.startswith(prefix) for name in names) else 0
-    return {name[shared:]: column for name, column in columns.items() if np.isfinite(column).all()}
+    first, last = min(names), max(names)
+    same = [one == other for one, other in zip(first, last, strict=False)]
+    common = first[: [*same, False].index(False)]
+    shared = max(common.rfind("_"), common.rfind("/")) + 1
+    return {name[shared:].strip("_"): column for name, column in columns.items() if np.isfinite(column).all()}

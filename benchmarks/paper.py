@@ -84,6 +84,7 @@ def main() -> None:
     parser.add_argument(
         "--figure9", nargs="+", type=int, metavar="ROWS", default=[], help="sizes over the rows of files"
     )
+    parser.add_argument("--only-figure9", action="store_true", help="leave out the other tables")
     for name in ("epochs", "seeds", "keep"):
         parser.add_argument(f"--{name}", type=int, help="instead of what the configuration says")
     parser.add_argument("--csv", type=Path, help="write the tables to this file")
@@ -94,16 +95,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         config = changed(load_config(given.config, registry, inputs=own_input(given.data, Path(folder))), given)
         for ratio in given.ratios:
-            row, table = measured(config, registry, ratio, Path(folder))
-            sizes.append(row)
-            errors.append(table)
-            print(table.text(), end="\n\n", flush=True)
+            if not given.only_figure9:
+                row, table = measured(config, registry, ratio, Path(folder))
+                sizes.append(row)
+                errors.append(table)
+                print(table.text(), end="\n\n", flush=True)
             if given.figure9:
                 errors.append(figure9(config, registry, ratio, given.figure9, Path(folder)))
                 print(errors[-1].text(), end="\n\n", flush=True)
     header = ("R", "R_actual", "paper", "values", "file", "model", "gzip file", "gzip input", "table, same RMS")
     tables = [Table("Table 1: sizes in bytes", header, sizes), *errors]
-    print(tables[0].text())
+    if sizes:
+        print(tables[0].text())
     if given.csv is not None:
         write_csv(given.csv, tables)
     if given.latex is not None:

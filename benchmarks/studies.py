@@ -182,8 +182,12 @@ def of_training(wanted: Wanted) -> Iterator[Row]:
             columns, place = wanted.sample(rows, 1), Path(folder)
             network = {"bounds": unbounded(columns), **wanted.network(6, rows)}
             baler_core.train(columns, place / f"n{rows}.balm", **network)
-            _, again = compressed(others, trained=place / f"n{rows}.balm", bounds=network["bounds"])
-            _, own = compressed(columns, trained=place / f"n{rows}.balm", bounds=network["bounds"])
+            _, again = compressed(
+                others, trained=place / f"n{rows}.balm", bounds=network["bounds"], model=network["model"]
+            )
+            _, own = compressed(
+                columns, trained=place / f"n{rows}.balm", bounds=network["bounds"], model=network["model"]
+            )
             baler_core.train(columns, place / f"t{rows}.balm", bounds=BOUND, model=TABLE)
             bytes_by, _ = compressed(others, trained=place / f"t{rows}.balm", bounds=BOUND)
             yield {
@@ -204,8 +208,8 @@ def of_others(wanted: Wanted) -> Iterator[Row]:
         by_network, by_table = Path(folder) / "n.balm", Path(folder) / "t.balm"
         baler_core.train(trained_on, by_network, **network)
         baler_core.train(trained_on, by_table, bounds=BOUND, model=TABLE)
-        for name, columns in (("its own rows", trained_on), *_drifting(wanted.sample(_OTHER_ROWS, 2))):
-            _, again = compressed(columns, trained=by_network, bounds=network["bounds"])
+        for name, columns in (("its own rows", trained_on), *_drifting(wanted.sample(rows, 2))):
+            _, again = compressed(columns, trained=by_network, bounds=network["bounds"], model=network["model"])
             bytes_by, _ = compressed(columns, trained=by_table, bounds=BOUND)
             anew, _ = compressed(columns, bounds=BOUND, model=TABLE)
             yield {

@@ -15,7 +15,16 @@ import numpy as np
 import pytest
 
 from baler_core import Layout, Tolerance, Training, Variable, make_block, values_of
-from baler_core.testing import check_metric, check_preprocessor
+from baler_core.testing import (
+    check_edges,
+    check_hostile_model,
+    check_hostile_reader,
+    check_metric,
+    check_model,
+    check_preprocessor,
+    check_reader,
+    check_threads,
+)
 
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "plugins.md").read_text(encoding="utf-8")
 
@@ -68,6 +77,16 @@ def page() -> ModuleType:
     made = ModuleType("baler_raw")
     exec(compile(snippets("python"), "baler_raw.py", "exec"), vars(made))  # noqa: S102
     return made
+
+
+def test_reader_and_model_pass_the_checks(page: ModuleType, tmp_path: Path) -> None:
+    np.random.default_rng(1).normal(size=(5, 8, 8)).astype("<f4").tofile(tmp_path / "flow.f32")
+    reader = page.RawReader(page.RawOptions(shape=(5, 8, 8)))
+    check_reader(reader, tmp_path / "flow.f32", tmp_path)
+    assert check_hostile_reader(reader, tmp_path / "flow.f32", tmp_path, cases=20) == 20
+    for check in (check_model, check_edges, check_threads):
+        check(page.HalfModel())
+    check_hostile_model(page.HalfModel(), cases=20)
 
 
 def test_preprocessor_and_metric_keep_their_promises(page: ModuleType) -> None:

@@ -11,11 +11,12 @@ import pytest
 import baler_core
 from baler_core.cli import main
 from baler_core.config.arguments import config_of_arguments
+from baler_core.pipeline.brief import Brief
 from baler_core.pipeline.coded_sample import CodedGroup, code_sample
 from baler_core.pipeline.input import input_of
 from baler_core.plugin.registry import load_plugins
 from baler_core.suggest.autoencoders import expected_autoencoder, variation
-from baler_core.suggest.extrapolate import extrapolated, known, with_effort, with_interval
+from baler_core.suggest.extrapolate import extrapolated, known, usual_effort, with_effort, with_interval
 from baler_core.suggest.reasons import constants, dependent, noise_bits
 
 RANDOM = np.random.default_rng(12)
@@ -37,7 +38,7 @@ def table(rows: int) -> dict[str, np.ndarray]:
 
 
 def test_a_small_file_is_coded_as_it_will_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    np.savez(tmp_path / "t.npz", **table(3000))
+    np.savez(tmp_path / "t.npz", **table(1000))
     assert run("predict", tmp_path / "t.npz", "--json") == 0
     found = json.loads(capsys.readouterr().out)
     lossless, fine, coarse = found["expected"]
@@ -54,7 +55,7 @@ def test_a_small_file_is_coded_as_it_will_be(tmp_path: Path, capsys: pytest.Capt
 
 def test_of_a_large_file_only_samples_are_coded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     y, x = np.mgrid[:300, :300] / 30
-    waves = np.stack([np.sin(x + t / 9) * np.cos(y) for t in range(30)]).astype("f4")
+    waves = np.stack([np.sin(x + t / 9) * np.cos(y) for t in range(22)]).astype("f4")
     np.savez(tmp_path / "f.npz", waves=waves + RANDOM.normal(0, 0.01, waves.shape).astype("f4"))
     (tmp_path / "c.yaml").write_text(
         "input: f.npz\nbounds: {waves: {abs: 1.0e-3}}\nmodel: {name: auto, effort: fast}\noutput: out\n"
@@ -91,11 +92,11 @@ def test_samples_of_a_table_are_extrapolated_by_what_it_still_learns() -> None:
 
 
 def test_what_effort_saves_is_measured_on_a_small_sample() -> None:
-    small, large = coded(10_000, 0.4), coded(40_000, 0.3)
-    assert with_effort(large, small, coded(10_000, 0.3)) == pytest.approx(0.75)
-    assert with_effort(large, small, coded(10_000, 0.5)) == 1
-    assert with_effort(large, None, None) == 1
-    assert with_effort(coded(9, 1, model="predictive"), None, None) < 1
+    small = coded(10_000, 0.4)
+    assert with_effort(small, coded(10_000, 0.3)) == pytest.approx(0.75)
+    assert with_effort(small, coded(10_000, 0.5)) == 1
+    assert usual_effort(small) == 1
+    assert usual_effort(coded(9, 1, model="predictive")) < 1
 
 
 def test_intervals_widen_with_what_was_not_seen() -> None:
@@ -130,18 +131,21 @@ def test_a_configuration_is_heeded(more: str, tmp_path: Path, capsys: pytest.Cap
     assert stated["bytes"]["middle"] == pytest.approx((tmp_path / "t.bal").stat().st_size, rel=0.01)
 
 
-def test_an_autoencoder_is_trained_shortly_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("torch")
-    np.savez(tmp_path / "t.npz", **table(200))  # type: ignore[arg-type]
-    (tmp_path / "c.yaml").write_text(
-        "input: t.npz\nbounds: {'*': {abs: 0.1}}\nmodel: {name: dense_autoencoder, hidden: [4]}\n"
-        "training: {epochs: 9000, seeds: 2}\noutput: out\n"
-    )
-    assert run("predict", tmp_path / "c.yaml", "--json") == 0
-    (stated,) = json.loads(capsys.readouterr().out)["expected"]
-    assert stated["reasons"][0].startswith("dense_autoencoder was trained for 30 epochs of 9,000, once")
-    assert stated["seconds"]["middle"] > 1
-    assert stated["bytes"]["high"] > 1.5 * stated["bytes"]["middle"]
+def test_samples_are_coded_with_little_effort_and_short_trainings() -> None:
+    def brief(**settings: object) -> Brief:
+        config = config_of_arguments("compress", settings, load_plugins(), source=Path("t.npz"), output=Path())
+        return Brief.of(config, load_plugins())
+
+    long = brief(model={"name": "dense_autoencoder"}, training={"epochs": 9000, "seeds": 2, "keep": 2})
+    assert (long.config.training.epochs, long.config.training.seeds, long.config.training.keep) == (30, 1, 1)
+    assert long.quick is long.config
+    assert long.seconds == 600
+    assert long.told[0].startswith("dense_autoencoder was trained for 30 epochs of 9,000, once")
+    assert brief(model={"name": "dense_autoencoder"}, training={"epochs": 20}).told == ()
+    usual, table, plain = brief(), brief(model={"name": "table", "network": "off"}), brief(model="exact")
+    assert (usual.config.model.name, usual.quick.model.options.effort) == ("auto", "fast")  # type: ignore[attr-defined]
+    assert table.quick.model.options.model_dump() == {**table.config.model.options.model_dump(), "effort": "fast"}
+    assert plain.quick is plain.config
 
 
 def test_bits_of_noise_are_those_of_a_normal_variable_on_a_lattice() -> None:

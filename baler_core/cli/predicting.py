@@ -85,7 +85,8 @@ def _size(nbytes: float) -> str:
 
 
 def _time(seconds: Range) -> str:
-    return f"{seconds.low:.2g} .. {seconds.high:.2g} s"
+    low, high = (f"{one:.2g}" if one < 100 else f"{round(one, -1):,.0f}" for one in (seconds.low, seconds.high))
+    return f"{low} .. {high} s"
 
 
 def _show_autoencoders(one: Expected) -> None:

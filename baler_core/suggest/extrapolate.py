@@ -44,6 +44,8 @@ _LEARNERS = ("table",)
 # below than above, since some tables gain much by networks; and of a model that learns for so short a time that it says
 # little of what a long training gives.
 _SPREAD, _LESS_PER_FOLD, _MORE_PER_FOLD, _BRIEFLY = 0.06, 0.07, 0.03, 0.7
+# What headers of a sample and of the whole differ by, in bytes.
+_BESIDE = 64
 # Of a file that was coded as a whole: what names of files and versions may add.
 _WHOLE, _WHOLE_BYTES = 0.005, 16
 _LEAST_EFFECT = 0.5
@@ -69,18 +71,14 @@ def extrapolated(small: CodedGroup | None, large: CodedGroup) -> float:
     return more * max(rate - learned * left, 0.25 * rate) * large.whole
 
 
-def with_effort(large: CodedGroup, small: CodedGroup | None, tried: CodedGroup | None) -> float:
-    """Return what part of the bytes of little effort is left with the effort of the whole.
+def with_effort(small: CodedGroup, tried: CodedGroup) -> float:
+    """Return what part of the bytes of little effort is left of a group that was coded with more effort, too."""
+    return min(1.0, max(_LEAST_EFFECT, tried.nbytes / max(1.0, small.nbytes)))
 
-    Parameters
-    ----------
-    small, tried
-        The group of a small sample, coded with little effort and with that of the whole; without these, the median of
-        its kind of model counts.
-    """
-    if small is None or tried is None or not small.nbytes:
-        return EFFECTS.get(large.model, _OTHER).nbytes
-    return min(1.0, max(_LEAST_EFFECT, tried.nbytes / small.nbytes))
+
+def usual_effort(group: CodedGroup) -> float:
+    """Return what part of the bytes of little effort the default effort leaves, by kind of model."""
+    return EFFECTS.get(group.model, _OTHER).nbytes
 
 
 def effect_of(sample: CodedSample) -> Effect:
@@ -111,7 +109,7 @@ def with_interval(middle: float, fold: float, fixed: float = 0.0, *, briefly: bo
     spread = _BRIEFLY if briefly else _SPREAD
     folds = math.log(max(1.0, fold))
     less, more = math.exp(spread + _LESS_PER_FOLD * folds), math.exp(spread + _MORE_PER_FOLD * folds)
-    return Range(fixed + middle / less, fixed + middle, fixed + middle * more)
+    return Range(max(0.0, fixed + middle / less - _BESIDE), fixed + middle, fixed + middle * more + _BESIDE)
 
 
 def about(seconds: float) -> Range:

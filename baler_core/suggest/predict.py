@@ -15,13 +15,22 @@ from baler_core.data.error_bound import ErrorBound
 from baler_core.data.variables import Schema
 from baler_core.machine.progress import shown
 from baler_core.pipeline.brief import Brief
-from baler_core.pipeline.coded_sample import CodedGroup, CodedSample, GroupName, code_sample, sample_of_file
+from baler_core.pipeline.coded_sample import CodedSample, GroupName, code_sample, sample_of_file
 from baler_core.pipeline.input import Input
 from baler_core.pipeline.noise_bounds import shown_values
 from baler_core.pipeline.targets import own_bounds
 from baler_core.plugin.registry import Registry
 from baler_core.suggest.autoencoders import ExpectedAutoencoder, variation
-from baler_core.suggest.extrapolate import Range, about, effect_of, extrapolated, known, with_effort, with_interval
+from baler_core.suggest.extrapolate import (
+    Range,
+    about,
+    effect_of,
+    extrapolated,
+    known,
+    usual_effort,
+    with_effort,
+    with_interval,
+)
 from baler_core.suggest.lossy_tables import LossyTable, allowed_by, is_number, lossy_tables
 from baler_core.suggest.reasons import constants, dependent, distinct_few, noisy
 
@@ -122,8 +131,11 @@ def predict(config: Config, registry: Registry, given: Input, ladder: Sequence[L
     arrays = _arrays(samples.large)
     with shown(f"predict {given.name}", "bound", len(ladder)) as step:
         found = []
+        # What effort saves hardly depends on the bound, but on whether there is one.
+        saved: dict[bool, dict[GroupName, float]] = {True: {}, False: {}}
         for rung in ladder:
-            found.append(_Predictor(config, registry, given, rung).expected(samples, arrays))
+            predictor = _Predictor(config, registry, given, rung, saved[bool(rung.bounds.rules)])
+            found.append(predictor.expected(samples, arrays))
             step(rung.label)
     same = [f"{name}: all values of the sample are the same" for name in constants(arrays)]
     few = [f"{name}: {count} distinct values in the sample" for name, count in distinct_few(arrays)]
@@ -157,12 +169,19 @@ def _samples_of(given: Input, native: int, is_field: bool) -> _Samples:
 
 @dataclass(frozen=True)
 class _Predictor:
-    """Predicts for one set of bounds."""
+    """Predicts for one set of bounds.
+
+    Attributes
+    ----------
+    saved
+        What part of its bytes effort leaves of each group, where other bounds have shown that already; found ones are added.
+    """
 
     config: Config
     registry: Registry
     given: Input
     rung: Ladder
+    saved: dict[GroupName, float]
 
     def expected(self, samples: _Samples, arrays: Mapping[str, np.ndarray]) -> Expected:
         """Return what the file will become."""
@@ -195,19 +214,24 @@ class _Predictor:
             return size, about(whole.seconds * brief.seconds), whole
         large = code_sample(brief.quick, self.registry, samples.large, schema)
         small = code_sample(brief.quick, self.registry, samples.small, schema)
-        tried: Mapping[GroupName, CodedGroup] = {}
-        if brief.quick is brief.config:
-            tried = small.groups
-        elif samples.with_tables:
-            tried = code_sample(brief.config, self.registry, samples.small, schema).groups
+        if not self.saved:
+            self.saved.update(self._saved_by_effort(brief, samples, small))
         middle = 0.0
         for name, group in large.groups.items():
-            before = small.groups.get(name)
-            middle += extrapolated(before, group) * with_effort(group, before, tried.get(name))
+            middle += extrapolated(small.groups.get(name), group) * self.saved.get(name, usual_effort(group))
         fixed = large.beside + sum(group.state for group in large.groups.values())
         size = with_interval(middle, large.fold, fixed, briefly=bool(brief.told))
         slower = brief.seconds if brief.quick is brief.config else effect_of(large).seconds
         return size, about(large.seconds * large.fold * slower), large
+
+    def _saved_by_effort(self, brief: Brief, samples: _Samples, small: CodedSample) -> dict[GroupName, float]:
+        """Return what part of the bytes is left with the effort of the file: of tables, measured on the small sample."""
+        if brief.quick is brief.config:
+            return dict.fromkeys(small.groups, 1.0)
+        if samples.small is None or not samples.with_tables:
+            return {}
+        tried = code_sample(brief.config, self.registry, samples.small, self.given.source.schema).groups
+        return {name: with_effort(group, tried[name]) for name, group in small.groups.items() if name in tried}
 
 
 def _arrays(sample: Input) -> dict[str, np.ndarray]:
