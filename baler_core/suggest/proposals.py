@@ -22,7 +22,7 @@ from baler_core.suggest.allowed import allowed_in, physical_values
 from baler_core.suggest.coarse import Coarseness, stored_coarsely
 from baler_core.suggest.edges import with_edges
 from baler_core.suggest.four_vectors import with_masses
-from baler_core.suggest.kinds import of_column, of_field, unvarying
+from baler_core.suggest.kinds import are_categories, has_conventional_zero, of_column, of_field, unvarying
 from baler_core.suggest.objections import MOVED_DISTRIBUTION, moved_distribution, objection
 from baler_core.suggest.own_errors import errors_of, of_own_errors, of_significance
 from baler_core.suggest.proposal import FIELDS, LOSSLESS, OTHERS, UNCERTAINTIES, Proposal, absolute
@@ -102,6 +102,11 @@ def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str,
     kept |= {
         v.name: Proposal(LOSSLESS, f"fewer than {_FEWEST} values") for v in schema.variables if _is_tiny(v, schema)
     }
+    kept |= {
+        v.name: Proposal(LOSSLESS, "few different values, each often")
+        for v in schema.variables
+        if _may_lose(v) and v.name in seen.physical and are_categories(seen.physical[v.name])
+    }
     kept |= {v.name: Proposal(LOSSLESS, "no values") for v in schema.variables if v.dims and not schema.nbytes(v)}
     kept |= {v.name: Proposal(LOSSLESS, _SETTINGS) for v in schema.variables if _is_setting(v.name)}
     kept = {name: proposal for name, proposal in kept.items() if not seen.roles.get(name, Finding()).is_exact}
@@ -179,6 +184,8 @@ def _proposal(variable: Variable, seen: Seen) -> Proposal:
     if by_error is None and (is_plane or in_series):
         by_noise = _below_noise(values, variable, seen)
     by_kind = of_field(values, is_plane=is_plane) if is_grid else of_column(variable, values)
+    if by_kind.bound == OTHERS and has_conventional_zero(variable):
+        by_kind = Proposal(FIELDS, f"in {variable.units}, whose zero means nothing")
     if not by_kind.is_lossy:
         return by_error or by_kind
     has_zeros = is_grid and "exactly 0" in by_kind.reason
