@@ -172,7 +172,7 @@ ROOMS: Mapping[str, Room] = {
     "event contexts": Room(
         "t",
         (TABLE + "events", TABLE + "planning:_find_pointer"),
-        {TABLE + "model:gather": _no_events, TABLE + "model:_events": _always(None)},
+        {TABLE + "sample:gather": _no_events, TABLE + "model:_events": _always(None)},
     ),
     "third mixer and correction": Room(
         "t",

@@ -18,6 +18,7 @@ from baler_core.builtin.models.fields.layout import Arrangement, arrangements
 from baler_core.builtin.models.fields.model import FieldModel
 from baler_core.builtin.models.fields.predictive import joint_fields as predictive_fields
 from baler_core.builtin.models.fields.predictive import plan as predictive_plan
+from baler_core.builtin.models.fields.predictive import restored_fields
 from baler_core.builtin.models.fields.predictive.model import PredictiveModel
 from baler_core.builtin.models.fields.transform import chunk as transform_chunk
 from baler_core.builtin.models.fields.transform.model import TransformModel
@@ -42,7 +43,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(field_layout, "LONGEST_BLOCK", 12)
     monkeypatch.setattr(transform_chunk, "tiles", lambda frames, space: field_layout.tiles(frames, space, 8000))
     monkeypatch.setattr(predictive_plan, "arrangements_of", lambda variables, shape: [field_layout.Arrangement(0, 1)])
-    monkeypatch.setattr(predictive_fields, "_FEWEST_FRAMES", 6)
+    monkeypatch.setattr(restored_fields, "_FEWEST_FRAMES", 6)
     monkeypatch.setattr(predictive_fields, "_CHUNK_BITS", {"fast": 12, "balanced": 12, "max": 12})
 
 
@@ -123,7 +124,7 @@ def test_a_region_is_decoded_from_the_tiles_it_touches(
     values = waves()
     _, layout = group(values)
     data = encoded(kind, values, "fast")
-    places = {"transform": (transform_chunk, "decode_tile"), "predictive": (predictive_fields, "decode_integers")}
+    places = {"transform": (transform_chunk, "decode_tile"), "predictive": (restored_fields, "decode_integers")}
     calls = counted(monkeypatch, *places[kind.name])
     whole = decoded(kind, data, layout)
     total = len(calls)

@@ -164,3 +164,21 @@ def test_bits_are_rounded_without_a_bias_where_values_lie_halfway() -> None:
     growth = (np.abs(restored) - np.abs(values)) / 2.0
     assert np.abs(growth).max() == 1
     assert abs(growth.mean()) < 0.05
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f8", "<i4", "<u8"])
+@pytest.mark.parametrize("kind", ["exact", "abs", "rel"])
+def test_long_arrays_are_rounded_as_their_parts_are(kind: str, dtype: str) -> None:
+    values = np.random.default_rng(2).normal(0, 1000, (3, 50_000)).clip(0 if dtype == "<u8" else None).astype(dtype)
+    near = Tolerance("abs", 0.01 if "f" in dtype else 3)
+    tolerance = {"exact": Tolerance("exact"), "abs": near, "rel": Tolerance("rel", 0.01)}[kind]
+    lattice = fit_lattice(values, tolerance)
+    codes, special = lattice.quantise(values.T)
+    restored = lattice.dequantise(codes, special)
+    assert (codes.shape, restored.shape, restored.dtype) == (values.T.shape, values.T.shape, values.dtype)
+    for start in range(0, 50_000, 10_000):
+        part = slice(start, start + 10_000)
+        own = lattice.quantise(values.T[part])
+        assert np.array_equal(own[0], codes[part])
+        assert lattice.dequantise(*own).tobytes() == restored[part].tobytes()
+    assert not tolerance.violations(values.T, restored).any()

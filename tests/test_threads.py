@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event, Lock
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,9 @@ from baler_core.builtin.models.table.model import TableModel
 from baler_core.config import ComponentSpec, Config
 from baler_core.data.bounds import BoundRules
 from baler_core.data.error_bound import ErrorBound
-from baler_core.machine.threads import one_thread
+from baler_core.machine import threads
+from baler_core.machine.threads import ahead, one_thread
+from baler_core.pipeline.decode import BalFile
 from baler_core.pipeline.group_coder import start_group
 from baler_core.pipeline.input import input_of
 from baler_core.pipeline.job import prepare
@@ -131,3 +135,56 @@ def test_a_file_has_the_same_bytes_whatever_the_number_of_threads(
         written[count] = target.read_bytes()
         assert np.abs(baler_core.open(target, as_="numpy")["u"] - data["u"]).max() <= 0.01
     assert written[1] == written[2] == written[16]
+
+
+def test_what_follows_is_made_while_one_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "workers", lambda: 2)
+    begun: list[int] = []
+    second = Event()
+
+    def made(number: int) -> int:
+        begun.append(number)
+        if number == 1:
+            second.set()
+        if number == 4:
+            raise ValueError("of the fifth")
+        return number
+
+    found = ahead(made, range(9), 2)
+    assert next(found) == 0
+    assert second.wait(10)
+    assert [next(found), next(found), next(found)] == [1, 2, 3]
+    with pytest.raises(ValueError, match="of the fifth"):
+        next(found)
+    assert max(begun) < 8
+    begun.clear()
+    assert next(ahead(made, range(9), 1)) == 0
+    assert begun == [0]
+
+
+@pytest.mark.parametrize(("memory", "most"), [(None, 2), (8_000_000, 2), (5_000_000, 1)])
+def test_so_many_blocks_are_decoded_at_a_time_as_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: int | None, most: int
+) -> None:
+    values = np.repeat(np.arange(4.0), 300_000).reshape(4, 500, 600)
+    baler_core.compress({"x": values}, tmp_path / "x.bal", model="scalar", block_bytes=2_500_000)
+    monkeypatch.setattr(threads, "workers", lambda: 4)
+    lock, now, at_once = Lock(), [0], [0]
+    decoded = BalFile.block
+
+    def block(stored: BalFile, number: int) -> Any:
+        with lock:
+            now[0] += 1
+            at_once[0] = max(at_once[0], now[0])
+        sleep(0.05)
+        found = decoded(stored, number)
+        with lock:
+            now[0] -= 1
+        return found
+
+    monkeypatch.setattr(BalFile, "block", block)
+    with BalFile(tmp_path / "x.bal", None, memory=memory) as stored:
+        parts = [values_of(each, "x") for each in stored.blocks()]
+    assert len(parts) == 4
+    assert np.concatenate(parts).tobytes() == values.tobytes()
+    assert at_once[0] == most

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import wraps
 from threading import Lock
@@ -33,6 +34,30 @@ def in_parallel(function: Callable[[Item], Result], items: Sequence[Item]) -> li
         return [function(item) for item in items]
     with ThreadPoolExecutor(max_workers=count) as pool:
         return list(pool.map(function, items))
+
+
+def ahead(function: Callable[[Item], Result], items: Sequence[Item], at_once: int) -> Iterator[Result]:
+    """Call a function on many items, and yield the results in their order; the next ones are made while one is used.
+
+    Parameters
+    ----------
+    at_once
+        How many calls run at a time, in threads; with less than two, none begins before it is its turn.
+    """
+    if min(at_once, workers(), len(items)) < 2:
+        yield from map(function, items)
+        return
+    pool = ThreadPoolExecutor(at_once)
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > at_once:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 class _OneThread:

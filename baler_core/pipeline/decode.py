@@ -21,7 +21,7 @@ from baler_core.format.file_info import header_of
 from baler_core.format.header import BlockRecord, ComponentRecord, Header
 from baler_core.format.streams import unpack_streams, unpack_together
 from baler_core.machine.byte_source import ByteSource, Place
-from baler_core.machine.threads import one_thread
+from baler_core.machine.threads import ahead, one_thread
 from baler_core.pipeline.group_decoder import GroupDecoder
 from baler_core.pipeline.preprocess import Pipeline, Step
 from baler_core.pipeline.scaled_groups import needs_of, restored_first
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 
 NOWHERE_ELSE = Lookup()
+# Blocks that are decoded at a time, by all cores together, and the size from which that is worth the threads.
+_AT_ONCE, _LARGE = 2, 1 << 20
 
 
 @contextmanager
@@ -235,8 +237,13 @@ class BalFile:
         FormatError
             If a block is damaged or would take more memory than there is.
         """
-        for number in range(len(self.header.blocks)):
-            yield self.block(number)
+        yield from ahead(self.block, range(len(self.header.blocks)), self._at_once())
+
+    def _at_once(self) -> int:
+        """How many blocks to decode at a time: large ones that fit into memory with the one that is being used."""
+        claimed = (sum(layout.nbytes for layout in self.layouts(number)) for number in range(len(self.header.blocks)))
+        largest = max(claimed, default=0)
+        return 1 if largest < _LARGE else min(_AT_ONCE, self._memory // largest - 1)
 
     @one_thread
     def block(self, number: int) -> Block:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -15,6 +16,8 @@ from baler_core.errors import FormatError
 from baler_core.quantise.exponential import exp
 
 _CODE_LIMIT = 2.0**62
+# So many values are rounded at a time: what is made of them on the way stays in the processor's cache.
+_PIECE = 1 << 15
 # step, divisor, merge, offset, lowest: what bytes can hold of a lattice, whatever its kind
 _DEFAULTS = (1.0, 1.0, 1, 0, 0)
 Parameters = tuple[float, float, int, int]
@@ -70,7 +73,7 @@ class Lattice(ABC):
         """
         special = classify(values, self.specials)
         with np.errstate(all="ignore"):
-            codes = self._quantise(values)
+            codes = _in_pieces(self._quantise, values, np.dtype(np.int64))
         if self.specials:
             codes[special > 0] = 0
         return codes, special
@@ -106,7 +109,7 @@ class Lattice(ABC):
         """Restore values from what `quantise` returns."""
         dtype = np.dtype(self.dtype)
         with np.errstate(all="ignore"):
-            values = np.asarray(self._dequantise(codes, dtype))
+            values = _in_pieces(lambda piece: self._dequantise(piece, dtype), codes, dtype)
         if self.specials and dtype.kind != "b":
             keep_off(values, None, self.specials, self.reach())
         with np.errstate(all="ignore"):  # of a damaged file: what is beyond the dtype becomes infinite
@@ -361,6 +364,17 @@ def _as_int64(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind == "u" and values.dtype.itemsize == 8:
         return np.ascontiguousarray(values.astype("=u8")).view(np.int64)
     return values.astype(np.int64)
+
+
+def _in_pieces(function: Callable[[np.ndarray], np.ndarray], given: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """Return what a function of single values makes of an array, in `dtype`, piece by piece."""
+    if given.size <= _PIECE:
+        return np.asarray(function(given))
+    flat, found = given.reshape(-1), np.empty(given.size, dtype)
+    for start in range(0, flat.size, _PIECE):
+        piece = slice(start, start + _PIECE)
+        found[piece] = function(flat[piece])
+    return found.reshape(given.shape)
 
 
 def _to_codes(points: np.ndarray) -> np.ndarray:

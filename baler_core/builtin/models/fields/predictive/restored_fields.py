@@ -41,7 +41,7 @@ _MOST_CHUNK_BITS = 30
 # Where frames are large, space is cut before time is cut shorter than this.
 _FEWEST_FRAMES = 16
 # Steps become values so many at a time, so that the numbers on the way stay in the processor's cache.
-_PIECE = 1 << 15
+_PIECE = 1 << 16
 # In the order in which bytes number them.
 KINDS: tuple[Kind, ...] = ("lattice", "units", "cells", "steps", "whole units")
 
