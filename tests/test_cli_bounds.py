@@ -82,6 +82,16 @@ def test_what_is_exact_in_spite_of_a_wildcard_is_told_with_its_reason(
     assert list(json.loads(out)[0]["kept_exact"]) == ["weight", "clock"]
 
 
+def test_complex_numbers_under_a_wildcard_are_said_to_stay_exact(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spectrum = RANDOM.normal(size=N) + 1j * RANDOM.normal(size=N)
+    np.savez("d.npz", spectrum=spectrum, **ARRAYS)  # type: ignore[arg-type]
+    assert run("bounds: {'*': {abs: 0.01}}\n", "compress") == 0
+    assert "bounds are not for numbers of their types: spectrum (complex128)" in capsys.readouterr().err
+    assert np.array_equal(baler_core.open("out/d.bal", as_="numpy")["spectrum"], spectrum)
+
+
 def test_the_report_of_a_run_lists_it(folder: Path) -> None:
     assert run("metrics: []\nplots: []\nbounds: {abs: 0.01}\n", "run") == 0
     report = json.loads(Path("out/report.json").read_text())

@@ -45,6 +45,25 @@ def test_a_whole_file_is_verified(bal: Path, capsys: pytest.CaptureFixture[str])
     assert record["restored_bytes"] == verify(bal, load_plugins()) == 4000 * 8 * 3
 
 
+def test_of_several_files_all_are_verified_whatever_is_wrong_with_one(
+    bal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged, copy = tmp_path / "damaged.bal", tmp_path / "copy.bal"
+    data = bytearray(bal.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    damaged.write_bytes(data)
+    copy.write_bytes(bal.read_bytes())
+    with pytest.raises(SystemExit, match="1"):
+        main(["verify", str(damaged), str(copy), str(bal), "--json"])
+    said = capsys.readouterr()
+    assert [record["ok"] for record in json.loads(said.out)] == [False, True, True]
+    assert f"{damaged}: NOT intact" in said.err
+    assert "1 of 3 files" in said.err
+    with pytest.raises(SystemExit, match="0"):
+        main(["verify", str(copy), str(bal), "--values-only"])
+    assert capsys.readouterr().out.count("intact") == 2
+
+
 def test_a_file_that_cannot_be_written_again_is_not_intact(
     bal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

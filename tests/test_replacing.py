@@ -165,8 +165,24 @@ def test_the_report_of_another_input_is_replaced_only_when_forced(
     assert "--force" in error
     assert Path("out/report.json").read_bytes() == first
     assert not Path("out/b.bal").exists()
+    assert run_main("evaluate", "b.npz", "b.npz", "-o", "out") == 1
+    assert "out/report.json already exists, made from a.npz" in capsys.readouterr().err
+    assert Path("out/report.json").read_bytes() == first
     assert run_main("run", "b.yaml", "--force") == 0
     assert b'"b.npz"' in Path("out/report.json").read_bytes()
+    assert run_main("evaluate", "r1/a.npz", "r1/a.npz", "-o", "out", "--force") == 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.parametrize("command", ["compress", "run", "train", "scan", "compare"])
+def test_a_folder_that_may_not_be_written_is_refused_before_anything_is_computed(
+    folder: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("shut").mkdir()
+    Path("shut.yaml").write_text(Path("r1.yaml").read_text().replace("output: out", "output: shut/out"))
+    Path("shut").chmod(0o500)
+    assert run_main(command, "shut.yaml") == 1
+    assert "no permission to write in" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["q.npz", "q.csv.gz", "new/Q.NPY"])

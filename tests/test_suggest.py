@@ -310,7 +310,8 @@ def test_what_would_change_a_distribution_is_made_finer() -> None:
     peaked = np.where(RANDOM.random(N) < 0.8, RANDOM.uniform(0.999, 1, N), RANDOM.uniform(0.8, 1, N))
     found = only(Variable("cosPA", "<f8", ("row",)), peaked)
     assert "would change how values are distributed" in found.reason
-    assert float(found.bound.strip("{}").split(": ")[1]) <= 3e-4
+    bound = yaml.safe_load(found.bound)
+    assert min(bound.get("range", 1), bound.get("rel", 1)) <= 3e-4
 
 
 @pytest.mark.parametrize("columns", [0, 4])
@@ -327,3 +328,33 @@ def test_errors_that_stay_exact_are_named_where_bounds_follow_from_them(tmp_path
     np.savez(tmp_path / "w.npz", **columns, Spot_z=RANDOM.normal(0, 1, N), Spot_zErr=np.full(N, 0.25))
     text = suggest(str(tmp_path / "w.npz"))
     assert yaml.safe_load(text)["bounds"]["Spot_zErr"] == "lossless"
+
+
+def test_values_that_end_at_a_cut_a_circle_or_one_get_a_threshold_and_tails_none(tmp_path: Path) -> None:
+    columns = {
+        "Jet_pt": 22 + RANDOM.exponential(30, 9000),
+        "mva": 1 - RANDOM.beta(0.4, 3, 9000),
+        "track_phi": RANDOM.uniform(-np.pi, np.pi, 9000),
+        "track_eta": RANDOM.uniform(-3.1, 3.1, 9000),
+        "chi2": RANDOM.chisquare(6, 9000),
+        "length": RANDOM.normal(8, 0.7, 9000),
+    }
+    np.savez(tmp_path / "c.npz", **{name: values.astype("f4") for name, values in columns.items()})
+    bounds = yaml.safe_load(suggest(str(tmp_path / "c.npz")))["bounds"]
+    assert bounds["Jet_pt"] == {"rel": 1e-3, "threshold": 22}
+    assert bounds["mva"]["threshold"] == 1
+    assert bounds["track_phi"] == {"abs": 1e-4, "threshold": [-np.pi, np.pi]}
+    assert all(set(bounds[name]) <= {"abs", "rel", "range"} for name in ("track_eta", "chi2", "length"))
+    (tmp_path / "own.yaml").write_text("input: c.npz\nbounds: {Jet_pt: {rel: 0.01}, mva: {abs: 0.01, threshold: 1}}\n")
+    arguments = ["check", str(tmp_path / "own.yaml"), "--data"]
+    said = CliRunner().invoke(cli, arguments, obj=Session(), catch_exceptions=False).output
+    assert "'Jet_pt': values end at 22" in said
+    assert "threshold: 22 keeps them" in said
+    assert "'mva': values end" not in said
+
+
+def test_a_fraction_on_a_grid_keeps_its_limit() -> None:
+    y, x = np.mgrid[:60, :80]
+    cover = np.clip(1.2 * np.sin(x / 13 + RANDOM.normal(0, 0.02, x.shape)) * np.cos(y / 17), 0.01, 1).astype("f4")
+    found = only(Variable("cover", "<f4", ("y", "x")), cover)
+    assert yaml.safe_load(found.bound).get("limits") == {"max": 1}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from baler_core.builtin.models.table.contexts.decisions import list_decisions
 from baler_core.builtin.models.table.contexts.marginals import Marginal, fit_marginal
 from baler_core.builtin.models.table.contexts.predictor import Scatter, features, linear_edges, predicted
-from baler_core.builtin.models.table.contexts.symbols import SymbolMap, choose_map
+from baler_core.builtin.models.table.contexts.symbols import SymbolMap, choose_maps
 from baler_core.builtin.models.table.contexts.trees import grow_tree
 from baler_core.builtin.models.table.relations.linear import sparse_relation
 from baler_core.builtin.models.table.relations.order import Candidate, choose_parents, entropy, shared_information
@@ -63,7 +63,7 @@ def test_decisions_halve_bins_and_rise_with_their_scores() -> None:
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=60), st.booleans(), st.booleans())
 def test_symbols_lead_back_to_codes(codes: list[int], whole: bool, differences: bool) -> None:
     given_codes = np.array(codes, np.int64)
-    chosen = choose_map(given_codes, whole=whole, differences=differences)
+    chosen = choose_maps(given_codes, whole=whole)[differences]
     symbols = chosen.forward(given_codes)
     assert symbols.values.min() >= chosen.low - 1
     assert symbols.values.max() <= chosen.high
@@ -71,10 +71,10 @@ def test_symbols_lead_back_to_codes(codes: list[int], whole: bool, differences: 
 
 
 def test_counters_become_differences_and_sparse_values_a_dictionary() -> None:
-    assert choose_map(np.arange(1000) * 7 + 5, whole=True).kind == "differences"
+    assert choose_maps(np.arange(1000) * 7 + 5, whole=True)[True].kind == "differences"
     words = random.integers(0, 2**40, 500)
-    assert choose_map(words[random.integers(0, 500, 5000)], whole=True).kind == "dictionary"
-    assert choose_map(random.integers(0, 50, 5000), whole=True).kind == "codes"
+    assert choose_maps(words[random.integers(0, 500, 5000)], whole=True)[True].kind == "dictionary"
+    assert choose_maps(random.integers(0, 50, 5000), whole=True)[True].kind == "codes"
     unknown = SymbolMap("dictionary", 0, 2, np.array([3, 7, 9]))
     assert unknown.forward(np.array([9, 8, 3])).escapes.tolist() == [8]
 

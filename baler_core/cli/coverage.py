@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 def matches_of(config: Config, registry: Registry) -> list[Matches]:
     """Return what the bounds match in each input."""
     from baler_core.pipeline.matching import find_matches
+    from baler_core.suggest.edges import told_of_edges
 
-    return [find_matches(path, config, registry) for path in config.inputs]
+    return [find_matches(path, config, registry, told_of_edges) for path in config.inputs]
 
 
 def show_matches(found: Matches) -> None:
@@ -41,6 +42,7 @@ def show_matches(found: Matches) -> None:
         ("one value may mark missing data, and the bound may change it", _sentinels(found)),
         ("a bound relative to an angle", found.angles),
         ("a bound wider than the values differ", found.wide),
+        ("values end at a number that restored ones may cross", found.crossed),
         ("plots", found.undrawn),
         ("derived quantities", found.derived),
         ("kept byte for byte, out of reach of bounds", [listed(found.as_stored)] if found.as_stored else []),
@@ -101,6 +103,7 @@ def matches_record(found: Matches) -> dict[str, Any]:
         "angles": list(found.angles),
         "wide": list(found.wide),
         "undrawn": list(found.undrawn),
+        "crossed": list(found.crossed),
         "derived": list(found.derived),
         "sentinels": {name: {"value": s.value, "count": s.count} for name, s in found.sentinels.items()},
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +11,9 @@ import click
 
 from baler_core.cli.batch import show_set
 from baler_core.cli.compressed import derived_record, show_derived
-from baler_core.cli.options import FilePath, common_options, memory_option, model_file
+from baler_core.cli.options import FilePath, common_options, gathered, memory_option, model_file
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table, printable
-from baler_core.errors import FormatError
+from baler_core.errors import BalerError, DataError, FormatError
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 
 if TYPE_CHECKING:
@@ -49,33 +51,72 @@ def info(file: Path, model: Path | None, as_json: bool) -> None:
             print_box("NOT IN THIS FILE", found.header.left_out)
 
 
+@dataclass(frozen=True)
+class Trial:
+    """How a file is tried: by which trained models, with how much memory, with or without a temporary file."""
+
+    model: Path | None
+    memory: int | None
+    values_only: bool
+
+
 @click.command()
-@click.argument("file", type=FilePath())
+@click.argument("files", type=FilePath(), nargs=-1, required=True, metavar="FILE...")
 @model_file
 @memory_option
 @click.option("--values-only", is_flag=True, help="Write no temporary file: check the values alone.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: of several files, a list.")
 @common_options
-def verify(file: Path, model: Path | None, memory: int | None, values_only: bool, as_json: bool) -> None:
-    """Try whether FILE can be restored.
+@gathered(Trial, "trial")
+def verify(files: tuple[Path, ...], trial: Trial, as_json: bool) -> None:
+    """Try whether each FILE can be restored.
 
     All values are compared with the checksums that were written with them, and written to a temporary file as by
     'baler decompress', in the folder that TMPDIR names; it is removed. The original is not needed: 'baler evaluate'
-    compares with it.
+    compares with it. Of several files, all are tried, whatever is wrong with one.
+    """
+    records, failed = [], 0
+    for file in files:
+        try:
+            record = _verified(file, trial)
+        except BalerError as error:
+            if len(files) == 1:
+                raise
+            failed += 1
+            record = {"file": str(file), "ok": False, "problem": str(error)}
+            click.echo(f"{file}: NOT intact: {printable(str(error))}", err=True)
+        records.append(record)
+        if record["ok"] and not as_json:
+            _show_intact(record)
+    if as_json:
+        print_json(records[0] if len(files) == 1 else records)
+    if failed:
+        raise DataError(f"{failed} of {len(files)} files cannot be restored: they are named above")
+
+
+def _verified(file: Path, trial: Trial) -> dict[str, Any]:
+    """Restore a file, and return what is told of it.
+
+    Raises
+    ------
+    BalerError
+        If it cannot be restored.
     """
     from baler_core.format.file_info import read_info
     from baler_core.pipeline.decompression import verify as restore_all
 
-    restored = restore_all(file, None, lookup=Lookup(model), memory=memory, values_only=values_only)
-    left_out = read_info(file).header.left_out
-    if as_json:
-        found = {"file": str(file), "ok": True, "restored_bytes": restored, "values_only": values_only}
-        print_json({**found, "left_out": list(left_out)})
-    else:
-        tried = "no file was written from them" if values_only else "a temporary file was written from them"
-        click.echo(f"{file}: intact, {bytes_text(restored)} of values restored as they were written; {tried}")
-        if left_out:
-            print_box("NOT IN THIS FILE", left_out)
+    restored = restore_all(file, None, lookup=Lookup(trial.model), memory=trial.memory, values_only=trial.values_only)
+    left_out = list(read_info(file).header.left_out)
+    found = {"file": str(file), "ok": True, "restored_bytes": restored, "values_only": trial.values_only}
+    return {**found, "left_out": left_out}
+
+
+def _show_intact(record: Mapping[str, Any]) -> None:
+    tried = "no file was written from them" if record["values_only"] else "a temporary file was written from them"
+    restored = bytes_text(record["restored_bytes"])
+    click.echo(f"{record['file']}: intact, {restored} of values restored as they were written; {tried}")
+    if record["left_out"]:
+        print_box("NOT IN THIS FILE", record["left_out"])
 
 
 def _trained(found: Info, model: Path | None) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -175,7 +176,23 @@ def ready(target: Path, needed: Sequence[Path] = (), *, replace: bool = True, fo
             raise ConfigError(
                 f"{target} cannot be created, since {folder} is {what}: name another with -o or 'output:'"
             )
+    refuse_unwritable(target)
     return target
+
+
+def refuse_unwritable(target: Path) -> None:
+    """Refuse an output before anything is computed, where the user may not write: a file is made anew, beside an old one.
+
+    Raises
+    ------
+    ConfigError
+        With the folder in which it would be made.
+    """
+    if target.exists() and not target.is_file() and not target.is_dir():
+        return  # a pipe or a device is written to as it is
+    folder = next((folder for folder in target.absolute().parents if folder.is_dir()), None)
+    if folder is not None and not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(f"{target} cannot be written: no permission to write in {folder}. Name another place with -o")
 
 
 def ready_for(source: Path, target: Path, needed: Sequence[Path] = (), *, force: bool = False) -> Path:

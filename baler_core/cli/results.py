@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from baler_core.cli.options import FilePath, common_options, gathered, model_file
-from baler_core.cli.outputs import ChosenOutput, refuse_stream
+from baler_core.cli.outputs import ChosenOutput, refuse_stream, refuse_unwritable
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table, printable
 from baler_core.config import ComponentSpec, Config, load_config
 from baler_core.errors import BoundBroken, NotTheOriginal
@@ -31,6 +31,7 @@ _PATH = FilePath()
 @click.option("--metric", "metric_names", multiple=True, metavar="NAME", help="A metric to compute; may be repeated.")
 @model_file
 @click.option("-o", "--output", type=_PATH, help="A folder to write the report and its plots to.")
+@click.option("--force", is_flag=True, help="Replace the report of another original in that folder.")
 @click.option("--json", "as_json", is_flag=True, help="All numbers, for programs.")
 @common_options
 @gathered(ChosenOutput, "chosen")
@@ -44,6 +45,7 @@ def evaluate(
 ) -> None:
     """Compare ORIGINAL with RESTORED, a restored file or the .bal file itself."""
     refuse_stream(chosen.output, "the folder of a report")
+    _refuse_report(chosen, original)
     registry = load_plugins()
     original, restored = here(original), here(restored)
     metrics = [ComponentSpec(name, registry.metric(name).Options()) for name in metric_names] or None
@@ -63,6 +65,17 @@ def evaluate(
         click.echo(f"wrote {report.page or report.results}", err=chosen.as_json)
         show_undrawn(report, "Then run this command again", err=chosen.as_json)
     _refuse_another(results, original, restored)
+
+
+def _refuse_report(chosen: ChosenOutput, original: Path) -> None:
+    """Refuse to replace the report of another original, and a folder that cannot be written, before anything is compared."""
+    if chosen.output is None:
+        return
+    refuse_unwritable(chosen.output / "report.json")
+    if not chosen.force:
+        from baler_core.pipeline.replacing import refuse_other_report
+
+        refuse_other_report(chosen.output, original, "choose another folder with -o, or replace it with --force")
 
 
 def _comparison(config: Config | None, metrics: list[ComponentSpec] | None, model: Path | None) -> Comparison:

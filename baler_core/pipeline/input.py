@@ -229,7 +229,7 @@ def roles_in(schema: Schema, walk: Callable[[], Iterable[Block]], rules: BoundRu
     one that the bound can be meant for.
     """
     rules = rules.among(schema.names)
-    open_to_doubt = {v.name for v in schema.variables if v.is_numeric and _is_lossy_wildcard(v.name, rules)}
+    open_to_doubt = {v.name for v in schema.variables if v.is_numeric and is_lossy_wildcard(v.name, rules)}
     if not open_to_doubt:
         return {}
     alone = sum(v.is_numeric for v in schema.variables) == 1
@@ -248,12 +248,12 @@ def kept_exact(schema: Schema, rules: BoundRules, roles: Mapping[str, Finding]) 
         for v in schema.variables
         if (v.numpy_dtype.kind == "f" or v.is_packed)
         and (why := _why_protected(v, schema, roles))
-        and _is_lossy_wildcard(v.name, rules)
+        and is_lossy_wildcard(v.name, rules)
     }
 
 
-def _is_lossy_wildcard(name: str, rules: BoundRules) -> bool:
-    """Whether the bound of a variable comes from a pattern that does not name it, and is no `lossless`."""
+def is_lossy_wildcard(name: str, rules: BoundRules) -> bool:
+    """Return whether the bound of a variable comes from a pattern that does not name it, and is no `lossless`."""
     rule = rules.rule_for(name)
     return rule is not None and rule[1].kind != "lossless" and not names_in_full(name, rule[0])
 

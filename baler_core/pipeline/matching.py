@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
 
 from baler_core.config import Config
 from baler_core.data.angles import angle_warnings
@@ -18,7 +21,7 @@ from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Schema, Variable
 from baler_core.errors import ConfigError, did_you_mean
 from baler_core.pipeline.derived.quantities import bind_rules
-from baler_core.pipeline.input import bounds_of, first_values, kept_exact, open_input, roles_in
+from baler_core.pipeline.input import bounds_of, first_values, is_lossy_wildcard, kept_exact, open_input, roles_in
 from baler_core.pipeline.wide_bounds import told_of_wide
 from baler_core.plugin.reading import Source
 from baler_core.plugin.registry import Registry
@@ -51,6 +54,9 @@ class PatternMatch:
     is_name: bool = False
 
 
+ToldOfEdges: TypeAlias = Callable[[Schema, Sequence[ErrorBound], Mapping[str, np.ndarray]], Sequence[str]]
+
+
 @dataclass(frozen=True)
 class Matches:
     """What the bounds of a configuration mean for one file.
@@ -75,24 +81,32 @@ class Matches:
         What to say of bounds that are wider than the first values differ, one sentence each.
     undrawn
         What to say of patterns under `plots` that match nothing.
+    crossed
+        What to say of numbers at which values end and that restored ones could cross, one sentence each.
     """
 
     path: Path
     variables: int
     patterns: tuple[PatternMatch, ...]
     kept_exact: Mapping[str, str]
-    whole: tuple[str, ...]
-    uncovered: tuple[str, ...]
+    whole: tuple[str, ...] = ()
+    uncovered: tuple[str, ...] = ()
     sentinels: Mapping[str, Sentinel] = field(default_factory=dict)
     angles: tuple[str, ...] = ()
     derived: tuple[str, ...] = ()
     as_stored: tuple[str, ...] = ()
     wide: tuple[str, ...] = ()
     undrawn: tuple[str, ...] = ()
+    crossed: tuple[str, ...] = ()
 
 
-def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
+def find_matches(path: Path, config: Config, registry: Registry, told_of_edges: ToldOfEdges) -> Matches:
     """Open an input and look up what the bounds of the configuration mean for it; reads first values at most.
+
+    Parameters
+    ----------
+    told_of_edges
+        Says by the variables, their bounds and first values which may cross the numbers at which they end.
 
     Raises
     ------
@@ -111,25 +125,38 @@ def find_matches(path: Path, config: Config, registry: Registry) -> Matches:
             with_scales(schema, stated, tolerances, rules.places_of(schema.names))
         lossy_names = [name for name in schema.names if bounds[name].kind != "lossless"]
         first = first_values(lambda: source.blocks(config.block_bytes), lossy_names)
-    angles = tuple(angle_warnings(schema.variables, stated))
-    derived = tuple(f"{one.rule}: from {', '.join(one.names)}" for one in bind_rules(config.derived, schema, registry))
-    members_of = _decided(schema, rules)
-    unmatched = set(rules.unmatched(schema.names))
-    patterns = []
-    for rule in rules.rules:
-        members = tuple(members_of[rule[0]])
-        lossy = tuple(name for name in members if bounds[name].kind != "lossless")
-        hint = _hint(rule[0], schema, source.aliases) if rule[0] in unmatched - set(source.as_stored) else ""
-        patterns.append(PatternMatch(*rule, members, lossy, hint, _is_name(rule[0], schema.names)))
-    whole, uncovered = _left_whole(patterns, exact), tuple(members_of[""])
-    found = Matches(path, len(schema.variables), tuple(patterns), exact, whole, uncovered)
-    found = replace(found, angles=angles, derived=derived, as_stored=tuple(source.as_stored))
-    wide = tuple(told_of_wide(schema, first, stated))
+    found = Matches(path, len(schema.variables), _patterns(schema, rules, bounds, source), exact)
     return replace(
         found,
+        whole=_left_whole(found.patterns, exact),
+        uncovered=tuple(_decided(schema, rules)[""]),
         sentinels=sentinels_in(schema, first),
-        wide=wide,
+        angles=tuple(angle_warnings(schema.variables, stated)),
+        derived=tuple(
+            f"{one.rule}: from {', '.join(one.names)}" for one in bind_rules(config.derived, schema, registry)
+        ),
+        as_stored=tuple(source.as_stored),
+        wide=tuple(told_of_wide(schema, first, stated)),
         undrawn=tuple(told_of_plots(config.plots, schema.names)),
+        crossed=tuple(told_of_edges(schema, stated, first)),
+    )
+
+
+def _patterns(
+    schema: Schema, rules: BoundRules, bounds: Mapping[str, ErrorBound], source: Source
+) -> tuple[PatternMatch, ...]:
+    """Each pattern with the variables whose bound it decides."""
+    members_of = _decided(schema, rules)
+    unmatched = set(rules.unmatched(schema.names)) - set(source.as_stored)
+    return tuple(
+        PatternMatch(
+            *rule,
+            tuple(members_of[rule[0]]),
+            tuple(name for name in members_of[rule[0]] if bounds[name].kind != "lossless"),
+            _hint(rule[0], schema, source.aliases) if rule[0] in unmatched else "",
+            _is_name(rule[0], schema.names),
+        )
+        for rule in rules.rules
     )
 
 
@@ -219,6 +246,7 @@ def told_of(
     sentences = _of_unmatched(schema, rules, aliases or {})
     sentences += _of_angles(schema, bounds)
     sentences += _of_bounds_without_loss(schema, rules, bounds)
+    sentences += _of_types(schema, rules)
     errors = [name for name in exact_errors(schema, bounds) if not _is_meant_exact(name, rules.among(schema.names))]
     if errors:
         sentences.append(
@@ -250,6 +278,15 @@ def _of_bounds_without_loss(schema: Schema, rules: BoundRules, bounds: Sequence[
         if bound.kind != "lossless" and members and lossy.isdisjoint(members):
             found.append(f"the bound for {pattern!r} loses nothing: all that it decides is exact: {listed(members)}")
     return found
+
+
+def _of_types(schema: Schema, rules: BoundRules) -> list[str]:
+    """What to say of real and complex numbers of types that no bound reaches, though a lossy pattern matches them."""
+    numbers = [v for v in schema.variables if not v.is_text and not v.is_numeric and v.numpy_dtype.kind in "fc"]
+    shown = [
+        f"{v.name} ({v.numpy_dtype.name})" for v in numbers if is_lossy_wildcard(v.name, rules.among(schema.names))
+    ]
+    return [f"exact, since bounds are not for numbers of their types: {listed(shown)}"] if shown else []
 
 
 def _of_angles(schema: Schema, bounds: Sequence[ErrorBound]) -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 import yaml
 
 from baler_core.data.arithmetic import parse_arithmetic
+from baler_core.data.bounds import usable
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.noise import noise_of, noise_of_tiles
 from baler_core.data.patterns import variable_meant
@@ -21,10 +22,11 @@ def allowed_in(bound: str, variable: Variable, physical: Mapping[str, np.ndarray
 
     float64, the shape of the values; 0 or NaN where nothing is allowed.
     """
-    return _allowed(ErrorBound.parse(yaml.safe_load(bound)), variable, physical)
+    return allowed_by(ErrorBound.parse(yaml.safe_load(bound)), variable, physical)
 
 
-def _allowed(stated: ErrorBound, variable: Variable, physical: Mapping[str, np.ndarray]) -> np.ndarray:
+def allowed_by(stated: ErrorBound, variable: Variable, physical: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the same for a bound that has been read."""
     values = physical[variable.name]
     with np.errstate(all="ignore"):
         if stated.formula:
@@ -34,7 +36,7 @@ def _allowed(stated: ErrorBound, variable: Variable, physical: Mapping[str, np.n
             found = np.abs(formula.evaluate(parents))
             if stated.other is None:
                 return found
-            return np.where(np.isfinite(found) & (found > 0), found, _allowed(stated.other, variable, physical))
+            return np.where(np.isfinite(found) & (found > 0), found, allowed_by(stated.other, variable, physical))
         if stated.kind == "noise":
             return stated.value * _noise(variable, values)
         if stated.kind == "abs":
@@ -55,3 +57,9 @@ def _noise(variable: Variable, values: np.ndarray) -> np.ndarray:
     axes = 1 if values.ndim == 2 else 2
     sigmas = noise_of_tiles(values).reshape(values.shape[:-axes] + (1,) * axes)
     return np.broadcast_to(sigmas, values.shape)
+
+
+def physical_values(values: np.ndarray, variable: Variable) -> np.ndarray:
+    """Return values as readers show them, NaN where there is none; float64, the same shape."""
+    known = np.where(usable(values, variable.fill), values.astype(np.float64), np.nan)
+    return np.asarray(known * variable.scale + variable.offset)

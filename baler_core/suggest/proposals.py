@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import yaml
 
-from baler_core.data.bounds import usable
 from baler_core.data.error_bound import LOSSLESS as LOSSLESS_BOUND
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.noise import Noise, noise_of
@@ -19,8 +18,9 @@ from baler_core.data.uncertainties import Errors, errors_beside
 from baler_core.data.variables import Schema, Variable
 from baler_core.errors import ConfigError
 from baler_core.pipeline.noise_bounds import has_tiles
-from baler_core.suggest.allowed import allowed_in
+from baler_core.suggest.allowed import allowed_in, physical_values
 from baler_core.suggest.coarse import Coarseness, stored_coarsely
+from baler_core.suggest.edges import with_edges
 from baler_core.suggest.four_vectors import with_masses
 from baler_core.suggest.kinds import of_column, of_field, unvarying
 from baler_core.suggest.objections import MOVED_DISTRIBUTION, moved_distribution, objection
@@ -108,14 +108,16 @@ def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str,
     found = {
         v.name: kept[v.name] if v.name in kept else _weighed(_proposal(v, seen), v, seen) for v in schema.variables
     }
-    return with_masses(found, schema, seen.physical)
+    return with_edges(with_masses(found, schema, seen.physical), schema, seen.physical)
 
 
 def _seen(schema: Schema, values: Mapping[str, np.ndarray]) -> Seen:
     roles = roles_of(schema, values)
     beside = errors_beside(schema.names)
     values = _same_rows(values, beside)
-    physical = {v.name: _physical(values[v.name], v) for v in schema.variables if v.is_numeric and v.name in values}
+    physical = {
+        v.name: physical_values(values[v.name], v) for v in schema.variables if v.is_numeric and v.name in values
+    }
     series = {v.dims[0] for v in schema.variables if len(v.dims) == 1 and _is_time_axis(v, roles, physical)}
     errors = {v.name: errors_of(schema, v.name, physical, beside) for v in schema.variables if _may_lose(v)}
     names = frozenset(name.rpartition("/")[2] for name in schema.names)
@@ -388,9 +390,3 @@ def _is_time_axis(variable: Variable, roles: Mapping[str, Finding], physical: Ma
         return False
     middle = float(np.median(steps))
     return bool(np.mean(np.abs(steps - middle) <= 0.05 * middle) >= _EVEN)
-
-
-def _physical(values: np.ndarray, variable: Variable) -> np.ndarray:
-    """Values as readers show them, NaN where there is none; float64, the same shape."""
-    known = np.where(usable(values, variable.fill), values.astype(np.float64), np.nan)
-    return np.asarray(known * variable.scale + variable.offset)

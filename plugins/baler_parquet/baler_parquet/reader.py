@@ -12,7 +12,29 @@ if TYPE_CHECKING:
     from baler_core import Block
 
 
-class ParquetReader(Reader):
+class _TableReader(Reader):
+    """What both kinds of file tell of their columns in the same way."""
+
+    def nulls(self, schema: Schema) -> Mapping[str, Sequence[str]]:
+        """Return the masks of columns; that of a struct is none of its fields'."""
+        from baler_parquet.schema.layout import masks_of
+
+        return masks_of(schema)
+
+    def categories(self, schema: Schema) -> Mapping[str, Categories]:
+        """Return which columns are codes of a dictionary."""
+        from baler_parquet.schema.layout import categories_of
+
+        return categories_of(schema)
+
+    def table_columns(self, schema: Schema, names: Collection[str]) -> Sequence[TableColumn]:
+        """Return the columns as `pyarrow` reads them from the original, but for those with dictionaries."""
+        from baler_parquet.schema.table_columns import table_columns
+
+        return table_columns(schema, names)
+
+
+class ParquetReader(_TableReader):
     """Tables in Parquet: one variable per column; lists are jagged, structs are taken apart."""
 
     name = "parquet"
@@ -46,26 +68,8 @@ class ParquetReader(Reader):
 
         return exported_file(schema, lossy, sample)
 
-    def nulls(self, schema: Schema) -> Mapping[str, Sequence[str]]:
-        """Return the masks of columns; that of a struct is none of its fields'."""
-        from baler_parquet.schema.layout import masks_of
 
-        return masks_of(schema)
-
-    def categories(self, schema: Schema) -> Mapping[str, Categories]:
-        """Return which columns are codes of a dictionary."""
-        from baler_parquet.schema.layout import categories_of
-
-        return categories_of(schema)
-
-    def table_columns(self, schema: Schema, names: Collection[str]) -> Sequence[TableColumn]:
-        """Return the columns as `pyarrow` reads them from the original, but for those with dictionaries."""
-        from baler_parquet.schema.table_columns import table_columns
-
-        return table_columns(schema, names)
-
-
-class ArrowReader(Reader):
+class ArrowReader(_TableReader):
     """Tables in Feather, and Arrow's own files and streams."""
 
     name = "arrow"
@@ -100,21 +104,3 @@ class ArrowReader(Reader):
         from baler_parquet.schema.exporting import exported_file
 
         return exported_file(schema, lossy, sample)
-
-    def nulls(self, schema: Schema) -> Mapping[str, Sequence[str]]:
-        """Return the masks of columns; that of a struct is none of its fields'."""
-        from baler_parquet.schema.layout import masks_of
-
-        return masks_of(schema)
-
-    def categories(self, schema: Schema) -> Mapping[str, Categories]:
-        """Return which columns are codes of a dictionary."""
-        from baler_parquet.schema.layout import categories_of
-
-        return categories_of(schema)
-
-    def table_columns(self, schema: Schema, names: Collection[str]) -> Sequence[TableColumn]:
-        """Return the columns as `pyarrow` reads them from the original, but for those with dictionaries."""
-        from baler_parquet.schema.table_columns import table_columns
-
-        return table_columns(schema, names)

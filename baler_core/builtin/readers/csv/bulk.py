@@ -27,7 +27,7 @@ _PRINTED = re.compile(r"\.(\d{1,2})([feE])")
 INTEGER, SHORTEST, SHORTEST_INTEGERS, FIXED, SCIENTIFIC = range(5)
 """How numbers are spelled: whole; in the fewest digits with at least one decimal, or without; with so many decimals;
 with a power of ten."""
-_NEW_LINE, _RETURN, _POINT, _MINUS, _PLUS, _ZERO, _SMALL_E = b"\n\r.-+0e"
+_NEW_LINE, _RETURN, _POINT, _MINUS, _PLUS, _ZERO = b"\n\r.-+0"
 _ASCII = 128
 
 

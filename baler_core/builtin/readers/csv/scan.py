@@ -68,7 +68,6 @@ class ScannedColumn:
         self.why_text = ""
         self.decimals = COARSEST
         self._low = self._high = 0
-        self._large: tuple[int, str] | None = None
         self._fraction: tuple[int, str] | None = None
         self._refused = False
         self._long = 0

@@ -79,22 +79,21 @@ class SymbolMap:
         return np.cumsum(values, dtype=np.int64) if self.kind == "differences" else values
 
 
-def choose_map(codes: np.ndarray, *, whole: bool, differences: bool = True) -> SymbolMap:
-    """Choose the kind of symbols that looks cheapest for a sample of codes (int64, 1-D, not empty).
+def choose_maps(codes: np.ndarray, *, whole: bool) -> tuple[SymbolMap, SymbolMap]:
+    """Choose the kind of symbols that looks cheapest for a sample of codes.
 
     Parameters
     ----------
+    codes
+        int64, 1-D.
     whole
         The sample is all there is, so that its distinct codes are all that will ever occur.
-    differences
-        Take differences wherever they look cheaper, although later columns then learn less from this one; else only
-        where they are much cheaper.
+
+    Returns
+    -------
+    A map that takes differences only where they are much cheaper, since later columns then learn less from this one; and
+    one that takes them wherever they look cheaper.
     """
-    return choose_maps(codes, whole=whole)[differences]
-
-
-def choose_maps(codes: np.ndarray, *, whole: bool) -> tuple[SymbolMap, SymbolMap]:
-    """Choose the same without and with a liking for differences, at once."""
     if not len(codes):
         return (SymbolMap("codes", 0, 0),) * 2
     options = [(smooth_bits(codes), _range_map("codes", codes))]
