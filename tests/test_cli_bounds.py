@@ -218,6 +218,12 @@ def test_check_data_warns_of_bounds_in_other_units_and_of_plots_of_nothing(
     undrawn = "patterns under 'plots' that match no variable draw nothing: 'zz*'."
     said = capsys.readouterr().out
     assert said.count(wide) == said.count(undrawn) == said.count("is wider than") == 1
+    assert run("bounds: {u: {range: 3}}\n", "check", "--data") == 0
+    assert "'u': the bound (range 3) is 3 times the range of its values" in capsys.readouterr().out
+    assert run("bounds: {u: {abs: inf}}\n", "check") == 1
+    assert "a bound must be a positive, finite number, found abs: inf" in capsys.readouterr().err
+    assert run(bounds, "check", "--data") == 0
+    capsys.readouterr()
     assert run(bounds, "check", "--data", "--json") == 0
     (found,) = json.loads(capsys.readouterr().out)["data"]
     assert found["wide"][0].startswith(wide)

@@ -95,7 +95,10 @@ def test_python_replaces_its_own_results_of_the_same_data(folder: Path) -> None:
     with pytest.raises(baler_core.ConfigError, match="other values"):
         baler_core.compress("r2/a.npz", "one.bal", model="scalar")
     baler_core.compress({"u": np.arange(9.0)}, "u.bal", model="scalar")
-    baler_core.compress({"v": np.arange(5.0)}, "u.bal", model="scalar")
+    baler_core.compress({"u": np.arange(12.0)}, "u.bal", model="scalar")
+    with pytest.raises(baler_core.ConfigError, match=r"an object with other variables \(u\).*overwrite=True"):
+        baler_core.compress({"v": np.arange(5.0)}, "u.bal", model="scalar")
+    baler_core.compress({"v": np.arange(5.0)}, "u.bal", model="scalar", overwrite=True)
     assert list(baler_core.open_file("u.bal")) == ["v"]
     with pytest.raises(baler_core.ConfigError, match="made from an object"):
         baler_core.compress("r1/a.npz", "u.bal", model="scalar")

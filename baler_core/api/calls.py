@@ -48,8 +48,8 @@ def compress(
         Whatever has `submit` as `concurrent.futures` does, whose workers encode blocks. The bytes of the file do not depend
         on it. Workers of other processes open the file themselves; what is no file is sent to them block by block.
     overwrite
-        Whether a file at `path` may be replaced that is no .bal file of the same input (or of another object, for an
-        object). What is read is never replaced.
+        Whether a file at `path` may be replaced that is no .bal file of the same input; of an object, that is no .bal file
+        of an object with variables of the same names and types. What is read is never replaced.
     settings
         As `Settings` of `baler_core.api.shared_settings` lists them.
 
@@ -59,7 +59,7 @@ def compress(
         If something the caller gave cannot be used: the message names the argument, or the variable and its type; or the
         suffix of `path` is that of a data format.
     """
-    from baler_core.api.outputs import refuse_compressed, refuse_output
+    from baler_core.api.outputs import refuse_compressed, refuse_other_object, refuse_output
     from baler_core.config.inputs import refuse_data_suffix
     from baler_core.pipeline.compression import compress as compress_file
     from baler_core.plugin.registry import load_plugins
@@ -69,6 +69,8 @@ def compress(
     refuse_data_suffix(Path(path), registry, ".bal")
     with sent(path) as output:
         config, source = _prepared("compress", data, output, settings, registry)
+        if not overwrite and not isinstance(source, Path):
+            refuse_other_object(Path(path), source.source.schema)
         done = compress_file(config, registry, source=source, output=output, model=_path(trained), team=_team(executor))
         return replace(done, path=Path(path))
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from baler_core.data.variables import Schema
 from baler_core.errors import ConfigError
 from baler_core.format.file_info import read_info
 from baler_core.machine.addresses import address_of
 from baler_core.pipeline.decode import plugins_for
 from baler_core.pipeline.decompression import folders_of
+from baler_core.pipeline.matching import listed
 from baler_core.pipeline.replacing import is_bal, refuse_existing, refuse_needed, refuse_other, refuse_other_name
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 
@@ -55,6 +57,23 @@ def refuse_compressed(target: Path, data: Any, advice: str) -> None:
     paths = local_paths([data])
     if paths or not isinstance(data, str | Path):
         refuse_other(target, paths[0] if paths else None, advice)
+
+
+def refuse_other_object(target: Path, schema: Schema) -> None:
+    """Refuse to replace the .bal file of an object by that of one with other variables.
+
+    Raises
+    ------
+    ConfigError
+        If the names or types of the variables differ.
+    """
+    if address_of(target) is not None or not is_bal(target):
+        return
+    there = {v.name: v.dtype for v in read_info(target).header.schema.variables}
+    if there != {v.name: v.dtype for v in schema.variables}:
+        raise ConfigError(
+            f"{target} already exists, made from an object with other variables ({listed(list(there))}): {OR_OVERWRITE}"
+        )
 
 
 def refuse_other_file(source: Path, target: Path, advice: str) -> None:

@@ -15,10 +15,8 @@ _ON_SKY = re.compile(
     r"(?:.+_)?(?:ra|dec|raj2000|dej2000|ra_icrs|de_icrs|right_ascension|declination|g?lon|g?lat|longitude|latitude|"
     r"nav_lon|nav_lat|l_?on|alpha|delta)(?:_(?:deg|degrees|j2000|icrs|mean))?"
 )
-_DIFFERENCE_OR_SIZE = re.compile(
-    r"delta_?r?(eta|phi|theta|psi)|(^|[^a-z])d(eta|phi|theta|psi)|semi_?(major|minor)|radius|width|fwhm|separation",
-    re.IGNORECASE,
-)
+_DIFFERENCE = re.compile(r"delta_?r?(eta|phi|theta|psi)|(^|[^a-z])d(eta|phi|theta|psi)", re.IGNORECASE)
+_SIZE = re.compile(r"semi_?(major|minor)|radius|width|fwhm|separation|diameter", re.IGNORECASE)
 _DEGREES = ("deg", "degree", "degrees", "arcdegrees")
 # As CF spells them: degrees_north, degree_E, degrees_true; but degrees_celsius are none.
 _OF_ARC = re.compile(r"degrees?_(?:north|south|east|west|true|[nsewt])")
@@ -57,7 +55,12 @@ def angle_units(name: str, units: str = "") -> str:
 def _has_a_zero(name: str) -> bool:
     """Whether the zero of an angle has a meaning: of an error, a difference, a size."""
     is_error = any(row.role == "uncertainty" for row, _ in conventions_for(name))
-    return is_error or bool(_DIFFERENCE_OR_SIZE.search(base_name(name)))
+    return is_error or names_size(name) or bool(_DIFFERENCE.search(base_name(name)))
+
+
+def names_size(name: str) -> bool:
+    """Return whether a name is that of the size of something on the sky, not of a direction."""
+    return bool(_SIZE.search(base_name(name)))
 
 
 def _is_latitude(variable: Variable) -> bool:

@@ -70,7 +70,7 @@ CONVENTIONS = (
     Convention("mesh", r"points(?:_[012xyz])?|cell_?cent(?:er|re)s?(?:_[012xyz])?", "ParaView (Points:0), OpenFOAM"),
     Convention("mesh", r"elem|elems|elements?|connectivity|conn|tris?|triangles|tets?|quads?|faces|cells|simplices|e2n|t2n", "finite elements: indices of nodes", ("whole",)),
     Convention("mesh", r"[xyz]_(?:m|mm|cm|km|in)", "positions with their unit in the name, as CFD tables have them", ("1-D", "together")),
-    Convention("cell_bounds", r".+_(?:bnds|bnd|bounds|vertices|corners|edges)|bounds_.+|(?:lon|lat)v", "CF cell bounds, NEMO, CICE"),
+    Convention("cell_bounds", r"(?!n_).+_(?:bnds|bnd|bounds|vertices|corners|edges)|bounds_.+|(?:lon|lat)v", "CF cell bounds, NEMO, CICE"),
     Convention("cell_bounds", r"e_?min|e_?max|energ_lo|energ_hi|bin_?(?:lo|hi|low|high|min|max|edges?)|channel_?(?:min|max)", "OGIP EBOUNDS and response matrices", ("1-D", "together")),
     Convention("axis", r"(?:vacuum_|air_|log_?)?(?:wave|wavelengths?|lambda|lam|wave_?number|freq|frequency|frequencies|nu|energy|channel|bin|phase|lag)", "spectra of SDSS and the IVOA, histograms", ("1-D", "sorted")),
     Convention("axis", r"depths?|heights?|altitudes?|alt|levels?|lev|plev|pressures?|radius|radii|r|x|y|z|distance|angle|theta|scale|[xyz]_?(?:grid|axis|coords?)", "CF axes, profiles", ("1-D", "sorted")),

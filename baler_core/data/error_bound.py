@@ -140,6 +140,8 @@ class ErrorBound:
         return "range" in (self.kind, self.most[0] if self.most else "")
 
     def _check_formula(self) -> None:
+        if self.formula.strip().lstrip("+-.").lower() in ("inf", "infinity", "nan"):
+            raise BoundError(f"a bound must be a positive, finite number, found abs: {self.formula}", "abs")
         if not parse_arithmetic(filled_in(self.formula, "x")).names:
             raise BoundError(f"the formula {self.formula!r} names no variable: write a number without quotes", "abs")
         other = self.other

@@ -60,7 +60,12 @@ def told_of_wide(schema: Schema, values: Mapping[str, np.ndarray], bounds: Seque
     about = {name: (v, bound) for name, (v, bound) in about.items() if v.is_numeric and not bound.formula}
     tolerances = {name: make_tolerance(bound, variable) for name, (variable, bound) in about.items()}
     spans = _spans({name: values[name] for name in about}, tolerances)
-    return _told(spans, tolerances, about, "its first values")
+    shares = [
+        f"{name!r}: the bound ({bound}) is {bound.value:g} times the range of its values: they may all come back as one"
+        for name, (_, bound) in about.items()
+        if bound.kind == "range" and bound.value >= 1
+    ]
+    return [*_told(spans, tolerances, about, "its first values"), *shares]
 
 
 def _told(

@@ -152,7 +152,9 @@ def _of_collection(
         return [*entries, *_exact(prefix, [v for v in members if v not in listed], proposals)]
     others = [v.name[len(prefix) :] for v in members if v not in listed]
     kind = "uncertainties: " if common == UNCERTAINTIES else ""
-    return [*entries, BoundLine(full(prefix) + "*", common, kind + _listed(others))]
+    finer = dict.fromkeys(proposals[v.name].reason for v in lossy if "; " in proposals[v.name].reason)
+    why = f": {next(iter(finer))}" if len(finer) == 1 else ""
+    return [*entries, BoundLine(full(prefix) + "*", common, kind + _listed(others) + why)]
 
 
 def _exact(prefix: str, members: Sequence[Variable], proposals: Mapping[str, Proposal]) -> list[BoundLine]:

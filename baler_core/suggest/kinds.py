@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from baler_core.data.angles import names_direction
+from baler_core.data.angles import names_direction, names_size
 from baler_core.data.noise import noise_of
 from baler_core.data.roles import PIXELS, lists_in_rows
 from baler_core.data.variables import Schema, Variable
@@ -22,6 +22,15 @@ _COLOUR = re.compile(
 )
 # Coordinates of vertices and points: their zero is a convention. Not px, py, pz.
 _PLACE = re.compile(r"(.*[_.])?(v|vtx|vertex|pos|point)?_?[xyz]", re.IGNORECASE)
+# The same of what says that it is a place: `PrimaryVertices.fCoordinates.fX`, `Tracks_referencePoint`, `particles/pos`.
+_OF_PLACE = re.compile(
+    r"(?:.*[^A-Za-z])?(?:\w*vert(?:ex|ices)|\w*vtx|pos|positions?|\w*points?)(?:(?:[_.]?fCoordinates)?[_.]?f?[XYZxyz])?",
+    re.IGNORECASE,
+)
+# Units whose zero is a convention: a share of the value means nothing.
+_FROM_A_CONVENTION = re.compile(r"(?:°|º|deg(?:ree)?s?_?)?(?:c|f|celsius|fahrenheit)", re.IGNORECASE)
+# So few different numbers, each often, are names of something: flags, classes, answers of a tagger.
+_CATEGORIES, _OFTEN = 16, 100
 # Astrometry in milliarcseconds (a year): bright stars move a thousand times as fast as their errors.
 _ASTROMETRY = re.compile(r"pm|pm_?ra|pm_?dec|pmra_?cosdec|parallax|plx", re.IGNORECASE)
 _MILLIARCSECONDS = ("", "mas", "mas/yr", "mas / yr", "mas.yr**-1", "mas yr-1")
@@ -33,6 +42,17 @@ _SMALL = 0.01
 _MANY_ZEROS = 0.02
 # Fewer values than these do not tell a spread.
 _FEW = 30
+
+
+def has_conventional_zero(variable: Variable) -> bool:
+    """Return whether a variable is a temperature whose zero is a convention: in degrees Celsius, Fahrenheit."""
+    return bool(_FROM_A_CONVENTION.fullmatch(variable.units.strip()))
+
+
+def are_categories(values: np.ndarray) -> bool:
+    """Return whether a column takes few different numbers again and again."""
+    known = values[np.isfinite(values)]
+    return values.ndim == 1 and known.size >= _OFTEN and np.unique(known).size <= min(_CATEGORIES, known.size // _OFTEN)
 
 
 def of_field(values: np.ndarray | None, *, is_plane: bool) -> Proposal:
@@ -118,8 +138,10 @@ def of_column(variable: Variable, values: np.ndarray | None) -> Proposal:
         return Proposal("{abs: 1.0e-3}", "a proper motion or parallax, in milliarcseconds")
     if variable.units.lower() in PIXELS:
         return Proposal("{abs: 1.0e-3}", "a place on an image")
-    if _PLACE.fullmatch(name):
+    if _PLACE.fullmatch(name) or _OF_PLACE.fullmatch(variable.name):
         return Proposal("{range: 1.0e-5}", "a coordinate, whose zero means nothing")
+    if has_conventional_zero(variable):
+        return Proposal(FIELDS, f"in {variable.units}, whose zero means nothing")
     if variable.numpy_dtype.kind != "f":
         return Proposal(FIELDS, "packed: represents real numbers by a scale factor")
     if values is not None and _is_narrow(values):
@@ -130,9 +152,9 @@ def of_column(variable: Variable, values: np.ndarray | None) -> Proposal:
 def _angle(variable: Variable) -> Proposal | None:
     """The same small angle everywhere: values near zero mean no more than others."""
     units = variable.units.lower()
-    if units in ("deg", "degree", "degrees", "arcdegrees"):
+    if units in ("deg", "degree", "degrees", "arcdegrees") and not names_size(variable.name):
         return Proposal("{abs: 5.0e-3}", "an angle in degrees")
-    if units in ("rad", "radian", "radians") or names_direction(variable.name):
+    if units in ("rad", "radian", "radians") or (units in ("", "1") and names_direction(variable.name)):
         return Proposal("{abs: 1.0e-4}", "an angle")
     return None
 

@@ -131,7 +131,7 @@ def of_significance(variable: Variable, physical: Mapping[str, np.ndarray]) -> P
         return None
     share = absolute(_OF_COLUMN / largest).replace("abs", "rel")
     name = f"{variable.name}_over_error".rpartition("/")[2]
-    return Proposal(share, f"a tenth of the error, by {name} up to {largest:.3g}", is_below_noise=True)
+    return Proposal(share, f"a tenth of the error where {name} is {largest:.3g}, the largest seen", is_below_noise=True)
 
 
 def _formula(errors: Sequence[Errors], share: float) -> str | None:

@@ -22,7 +22,7 @@ from baler_core.suggest.allowed import allowed_in, physical_values
 from baler_core.suggest.coarse import Coarseness, stored_coarsely
 from baler_core.suggest.edges import with_edges
 from baler_core.suggest.four_vectors import with_masses
-from baler_core.suggest.kinds import of_column, of_field, unvarying
+from baler_core.suggest.kinds import are_categories, has_conventional_zero, of_column, of_field, unvarying
 from baler_core.suggest.objections import MOVED_DISTRIBUTION, moved_distribution, objection
 from baler_core.suggest.own_errors import errors_of, of_own_errors, of_significance
 from baler_core.suggest.proposal import FIELDS, LOSSLESS, OTHERS, UNCERTAINTIES, Proposal, absolute
@@ -102,6 +102,11 @@ def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str,
     kept |= {
         v.name: Proposal(LOSSLESS, f"fewer than {_FEWEST} values") for v in schema.variables if _is_tiny(v, schema)
     }
+    kept |= {
+        v.name: Proposal(LOSSLESS, "few different values, each often")
+        for v in schema.variables
+        if _may_lose(v) and v.name in seen.physical and are_categories(seen.physical[v.name])
+    }
     kept |= {v.name: Proposal(LOSSLESS, "no values") for v in schema.variables if v.dims and not schema.nbytes(v)}
     kept |= {v.name: Proposal(LOSSLESS, _SETTINGS) for v in schema.variables if _is_setting(v.name)}
     kept = {name: proposal for name, proposal in kept.items() if not seen.roles.get(name, Finding()).is_exact}
@@ -179,6 +184,8 @@ def _proposal(variable: Variable, seen: Seen) -> Proposal:
     if by_error is None and (is_plane or in_series):
         by_noise = _below_noise(values, variable, seen)
     by_kind = of_field(values, is_plane=is_plane) if is_grid else of_column(variable, values)
+    if by_kind.bound == OTHERS and has_conventional_zero(variable):
+        by_kind = Proposal(FIELDS, f"in {variable.units}, whose zero means nothing")
     if not by_kind.is_lossy:
         return by_error or by_kind
     has_zeros = is_grid and "exactly 0" in by_kind.reason
@@ -236,7 +243,9 @@ def _weighed(proposal: Proposal, variable: Variable, seen: Seen) -> Proposal:
     except ConfigError as error:  # a name that formulas cannot spell
         return Proposal(LOSSLESS, f"no formula could be made: {error}")
     coarse = stored_coarsely(variable, seen.stored[variable.name], values)
-    if coarse is not None and _gains_nothing(values, allowed, coarse, chosen=not proposal.is_below_noise):
+    if coarse is not None and _gains_nothing(
+        values, allowed, coarse, chosen=not proposal.is_below_noise, whole=variable.numpy_dtype.kind != "f"
+    ):
         return Proposal(LOSSLESS, f"stored {coarse} already, so exact costs little more ({proposal.reason})")
     noise = _noise_seen(values, variable, coarse) if _has_neighbours(variable, seen) else Noise()
     why = objection(
@@ -256,12 +265,15 @@ def _is_relative(bound: str) -> bool:
     return bound.startswith(("{rel", "{bits"))
 
 
-def _gains_nothing(values: np.ndarray, allowed: np.ndarray, coarse: Coarseness, *, chosen: bool) -> bool:
-    """Whether most values would lose nothing, or little beyond what somebody chose to keep of the mantissa."""
+def _gains_nothing(values: np.ndarray, allowed: np.ndarray, coarse: Coarseness, *, chosen: bool, whole: bool) -> bool:
+    """Whether most values would lose nothing, or little beyond what somebody chose to keep of the mantissa.
+
+    Packed values, which are `whole` numbers of steps, lose nothing below one step.
+    """
     known = np.isfinite(values) & (values != 0) & np.isfinite(allowed) & (allowed > 0)
     if not known.any():
         return False
-    factor = _CHOSEN if chosen and coarse.bits else 1.0
+    factor = _CHOSEN if chosen and coarse.bits else 2.0 if whole else 1.0
     return bool(np.median(allowed[known] / coarse.half_step(values[known])) < factor)
 
 

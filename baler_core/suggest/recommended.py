@@ -31,7 +31,7 @@ def recommendation(variable: Variable, names: Collection[str], values: np.ndarra
     for entry in weather["entries"]:
         is_named = variable.standard_name in entry["standard"] or name in entry["names"]
         if is_named and _has_units(variable, entry, values):
-            what = f"recommended for {entry['like']}" if "like" in entry else "recommended"
+            what = f"as recommended for {entry['like']}" if "like" in entry else "recommended"
             return Proposal(entry["bound"], f"{what} by {weather['source']}")
     if all(needed in names for needed in nanoaod["beside"]):
         _, mark, ending = name.rpartition("_")

@@ -26,7 +26,7 @@ from baler_core.pipeline.written_sample import written
 from baler_core.plugin.registry import Registry
 from baler_core.suggest.scan_derived import DerivedScan, Quantities
 
-TOGETHER_BYTES, ALONE_BYTES = 2_000_000, 500_000
+TOGETHER_BYTES, ALONE_BYTES = 4_000_000, 500_000
 # Factors on the stated bounds.
 LADDER = tuple(10.0 ** (half / 2) for half in range(-4, 5))
 # Of the time, what all variables together may take.

@@ -86,7 +86,8 @@ def read_table(path: Any, hdu: int | str | None = None, **options: Any) -> Table
         reader, where = file.reader, file.path
         kind = file.schema.skeleton.get("kind")
     if reader == "fits":
-        with open(path) as hdus:
+        # As `Table.read` opens a FITS file: text is bytes, and missing where it is empty.
+        with open(path, character_as_bytes=options.pop("character_as_bytes", True)) as hdus:
             return Table.read(hdus, hdu=hdu, format="fits", **options)
     if hdu is not None:
         raise DataError(f"{where}: was made by the reader {reader!r} and has no HDUs: leave out hdu={hdu!r}")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import baler_core
-from baler_core import DataError, File, FormatError
+from baler_core import File, FormatError
 from baler_fits.contents.hdus import padding_of
 from baler_fits.contents.headers import header_bytes
 from baler_fits.hdu_writers import HduTarget
@@ -174,12 +174,15 @@ def _image_header(header: str, file: File) -> str:
 
 
 def _all_at_once(file: File, place: Any, trained: Any) -> io.BytesIO:
+    """Return the whole restored FITS file; of bytes or of a file object that hold the `.bal` file, too."""
     file.close()
-    if not isinstance(place, str | Path):
-        raise DataError(
-            f"{file.path}: its tables hold arrays of variable length, which need the whole file: open it by its path"
-        )
     with TemporaryDirectory() as folder:
         restored = Path(folder) / "restored.fits"
+        if not isinstance(place, str | Path):
+            content, place = place, Path(folder) / "whole.bal"
+            if not isinstance(content, bytes | bytearray | memoryview):
+                content.seek(0)
+                content = content.read()
+            place.write_bytes(content)
         baler_core.decompress(place, restored, trained=trained)
         return io.BytesIO(restored.read_bytes())

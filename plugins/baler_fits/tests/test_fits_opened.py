@@ -158,3 +158,16 @@ def test_a_file_without_data_opens(tmp_path: Path) -> None:
     baler_core.compress(tmp_path / "a.fits", tmp_path / "a.bal")
     with baler_fits.open(tmp_path / "a.bal") as ours, fits.open(tmp_path / "a.fits") as original:
         assert ours[0].header.tostring() == original[0].header.tostring()
+
+
+def test_empty_text_is_missing_and_arrays_of_variable_length_open_as_from_the_original(tmp_path: Path) -> None:
+    text = fits.Column("name", "10A", array=["a", "", "bb", "", "c"])
+    lists = np.array([np.arange(n, dtype="f4") for n in range(5)], dtype=object)
+    for name, columns in (("plain", [text]), ("lists", [text, fits.Column("list", "PE()", array=lists)])):
+        table = fits.BinTableHDU.from_columns(columns, name="SRC")
+        fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / f"{name}.fits")
+        baler_core.compress(tmp_path / f"{name}.fits", tmp_path / f"{name}.bal", bounds="lossless")
+        expected, found = (Table.read(tmp_path / f"{name}.{suffix}", hdu="SRC") for suffix in ("fits", "bal"))
+        assert found.dtype == expected.dtype
+        assert found["name"].mask.tolist() == expected["name"].mask.tolist() == [False, True, False, True, False]
+    assert [row.tolist() for row in found["list"]] == [row.tolist() for row in lists]
