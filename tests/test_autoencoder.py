@@ -26,6 +26,7 @@ from baler_core.pipeline.compression import compress, train
 from baler_core.pipeline.decompression import decompress
 from baler_core.plugin.registry import load_plugins
 
+SMALL = DenseAutoencoder.Options(hidden=(24, 12))
 QUICK = Training(epochs=6, batch_size=256, learning_rate=0.005, early_stopping=40, validation=0.1)
 
 
@@ -83,7 +84,7 @@ def test_every_value_is_within_its_bound_and_exact_columns_are_exact(tolerance):
     columns = table()
     block, layout = made(columns)
     tolerances = tolerances_for(columns, tolerance)
-    back, _, _ = restored(fitted(DenseAutoencoder(), block, layout, tolerances), block, layout, tolerances)
+    back, _, _ = restored(fitted(DenseAutoencoder(SMALL), block, layout, tolerances), block, layout, tolerances)
     for name, values in columns.items():
         found = values_of(back, name)
         assert found.dtype == values.dtype
@@ -154,7 +155,7 @@ def test_a_seed_gives_the_same_bytes():
     training = QUICK.model_copy(update={"epochs": 1})
 
     def coded(seed):
-        model = fitted(DenseAutoencoder(), block, layout, tolerances, training.model_copy(update={"seed": seed}))
+        model = fitted(DenseAutoencoder(SMALL), block, layout, tolerances, training.model_copy(update={"seed": seed}))
         return model.encode(block, layout, tolerances), encode_state(model.state())
 
     assert coded(1) == coded(1)
@@ -188,7 +189,7 @@ def test_integers_are_rounded_without_a_bound():
     columns = {"a": base.astype("|u1"), "b": (base * 2**54).astype("<u8"), "c": base.astype("<f2")}
     block, layout = made(columns)
     tolerances = dict.fromkeys(columns, Tolerance("free"))
-    model = fitted(DenseAutoencoder(), block, layout, tolerances, QUICK.model_copy(update={"epochs": 10}))
+    model = fitted(DenseAutoencoder(SMALL), block, layout, tolerances, QUICK.model_copy(update={"epochs": 10}))
     back, _, _ = restored(model, block, layout, tolerances)
     assert [values_of(back, name).dtype.str for name in columns] == ["|u1", "<u8", "<f2"]
     assert np.abs(values_of(back, "a").astype(int) - columns["a"].astype(int)).mean() < 30
@@ -198,12 +199,12 @@ def test_a_model_file_holds_the_encoder_a_compressed_one_does_not():
     columns = table(300)
     block, layout = made(columns)
     tolerances = tolerances_for(columns, Tolerance("abs", 0.1))
-    model = fitted(DenseAutoencoder(), block, layout, tolerances, QUICK.model_copy(update={"epochs": 2}))
-    again = DenseAutoencoder()
+    model = fitted(DenseAutoencoder(SMALL), block, layout, tolerances, QUICK.model_copy(update={"epochs": 2}))
+    again = DenseAutoencoder(SMALL)
     again.load_state({**model.state(), **model.encoder_state()})
     assert again.encode(block, layout, tolerances) == model.encode(block, layout, tolerances)
     assert "encoder" not in model.state()
-    decoder_only = DenseAutoencoder()
+    decoder_only = DenseAutoencoder(SMALL)
     decoder_only.load_state(model.state())
     with pytest.raises(DataError, match="baler train"):
         decoder_only.encode(block, layout, tolerances)
@@ -246,7 +247,7 @@ def test_damaged_states_and_streams_are_refused():
     columns = table(200)
     block, layout = made(columns)
     tolerances = tolerances_for(columns, Tolerance("abs", 0.1))
-    model = fitted(DenseAutoencoder(), block, layout, tolerances, QUICK.model_copy(update={"epochs": 1}))
+    model = fitted(DenseAutoencoder(SMALL), block, layout, tolerances, QUICK.model_copy(update={"epochs": 1}))
     state, streams = model.state(), model.encode(block, layout, tolerances)
     damages = [
         {"weights": state["weights"][:-1]},
@@ -263,7 +264,7 @@ def test_damaged_states_and_streams_are_refused():
         with pytest.raises(FormatError):
             decoded_with({**state, **damage}, streams, layout, tolerances)
     with pytest.raises(FormatError, match="lacks 'scales'"):
-        DenseAutoencoder().load_state({"weights": state["weights"]})
+        DenseAutoencoder(SMALL).load_state({"weights": state["weights"]})
     for broken in ({}, {**streams, "latents": streams["latents"][:-3]}, {**streams, "residual": b"\x09"}):
         with pytest.raises(FormatError):
             model.decode(broken, layout, tolerances)

@@ -42,6 +42,8 @@ class TableSample:
         The sample of variables outside the table that tolerances follow from: their originals.
     maps
         By number of a column that follows from no other, how its codes become symbols, be differences liked less or more.
+    total
+        Rows of the whole table.
     """
 
     columns: list[SampledColumn]
@@ -50,6 +52,7 @@ class TableSample:
     scales: Scales = NO_SCALES
     known: Mapping[str, np.ndarray] = field(default_factory=dict)
     maps: Mapping[int, tuple[SymbolMap, SymbolMap]] = field(default_factory=dict)
+    total: int = 0
 
     def head(self, rows: int) -> TableSample:
         """Return the same of the first rows."""
@@ -78,7 +81,7 @@ def gather(blocks: Iterable[Block], layout: Layout, tolerances: Tolerances) -> T
             columns = in_parallel(partial(_for_all, block), columns)
     lengths = [np.zeros(0, np.int64), *sample.lengths]
     events = Events(np.concatenate(lengths)) if counts else None
-    return TableSample(columns, events, whole, scales.knowing(known), known)
+    return TableSample(columns, events, whole, scales.knowing(known), known, total=sample.total)
 
 
 @dataclass

@@ -165,8 +165,7 @@ def _lowest(history: History) -> float:
 
 def _paying(task: FlowTask, flow: Flow, symbols: Mapping[int, np.ndarray]) -> tuple[TablePlan, float]:
     """The plan with the flow for those columns whose bytes it makes fewer, and how many bytes it saves."""
-    total = len(task.sample.columns[0].values)
-    rows = min(total, _MEASURED)
+    rows, total = min(len(task.sample.columns[0].values), _MEASURED), task.sample.total
     kept = {number: replace(task.plan.columns[number], network=None) for number in flow.columns}
     plainly, with_flow = (_coded(task.plan, symbols, task.sample, rows, one) for one in (None, flow))
 

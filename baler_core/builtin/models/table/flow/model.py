@@ -32,7 +32,7 @@ class FlowOptions(Options):
     """Options of the `normalizing_flow` model."""
 
     effort: Literal["balanced", "max"] = Field(default="max", description="Speed against size, as of `table`.")
-    hidden: tuple[_Units, _Units] = Field(default=(64, 64), description="Units of both hidden layers.")
+    hidden: tuple[_Units, _Units] = Field(default=(32, 32), description="Units of both hidden layers.")
     keep: bool = Field(
         default=False, description="Whether the flow is kept although it takes more bytes than it saves."
     )
