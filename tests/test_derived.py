@@ -407,8 +407,8 @@ def test_a_formula_in_a_file_that_cannot_be_computed_is_a_note(tmp_path: Path) -
 
     baler_core.compress(table(100), tmp_path / "x.bal", derived={"d": {"of": "a - b", "rel": 0.01}}, model=FAST)
     info = read_info(tmp_path / "x.bal")
-    strange = replace(info.header.derived[0], formula="elsewhere(a)")
-    forged = replace(info, header=replace(info.header, derived=(strange,)))
+    strange = info.header.derived[0]._replace(formula="elsewhere(a)")
+    forged = info._replace(header=replace(info.header, derived=(strange,)))
     quantities, notes = quantities_of(info.header.schema, None, forged, load_plugins())
     assert quantities == ()
     assert "'d' was kept" in notes[0]

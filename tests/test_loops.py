@@ -133,8 +133,8 @@ def table() -> tuple[TableModel, Any, Layout, dict[str, Any]]:
 def test_a_packed_symbol_beyond_its_range_is_refused(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model, block, layout, tolerances = table
     plan = model._learned.plan
-    packed = replace(plan, columns=tuple(replace(column, packed=True, parents=()) for column in plan.columns))
-    monkeypatch.setattr(model, "_learned", replace(model._learned, plan=packed))
+    packed = plan._replace(columns=tuple(replace(column, packed=True, parents=()) for column in plan.columns))
+    monkeypatch.setattr(model, "_learned", model._learned._replace(plan=packed))
     found = "baler_core.builtin.models.table.blocks"
     monkeypatch.setattr(f"{found}.zlib.crc32", lambda data, value=0: 0)
     model.decode(model.encode(block, layout, tolerances), layout, tolerances)
@@ -148,7 +148,7 @@ def test_a_packed_symbol_beyond_its_range_is_refused(table: Any, monkeypatch: py
 def test_symbols_too_far_apart_for_loops_are_refused(table: Any, low: int, high: int) -> None:
     plan = table[0]._learned.plan
     first = replace(plan.columns[0], symbols=SymbolMap("codes", low, high), marginal=None, parents=(), packed=True)
-    damaged = plan_to_bytes(replace(plan, columns=(first, *plan.columns[1:])))
+    damaged = plan_to_bytes(plan._replace(columns=(first, *plan.columns[1:])))
     with pytest.raises(FormatError, match="symbols from"):
         plan_from_bytes(damaged, ["<i8", "<i8"])
 
@@ -162,7 +162,7 @@ def test_bins_whose_edges_wrap_around_are_refused(table: Any) -> None:
     edges = column.marginal.edges[0] + np.concatenate([[0], np.cumsum(gaps)])
     wrong = replace(column, marginal=replace(column.marginal, edges=edges))
     damaged = plan_to_bytes(
-        replace(plan, columns=tuple(wrong if j == number else c for j, c in enumerate(plan.columns)))
+        plan._replace(columns=tuple(wrong if j == number else c for j, c in enumerate(plan.columns)))
     )
     assert edges[-1] == column.marginal.edges[-1]
     with pytest.raises(FormatError, match="bins make no sense"):
