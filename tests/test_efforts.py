@@ -143,6 +143,6 @@ def test_fields_with_common_modes_share_them_where_a_sample_does_not_show_that(t
 
     def size(arrays: Arrays) -> int:
         given = {"bounds": {"range": 1e-2, "sign": "free"}, "model": "transform"}
-        return baler_core.compress(arrays, tmp_path / "x.bal", **given).file_bytes
+        return baler_core.compress(arrays, tmp_path / "x.bal", overwrite=True, **given).file_bytes
 
     assert size(fields) < 0.92 * sum(size({name: values}) for name, values in fields.items())

@@ -106,7 +106,9 @@ def test_planes_of_errors_are_taken_and_weights_that_are_none_are_not(tmp_path: 
         ({"WHT": 1 / sigma**2}, "WHT"),
         ({"WHT": np.full((80, 90), 1200.0)}, ""),
     ):
-        baler_core.compress({"SCI": sci, **planes}, tmp_path / "p.bal", bounds={"SCI": {"noise": 0.25}}, model=FAST)
+        baler_core.compress(
+            {"SCI": sci, **planes}, tmp_path / "p.bal", bounds={"SCI": {"noise": 0.25}}, model=FAST, overwrite=True
+        )
         (bound, _) = read_info(tmp_path / "p.bal").header.bounds
         assert (used in str(bound)) if used else str(bound) == "noise 0.25"
         error = np.abs(baler_core.open(tmp_path / "p.bal", as_="numpy")["SCI"] - sci)

@@ -63,7 +63,7 @@ ARRAYS: dict[str, Any] = {
 
 def returned(data: Any, path: Path, **more: Any) -> Any:
     more = {"bounds": "lossless", "model": "scalar"} | more
-    baler_core.compress(data, path / "x.bal", **more)
+    baler_core.compress(data, path / "x.bal", overwrite=True, **more)
     return baler_core.open(path / "x.bal", as_="original")
 
 
@@ -165,7 +165,7 @@ def test_masks_are_missing_values_in_a_dataset(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.isnan(dataset["i"].values), np.eye(3, 4, dtype=bool))
     assert np.isnat(dataset["t"].values).tolist() == [True, True, False]
     large = np.ma.array([2**60 + 1, 7], mask=[0, 1], fill_value=-3)
-    baler_core.compress({"id": large}, tmp_path / "x.bal", bounds="lossless")
+    baler_core.compress({"id": large}, tmp_path / "x.bal", bounds="lossless", overwrite=True)
     assert baler_core.open(tmp_path / "x.bal")["id"].values.tolist() == [2**60 + 1, -3]
     assert baler_core.open(tmp_path / "x.bal")["id"].attrs["_FillValue"] == -3
 

@@ -73,7 +73,7 @@ FRAMES: dict[str, Any] = {
 
 def returned(data: Any, path: Path, **more: Any) -> Any:
     more = {"bounds": "lossless", "model": "scalar"} | more
-    baler_core.compress(data, path / "x.bal", **more)
+    baler_core.compress(data, path / "x.bal", overwrite=True, **more)
     return baler_core.open(path / "x.bal")
 
 

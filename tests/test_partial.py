@@ -71,7 +71,7 @@ TABLES: dict[str, Any] = {
 def written(folder: Path, data: Any, model: str, bounds: Any, **options: Any) -> Path:
     path = folder / f"{model}.bal"
     stated: Any = {"name": model, "effort": "fast"} if model in ("predictive", "transform", "table", "auto") else model
-    baler_core.compress(data, path, bounds=bounds, model=stated, **options)
+    baler_core.compress(data, path, bounds=bounds, model=stated, overwrite=True, **options)
     return path
 
 

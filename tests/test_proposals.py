@@ -186,7 +186,7 @@ def test_a_light_curve_loses_a_quarter_of_its_noise_beside_its_times() -> None:
 
 @pytest.mark.parametrize("draw", [lambda n: RANDOM.exponential(40, n), lambda n: RANDOM.uniform(0, 9, n)])
 def test_quantities_of_events_at_even_times_are_no_noise(draw: Callable[[int], np.ndarray]) -> None:
-    assert proposed(time=np.arange(float(N)), energy=draw(N))["energy"].bound == "{rel: 1.0e-3}"
+    assert proposed(time=np.arange(float(N)), energy=draw(N))["energy"].bound.startswith("{rel: 1.0e-3")
     signal = 50 * np.sin(np.arange(N) / 60) + RANDOM.normal(0, 2, N)
     assert absolute(proposed(time=np.arange(float(N)), signal=signal)["signal"]) == pytest.approx(0.5, rel=0.15)
 

@@ -49,7 +49,7 @@ def compress(
         on it. Workers of other processes open the file themselves; what is no file is sent to them block by block.
     overwrite
         Whether a file at `path` may be replaced that is no .bal file of the same input; of an object, that is no .bal file
-        of an object with variables of the same names and types. What is read is never replaced.
+        of an object with variables of the same names. What is read is never replaced.
     settings
         As `Settings` of `baler_core.api.shared_settings` lists them.
 

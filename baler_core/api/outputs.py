@@ -65,14 +65,14 @@ def refuse_other_object(target: Path, schema: Schema) -> None:
     Raises
     ------
     ConfigError
-        If the names or types of the variables differ.
+        If the names of the variables differ.
     """
     if address_of(target) is not None or not is_bal(target):
         return
-    there = {v.name: v.dtype for v in read_info(target).header.schema.variables}
-    if there != {v.name: v.dtype for v in schema.variables}:
+    there = read_info(target).header.schema.names
+    if set(there) != set(schema.names):
         raise ConfigError(
-            f"{target} already exists, made from an object with other variables ({listed(list(there))}): {OR_OVERWRITE}"
+            f"{target} already exists, made from an object with other variables ({listed(there)}): {OR_OVERWRITE}"
         )
 
 

@@ -94,18 +94,18 @@ def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str,
         The first values of each, any shape, in stored units; where there are none, name and metadata must do.
     """
     seen = _seen(schema, values)
-    kept = unvarying(schema, seen.physical)
+    kept = {
+        v.name: Proposal(LOSSLESS, "few different values, each often")
+        for v in schema.variables
+        if _may_lose(v) and v.name in seen.physical and are_categories(seen.physical[v.name])
+    }
+    kept |= unvarying(schema, seen.physical)
     kept |= {
         name: Proposal(LOSSLESS, f"{mark}: missing values?") for name, mark in sentinels_in(schema, values).items()
     }
     kept |= {name: Proposal(LOSSLESS, "counts of a collection") for name in schema.counts.values()}
     kept |= {
         v.name: Proposal(LOSSLESS, f"fewer than {_FEWEST} values") for v in schema.variables if _is_tiny(v, schema)
-    }
-    kept |= {
-        v.name: Proposal(LOSSLESS, "few different values, each often")
-        for v in schema.variables
-        if _may_lose(v) and v.name in seen.physical and are_categories(seen.physical[v.name])
     }
     kept |= {v.name: Proposal(LOSSLESS, "no values") for v in schema.variables if v.dims and not schema.nbytes(v)}
     kept |= {v.name: Proposal(LOSSLESS, _SETTINGS) for v in schema.variables if _is_setting(v.name)}
