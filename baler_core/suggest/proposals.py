@@ -23,10 +23,11 @@ from baler_core.suggest.coarse import Coarseness, stored_coarsely
 from baler_core.suggest.edges import with_edges
 from baler_core.suggest.four_vectors import with_masses
 from baler_core.suggest.kinds import are_categories, has_conventional_zero, of_column, of_field, unvarying
-from baler_core.suggest.objections import MOVED_DISTRIBUTION, moved_distribution, objection
+from baler_core.suggest.objections import objection
 from baler_core.suggest.own_errors import errors_of, of_own_errors, of_significance
-from baler_core.suggest.proposal import FIELDS, LOSSLESS, OTHERS, UNCERTAINTIES, Proposal, absolute
+from baler_core.suggest.proposal import FIELDS, LOSSLESS, OTHERS, Proposal, absolute
 from baler_core.suggest.recommended import recommendation
+from baler_core.suggest.uncertainties import of_uncertainty
 
 _OF_NOISE = 0.25
 # So few values cost next to nothing, and small matrices and coefficients are no measurements.
@@ -36,12 +37,6 @@ _FEW = 30
 _EVEN = 0.75
 # Somebody who rounded values chose their precision: a bound that would take less than so many times that is not worth it.
 _CHOSEN = 4.0
-# Errors of which more than this part are the same number were chosen, not measured.
-_CHOSEN_ERRORS = 0.05
-# What errors may lose of themselves, the first that leaves their distribution as it is.
-_OF_ERRORS = (0.05, 0.02, 0.01)
-# A loss of errors that takes more of their spread would show in their distribution.
-_OF_SPREAD = 0.02
 # A series whose noise is more than half of its spread, and that lies within ten times its noise of zero, is none: quantities
 # of events drawn from exponential, normal and uniform distributions have 0.9 to 1.1, and lie within five.
 _OF_DRAWS, _FAR_OFF = 0.5, 10.0
@@ -179,7 +174,7 @@ def _proposal(variable: Variable, seen: Seen) -> Proposal:
     if finding.is_exact and not (finding.is_guess and (by_error or by_noise)):
         return Proposal(LOSSLESS, str(finding))
     if is_uncertainty:
-        return _of_uncertainty(values)
+        return of_uncertainty(values)
     is_plane = is_grid and values is not None and min(values.shape[-2:]) >= GRID_AXIS
     if by_error is None and (is_plane or in_series):
         by_noise = _below_noise(values, variable, seen)
@@ -196,33 +191,6 @@ def _proposal(variable: Variable, seen: Seen) -> Proposal:
     if by_noise is not None and is_grid and by_kind.bound == FIELDS and _may_be_structure(variable, seen):
         by_noise = _finer_of(by_noise, _of_seen_range(values), variable, seen)
     return by_error or by_noise or stated or by_kind
-
-
-def _of_uncertainty(values: np.ndarray | None) -> Proposal:
-    """A twentieth of it, unless many rows share a value that somebody chose, which moving would show in its distribution.
-
-    Zeros are kept by bounds that are relative to values.
-    """
-    known = values[np.isfinite(values)] if values is not None else np.zeros(0)
-    some = known[known != 0]
-    if some.size < _FEW:
-        return Proposal(UNCERTAINTIES, "an uncertainty", is_below_noise=True)
-    distinct, counts = np.unique(some, return_counts=True)
-    if counts.max() > _CHOSEN_ERRORS * known.size:
-        return Proposal(
-            LOSSLESS, f"an uncertainty; {counts.max() / known.size:.0%} are exactly {distinct[counts.argmax()]:.6g}"
-        )
-    low, high = np.percentile(some, (5, 95))
-    middle = abs(float(np.median(some)))
-    if 0 < _OF_SPREAD * (high - low) < 0.05 * middle:
-        allowed = _OF_SPREAD / 2 * (high - low)
-        has_zeros = known.size - some.size >= _CHOSEN_ERRORS * known.size
-        bound = absolute(allowed / middle).replace("abs", "rel") if has_zeros else absolute(allowed)
-        return Proposal(bound, "an uncertainty that hardly varies: a hundredth of its spread", is_below_noise=True)
-    for share in _OF_ERRORS:
-        if moved_distribution(some, share * np.abs(some), relative=True) <= MOVED_DISTRIBUTION:
-            return Proposal(f"{{rel: {share:g}}}", "an uncertainty", is_below_noise=True)
-    return Proposal(LOSSLESS, "an uncertainty, of which any loss would change the distribution")
 
 
 def _finer_of(by_noise: Proposal | None, stated: Proposal | None, variable: Variable, seen: Seen) -> Proposal | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from baler_core.builtin.models.autoencoder.samples import SampleForm, sample_count
 from baler_core.data.block import Block, make_block, values_of
+from baler_core.data.bounds import usable
 from baler_core.data.variables import Layout, Variable
 from baler_core.plugin.interfaces import Tolerances
 from baler_core.quantise.residual import encode_residual
@@ -51,3 +52,18 @@ def residuals_of(
 def prediction_of(variable: Variable, layout: Layout, predictions: Mapping[str, np.ndarray]) -> np.ndarray:
     known = predictions.get(variable.name)
     return known if known is not None else np.zeros(layout.shape(variable))
+
+
+def free_error(
+    block: Block, predictions: Mapping[str, np.ndarray], widths: Mapping[str, float], tolerances: Tolerances
+) -> float:
+    """Return the mean squared errors of the usable values of unbounded variables, each in units of its width, added up."""
+    errors = []
+    for name, width in widths.items():
+        values = values_of(block, name)
+        good = usable(values, tolerances[name].fill)
+        if tolerances[name].kind == "free" and good.any():
+            with np.errstate(all="ignore"):
+                difference = (predictions[name][good] - values[good].astype(np.float64)) / width
+            errors.append(float(np.nan_to_num(np.square(difference)).mean()))
+    return sum(errors)

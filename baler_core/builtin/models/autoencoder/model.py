@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from pydantic import Field
 
-from baler_core.builtin.models.autoencoder.corrections import bounded, prediction_of, probe_of, residuals_of
+from baler_core.builtin.models.autoencoder.corrections import bounded, free_error, prediction_of, probe_of, residuals_of
 from baler_core.builtin.models.autoencoder.latents import pack_latents, round_latents, spread_of, unpack_latents
 from baler_core.builtin.models.autoencoder.networks import NetworkPair, built_pair, through
 from baler_core.builtin.models.autoencoder.pruning import prune
@@ -38,7 +38,6 @@ from baler_core.builtin.models.autoencoder.stored import StoredNetworks
 from baler_core.builtin.models.autoencoder.weights import SmallWeights, flat_weights, put_flat_weights
 from baler_core.builtin.training.run import loss_named, seeded
 from baler_core.data.block import Block, values_of
-from baler_core.data.bounds import usable
 from baler_core.data.seeds import SeedSpread
 from baler_core.data.variables import Layout, Variable
 from baler_core.entropy.varint import ByteReader, write_sized
@@ -196,6 +195,8 @@ class Autoencoder(Model):
         limited = (v for v in variables if tolerances[v.name].kind != "free")
         plain = {v.name: encode_plainly(values_of(block, v.name), tolerances[v.name]) for v in limited}
 
+        widths = {v.name: float(width) for v, width in zip(variables, self._scaling.width, strict=True)}
+
         def measure(weights: SmallWeights, steps: np.ndarray) -> Measured:
             trial = copy(self)
             trial._built, trial._weights = {}, weights
@@ -204,31 +205,12 @@ class Autoencoder(Model):
             predictions = trial._predictions(rounded, layout, variables)
             parts = residuals_of(block, layout, tolerances, predictions, plain)
             coded = len(trial.pack_latents(rounded)) + sum(map(len, parts))
-            error = self._free_error(block, predictions, variables, tolerances)
+            error = free_error(block, predictions, widths, tolerances)
             return Measured(coded * total / len(samples), error)
 
         chosen = choose_storage(pair.decoder, spread, measure, self._decoder_limit)
         self._weights = chosen.weights
         self.take_steps(chosen.steps)
-
-    def _free_error(
-        self,
-        block: Block,
-        predictions: Mapping[str, np.ndarray],
-        variables: Sequence[Variable],
-        tolerances: Tolerances,
-    ) -> float:
-        """Mean squared error of the unbounded variables' usable values, in normalised units."""
-        assert self._scaling is not None
-        errors = []
-        for variable, width in zip(variables, self._scaling.width, strict=True):
-            values = values_of(block, variable.name)
-            good = usable(values, tolerances[variable.name].fill)
-            if tolerances[variable.name].kind == "free" and good.any():
-                with np.errstate(all="ignore"):
-                    difference = (predictions[variable.name][good] - values[good].astype(np.float64)) / width
-                errors.append(float(np.nan_to_num(np.square(difference)).mean()))
-        return sum(errors)
 
     @property
     def _decoder_limit(self) -> float:
