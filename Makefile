@@ -42,7 +42,7 @@ test-checked: install
 
 test-checked-part: install
 	$(BIN)/python compile_loops.py --checked
-	$(CHECKED) $(PYTEST) tests/test_loops.py tests/test_fast_coding.py tests/test_golden.py
+	$(CHECKED) $(PYTEST) tests/test_loops.py tests/test_golden.py
 
 lint: install
 	$(BIN)/ruff check .

@@ -23,8 +23,6 @@ Restore = Callable[..., tuple[Schema, Sequence[str], Path]]
 FILES = [
     ("alice_hyp3o2_issue85", None),
     ("alice_v0_issue187", None),
-    ("atlas_physlite_123b", "CollectionTree"),
-    ("glast_merit_mcgen", "MeritTuple"),
     ("jets_pythia24", None),
     ("mlhep_higgs_10000", None),
     ("nano_tt_v12", None),
