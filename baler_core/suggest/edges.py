@@ -49,15 +49,27 @@ def with_edges(
 
 def _with_edges(proposal: Proposal, variable: Variable, physical: Mapping[str, np.ndarray]) -> Proposal:
     values = physical[variable.name]
-    allowed = allowed_in(proposal.bound, variable, physical)
-    ends = ends_of(values, allowed, is_angle=_goes_round(variable))
-    if len(variable.dims) > 1:
-        # The crests of waves are dense at their ends, too; fractions and percentages are limits for all fields.
-        ends = {"max": ends["max"]} if ends.get("max") in _WHOLE and float(np.nanmin(values)) >= 0 else {}
+    is_field = len(variable.dims) > 1
+    if is_field and not _may_be_shares(values):
+        return proposal
+    ends = ends_of(values, allowed_in(proposal.bound, variable, physical), is_angle=_goes_round(variable))
+    if is_field:
+        ends = {which: end for which, end in ends.items() if which == "max" and end in _WHOLE}
     if not ends:
         return proposal
     bound = f"{proposal.bound.removesuffix('}')}, {_beside(variable, ends)}}}"
     return replace(proposal, bound=bound, reason=f"{proposal.reason}; values end at {_listed(ends, ' and ')}")
+
+
+def _may_be_shares(values: np.ndarray) -> bool:
+    """Whether a field may hold fractions or percentages: the crests of waves are dense at their ends, too.
+
+    That is seen at once, while what a bound on noise allows takes a measurement of every plane.
+    """
+    known = values[np.isfinite(values)]
+    if not known.size or float(known.min()) < 0:
+        return False
+    return any((1 - _NEAR) * whole <= float(known.max()) <= whole for whole in _WHOLE)
 
 
 def told_of_edges(schema: Schema, bounds: Sequence[ErrorBound], values: Mapping[str, np.ndarray]) -> list[str]:
