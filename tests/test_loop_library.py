@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.metadata
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -93,3 +97,51 @@ def test_code_is_chosen_by_order_and_leave_to_write() -> None:
     assert compiled._fit("f4:2A int", "f4:2C int") == "as it is"
     assert compiled._fit("f4:2C int", "f4:2A int") is None
     assert compiled._fit("f8:2C int", "f4:2C int") is None
+
+
+_IMPORT_LOOPS = """
+import importlib, importlib.abc, sys
+
+class OnlyThese(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if path is None and not name.startswith("_") and name not in sys.argv[1].split():
+            raise ModuleNotFoundError(f"{name} is not among what builds")
+
+sys.path.insert(0, sys.argv[2])
+import compile_loops
+sys.meta_path.insert(0, OnlyThese())
+for area in compile_loops.AREAS:
+    for loop in compile_loops.read_loops(area):
+        importlib.import_module(loop.module)
+"""
+
+
+def with_requirements(names: Sequence[str]) -> set[str]:
+    """Names of distributions and of all that they require, extras apart."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = re.match(r"[\w.-]+", waiting.pop()).group().lower().replace("_", "-")  # type: ignore[union-attr]
+        if name in found:
+            continue
+        found.add(name)
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            waiting += [each for each in importlib.metadata.requires(name) or [] if "extra ==" not in each]
+    return found
+
+
+def test_what_builds_is_all_that_modules_with_loops_import() -> None:
+    # Where one is missing, pip installs the package uncompiled, and shows it only where it is asked to be verbose.
+    root = Path(__file__).resolve().parents[1]
+    requires = tomllib.loads((root / "pyproject.toml").read_text())["build-system"]["requires"]
+    distributions = with_requirements(requires)
+    tops = [
+        top
+        for top, names in importlib.metadata.packages_distributions().items()
+        if {name.lower().replace("_", "-") for name in names} & distributions
+    ]
+    allowed = " ".join([*tops, *sys.stdlib_module_names, "baler_core"])
+    command = [sys.executable, "-c", _IMPORT_LOOPS, allowed, str(root)]
+    environment = {**os.environ, "BALER_LOOPS": "python"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert not done.returncode, done.stderr.splitlines()[-1]
