@@ -8,7 +8,7 @@ import numpy as np
 
 from baler_core import Block, FormatError, Schema, Sink, values_of
 from baler_vtk.contents.xml_text import ArrayPlace
-from baler_vtk.skeleton import TEXT, Skeleton
+from baler_vtk.skeleton import TEXT, MeshSkeleton
 from baler_vtk.values.coding import encoded
 
 
@@ -17,7 +17,7 @@ class VtkSink(Sink):
 
     def __init__(self, path: Path, schema: Schema) -> None:
         self._path, self._text = path, schema.attachments.get(TEXT, b"")
-        self._skeleton = Skeleton.from_json(schema.skeleton, self._text)
+        self._skeleton = MeshSkeleton.from_json(schema.skeleton, self._text)
         if sorted(self._skeleton.names) != sorted(schema.names):
             raise FormatError("the record of a VTK file has other arrays than the schema")
         for name, place in zip(self._skeleton.names, self._skeleton.places, strict=True):

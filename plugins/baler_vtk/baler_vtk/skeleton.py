@@ -14,7 +14,7 @@ _FORMATS = ("ascii", "binary", "appended")
 
 
 @dataclass(frozen=True)
-class Skeleton:
+class MeshSkeleton:
     """The record of a file.
 
     Attributes
@@ -33,7 +33,7 @@ class Skeleton:
     head: int = -1
 
     @classmethod
-    def of(cls, text: XmlText, names: Sequence[str]) -> tuple[Skeleton, bytes]:
+    def of(cls, text: XmlText, names: Sequence[str]) -> tuple[MeshSkeleton, bytes]:
         """Return the record of a file, and its text without arrays."""
         literal, at, places = [], 0, []
         length = 0
@@ -64,7 +64,7 @@ class Skeleton:
         return {"form": self.form.to_json(), "arrays": arrays, "head": self.head}
 
     @classmethod
-    def from_json(cls, record: Any, text: bytes) -> Skeleton:
+    def from_json(cls, record: Any, text: bytes) -> MeshSkeleton:
         """Return the inverse of `to_json`, checked.
 
         Raises

@@ -11,7 +11,7 @@ import numpy as np
 
 from baler_core import Block, DataError, Role, Schema, Source, Variable, leading_slices, make_block, select_names
 from baler_vtk.contents.xml_text import ArrayPlace, XmlText, names_of, read_text
-from baler_vtk.skeleton import TEXT, Skeleton
+from baler_vtk.skeleton import TEXT, MeshSkeleton
 from baler_vtk.values.coding import decoded
 
 _ROLES: dict[str, tuple[Role, str]] = {
@@ -54,7 +54,7 @@ class VtkSource(Source):
         self._last: tuple[str, np.ndarray] | None = None
         sizes: dict[str, int] = {}
         variables = tuple(self._variable(name, place, sizes) for name, place in self._places.items())
-        skeleton, literal = Skeleton.of(self._text, names)
+        skeleton, literal = MeshSkeleton.of(self._text, names)
         self.schema = Schema(variables, sizes, {}, skeleton.to_json(), {TEXT: literal})
 
     def _variable(self, name: str, place: ArrayPlace, sizes: dict[str, int]) -> Variable:

@@ -13,7 +13,7 @@ from baler_zarr.contents.arrays import ArrayRecord, arrays_of, documents_of, wit
 from baler_zarr.contents.codecs import objection
 from baler_zarr.contents.store import open_store
 from baler_zarr.schema.dimensions import dimensions_of
-from baler_zarr.schema.skeleton import FILES, MISSING, Skeleton, gaps_of
+from baler_zarr.schema.skeleton import FILES, MISSING, StoreSkeleton, gaps_of
 from baler_zarr.schema.variables import variables_of
 from baler_zarr.values.elements import Field, fields_of, shown
 from baler_zarr.values.opened import OpenArray, open_array
@@ -113,9 +113,9 @@ class ZarrSource(Source):
 
     def _record(
         self, documents: dict[str, str], arrays: Sequence[OpenArray], *, whole: bool
-    ) -> tuple[Skeleton, dict[str, bytes]]:
+    ) -> tuple[StoreSkeleton, dict[str, bytes]]:
         store = self._store
-        skeleton = Skeleton(documents, self._fields)
+        skeleton = StoreSkeleton(documents, self._fields)
         taken, gaps = set(documents), b""
         for one in arrays:
             absent = gaps_of(one, store.sizes)

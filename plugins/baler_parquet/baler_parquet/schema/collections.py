@@ -62,7 +62,7 @@ class Collection:
 
 
 @dataclass
-class _Group:
+class _Members:
     parent: tuple[str, ...]
     tally: Tally
     nodes: list[Node] = field(default_factory=list)
@@ -88,7 +88,7 @@ def find_collections(
     row
         The dimension along which columns lie.
     """
-    groups: dict[tuple[str, ...], _Group] = {}
+    groups: dict[tuple[str, ...], _Members] = {}
     identity: dict[str, tuple[str, ...]] = {}
 
     def walk(node: Node, parent: tuple[str, ...]) -> None:
@@ -96,7 +96,7 @@ def find_collections(
             tally = tallies[node.place]
             mark = tally.mark if tally.total else "empty " + SEPARATOR.split(node.name)[0]
             identity[node.place] = (*parent, mark)
-            groups.setdefault((*parent, mark), _Group(parent, tally)).nodes.append(node)
+            groups.setdefault((*parent, mark), _Members(parent, tally)).nodes.append(node)
             parent = (*parent, mark)
         for child in node.children:
             walk(child, parent)
@@ -110,7 +110,7 @@ def find_collections(
     return {place: made[key] for place, key in identity.items()}
 
 
-def _named(group: _Group, parent: str, counters: Mapping[str, Tally], naming: Naming) -> Collection:
+def _named(group: _Members, parent: str, counters: Mapping[str, Tally], naming: Naming) -> Collection:
     names = [node.name for node in group.nodes]
     name = _common_start(names) if len(set(names)) > 1 else names[0]
     name = name or names[0]

@@ -16,7 +16,7 @@ FILES, MISSING = "files", "missing"
 
 
 @dataclass
-class Skeleton:
+class StoreSkeleton:
     """The record of a store.
 
     Attributes
