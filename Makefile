@@ -10,7 +10,7 @@ PYTEST = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n aut
 # Loops that check every place.
 CHECKED = BALER_LOOPS=checked
 
-.PHONY: install demo loops test test-checked test-checked-part wheels lint docs clean
+.PHONY: install demo loops test test-checked test-checked-part test-unoptimised wheels lint docs clean
 
 install: $(VENV)/installed
 
@@ -43,6 +43,11 @@ test-checked: install
 test-checked-part: install
 	$(BIN)/python compile_loops.py --checked
 	$(CHECKED) $(PYTEST) tests/test_loops.py tests/test_golden.py
+
+# The same bits from loops as they are written, without optimisation.
+test-unoptimised: install
+	$(BIN)/python compile_loops.py --unoptimised
+	$(PYTEST) tests/test_same_bits.py tests/test_loop_library.py
 
 lint: install
 	$(BIN)/ruff check .

@@ -34,6 +34,8 @@ AREAS = {
     "autoencoder": "baler_core.builtin.models.autoencoder",
     "csv": "baler_core.builtin.readers.csv",
 }
+# Code that is not run unless BALER_LOOPS names it: with every index checked; as it is written, with no optimisation.
+FOR_TESTS = ("checked", "unoptimised")
 _ARRAY = re.compile(r"([a-zA-Z]\d+):(\d+)([CA])(r?)")
 _CONSTANTS = {"int": 1, "float": 1.0, "bool": True, "NoneType": None}
 
@@ -57,8 +59,8 @@ def _name_of(area: str, target: str) -> str:
 
 
 def _instructions(target: str) -> str:
-    """Name the set of instructions that a target's code may use; checked code runs on all processors of this kind."""
-    return targets_here()[-1] if target == "checked" else target
+    """Name the set of instructions that a target's code may use; code for tests runs on all processors of this kind."""
+    return targets_here()[-1] if target in FOR_TESTS else target
 
 
 def read_loops(area: str) -> list[Loop]:
@@ -212,7 +214,7 @@ def compile_all(targets: tuple[str, ...], *, with_sources: bool) -> None:
             if done.returncode:
                 raise RuntimeError(done.stderr.strip() or f"it ended with exit code {done.returncode}")
     listing: dict[str, Any] = {"sources": {}, "targets": {}}
-    for target in (*targets_here(), "checked"):
+    for target in (*targets_here(), *FOR_TESTS):
         if target not in targets and not all(up_to_date(area, target) for area in AREAS):
             continue
         listed = [json.loads((FOLDER / f"{_name_of(area, target)}.json").read_text()) for area in AREAS]
@@ -232,12 +234,13 @@ def files_of(targets: tuple[str, ...]) -> list[Path]:
 
 
 def _in_own_process(area: str, target: str) -> subprocess.CompletedProcess[str]:
-    """Compile an area, with numba told to use no instructions beyond the target's."""
+    """Compile an area, with numba told to use no instructions beyond the target's, and how much to optimise."""
     environment = {
         **os.environ,
         "NUMBA_CPU_NAME": _instructions(target),
         "NUMBA_CPU_FEATURES": "",
         "BALER_LOOPS": "python",
+        "NUMBA_OPT": "0" if target == "unoptimised" else "3",
     }
     command = [sys.executable, str(Path(__file__)), "--area", area, target]
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
@@ -249,6 +252,9 @@ def main() -> None:
     parser.add_argument(
         "--checked", action="store_true", help="also code that checks every place, for BALER_LOOPS=checked"
     )
+    parser.add_argument(
+        "--unoptimised", action="store_true", help="also code as it is written, for BALER_LOOPS=unoptimised"
+    )
     parser.add_argument("--all", action="store_true", help="for all processors of this kind, as in wheels")
     parser.add_argument("--area", nargs=2, metavar=("AREA", "TARGET"), help="one module alone, in this process")
     arguments = parser.parse_args()
@@ -256,7 +262,8 @@ def main() -> None:
         compile_area(*arguments.area)
         return
     targets = targets_here() if arguments.all else best_target()
-    compile_all((*targets, *["checked"] * arguments.checked), with_sources=True)
+    for_tests = [target for target in FOR_TESTS if getattr(arguments, target)]
+    compile_all((*targets, *for_tests), with_sources=True)
 
 
 def best_target() -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import warnings
 from pathlib import Path
@@ -15,6 +16,9 @@ from baler_core.machine.loop_library import open_library
 # There each run looks at the same examples; elsewhere, at new ones.
 settings.register_profile("patient", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("patient")
+
+# What tests the training of networks imports torch, which not every installation has.
+collect_ignore = [] if importlib.util.find_spec("torch") else ["tests/test_losses.py", "tests/test_training.py"]
 
 
 def pytest_configure() -> None:

@@ -30,7 +30,8 @@ class Library:
     Attributes
     ----------
     target
-        The set of instructions: `x86-64-v3`, `x86-64-v2`, `generic`, or `checked` for code that checks each place.
+        The set of instructions: `x86-64-v3`, `x86-64-v2`, `generic`; or `checked` for code that checks each place, and
+        `unoptimised` for code as it is written.
     listing
         `{"module function": {types of arguments: [extension module, function in it]}}`.
     """
@@ -100,7 +101,7 @@ def _extension(name: str) -> ModuleType:
 
 def runs_here(target: str) -> bool:
     """Whether this processor runs code for a target; anything but v3 is made for all processors."""
-    if target == "checked":
+    if target in ("checked", "unoptimised"):
         return False
     if target != "x86-64-v3":
         return True
