@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -196,7 +197,9 @@ class Layout:
     @property
     def nbytes(self) -> int:
         """Bytes of all values in memory."""
-        return sum(math.prod(self.shape(v)) * v.numpy_dtype.itemsize for v in self.variables)
+        counts = Counter((v.dims, v.dtype) for v in self.variables)  # tables have thousands of columns
+        alike = {(v.dims, v.dtype): v for v in self.variables}
+        return sum(math.prod(self.shape(v)) * v.numpy_dtype.itemsize * counts[key] for key, v in alike.items())
 
     def build(self, arrays: Mapping[str, np.ndarray]) -> Block:
         """Return a block holding `arrays`, one per variable, cast to each variable's dtype and shape."""

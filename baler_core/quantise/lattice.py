@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -147,7 +148,7 @@ class Lattice(ABC):
         step, divisor, merge, offset, lowest = stored
         fits = kind & 7 < len(_KINDS) and (_KINDS[kind & 7] in _FLOAT_KINDS) == (np.dtype(dtype).kind == "f")
         whole = 0 <= merge < 2**62 and -(2**63) <= offset < 2**63 and -(2**63) <= lowest < 2**63
-        if not (fits and whole and np.isfinite(step) and step > 0 and divisor > 0):
+        if not (fits and whole and math.isfinite(step) and step > 0 and divisor > 0):
             raise FormatError(f"a lattice for {dtype} values has impossible parameters")
         parameters = step, divisor, int(merge), int(offset)
         return _made(_KINDS[kind & 7], dtype, parameters, specials, int(lowest))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol, Self
 
 from baler_core import ConfigError, DataError, File, look_up, matching_names
@@ -115,6 +116,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         entry_stop: int | None = None,
         library: Library = "ak",
         how: Any = None,
+        virtual: bool = False,
     ) -> Any:
         """Return several branches.
 
@@ -128,6 +130,8 @@ class OpenTree(Mapping[str, "OpenBranch"]):
             `ak` returns an awkward array of records, `np` a dictionary of arrays, `pd` a table of pandas.
         how
             `dict`, `tuple` or `list` gives the branches apart.
+        virtual
+            A branch is restored when its values are first used; for `library="ak"`.
 
         Raises
         ------
@@ -136,7 +140,10 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         """
         names = self._chosen(expressions, filter_name)
         start, stop = self.range_of(entry_start, entry_stop)
-        columns = {name: self[name].read(start, stop, library) for name in names}
+        if virtual:
+            columns = self._virtual(names, start, stop, library)
+        else:
+            columns = {name: self[name].read(start, stop, library) for name in names}
         if how in (tuple, list):
             return how(columns.values())
         if how is dict or (library == "np" and how is None):
@@ -144,6 +151,13 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         if how is not None:
             raise ConfigError(f"arrays(how={how!r}): dict, tuple, list or None is wanted")
         return together(columns, stop - start, start, library)
+
+    def _virtual(self, names: Sequence[str], start: int, stop: int, library: Library) -> dict[str, Any]:
+        if library != "ak":
+            raise ConfigError(f"arrays(virtual=True, library={library!r}): virtual arrays are those of awkward, 'ak'")
+        from baler_root.opened_virtual import virtual
+
+        return {name: virtual(partial(self[name].read, library="ak"), name, start, stop) for name in names}
 
     def iterate(
         self,
@@ -183,13 +197,16 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         ------
         DataError
             If dask-awkward is not installed; the message says how.
+        ConfigError
+            If dask-awkward fails with the version of dask that is installed unless a setting is changed.
         """
         try:
-            from baler_root.opened_dask import collection
+            from baler_root.opened_dask import collection, refuse_failing_versions
         except ModuleNotFoundError as error:
             raise DataError(
                 f"dask() needs {error.name}, which is not installed: pip install 'baler-root[dask]'"
             ) from error
+        refuse_failing_versions()
         names = self._chosen(None, filter_name)
         return collection(self.arrays, names, self.num_entries, self._step("dask", step_size, names))
 

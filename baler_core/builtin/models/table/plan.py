@@ -19,6 +19,7 @@ from baler_core.builtin.models.table.network.weights import MOST_COLUMNS, MOST_W
 from baler_core.builtin.models.table.relations.relation import LINEAR, Relation
 from baler_core.builtin.models.table.relations.residuals import Steps
 from baler_core.builtin.models.table.relations.scales import OwnSteps, read_own_steps
+from baler_core.builtin.models.table.stored_numbers import StoredNumbers
 from baler_core.entropy.bytes import squeeze, unsqueeze
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, unzigzag, write_sized, write_varint, zigzag
@@ -200,7 +201,8 @@ def plan_from_bytes(data: bytes, dtypes: Sequence[str]) -> TablePlan:
         If the bytes are damaged.
     """
     reader = ByteReader(data, "what was learned of a table")
-    lattices, numbers, extra = (_unsqueezed(reader) for _ in range(3))
+    lattices, stored, extra = (_unsqueezed(reader) for _ in range(3))
+    numbers = StoredNumbers(stored.rest(), reader.what)
     knots, levels, words, weights = (_unpacked(reader) for _ in range(4))
     arrays = _Arrays(knots, levels, words, weights, NetworkReader(reader.rest(), FEATURES))
     count = len(dtypes)
@@ -209,8 +211,7 @@ def plan_from_bytes(data: bytes, dtypes: Sequence[str]) -> TablePlan:
     if sorted(order) != list(range(count)) or len(set(derived)) != len(derived):
         raise FormatError(f"{reader.what} is damaged: its order names a column twice")
     columns = [_read_column(Lattice.read(lattices, dtype), numbers, extra, arrays, count) for dtype in dtypes]
-    rest = numbers.rest()
-    pointer = ByteReader(rest, reader.what).varint(count) if rest else None
+    pointer = numbers.varint(count) if numbers.left else None
     plan = TablePlan(tuple(columns), order, derived, pointer)
     _check_order(plan, reader.what)
     return plan
@@ -251,12 +252,14 @@ class _Arrays:
     networks: NetworkReader
 
     def predictor(self, columns: tuple[int, ...]) -> Predictor | None:
-        """Predict a predictor that looks at these columns; None if it looks at none."""
+        """Return a predictor that looks at these columns; None if it looks at none."""
+        if not columns:
+            return None
         size = len(columns) * FEATURES
         found, self.weights = self.weights[:size], self.weights[size:]
         if len(found) != size or (np.abs(found) > 127).any():
             raise FormatError("what was learned of a table is damaged: weights are missing")
-        return Predictor(columns, found.astype(np.int8).reshape(-1, FEATURES)) if columns else None
+        return Predictor(columns, found.astype(np.int8).reshape(-1, FEATURES))
 
     def __post_init__(self) -> None:
         """Refuse impossible numbers in all columns at once: files have thousands of columns."""
@@ -301,7 +304,9 @@ def _unpacked(reader: ByteReader) -> np.ndarray:
     return unpack_integers(part.rest(), count)
 
 
-def _read_column(lattice: Lattice, numbers: ByteReader, extra: ByteReader, arrays: _Arrays, count: int) -> ColumnPlan:
+def _read_column(
+    lattice: Lattice, numbers: StoredNumbers, extra: ByteReader, arrays: _Arrays, count: int
+) -> ColumnPlan:
     kind = KINDS[numbers.varint(len(KINDS))]
     low = unzigzag(numbers.varint(2**64))
     high = low + numbers.varint(2**64)
@@ -337,7 +342,7 @@ class _Mixed(NamedTuple):
 _UNMIXED = _Mixed()
 
 
-def _read_mixed(numbers: ByteReader, arrays: _Arrays, count: int) -> _Mixed:
+def _read_mixed(numbers: StoredNumbers, arrays: _Arrays, count: int) -> _Mixed:
     references, packed = divmod(numbers.varint(2 << len(REFERENCES)), 2)
     inner = numbers.varint(9)
     parents = tuple(numbers.varint(sources(count)) for _ in range(numbers.varint(9)))
