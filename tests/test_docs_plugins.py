@@ -64,7 +64,8 @@ def test_it_is_listed_with_its_components(installed: Path, tmp_path: Path) -> No
     found = [(c["kind"], c["name"]) for c in listing["components"] if c["package"] == "baler-raw"]
     assert sorted(found) == sorted(
         [
-            ("reader", "raw"), ("model", "half"), ("model", "linear_autoencoder"), ("preprocessor", "roots"),
+            ("reader", "raw"), ("model", "half"), ("model", "linear_autoencoder"), ("model", "event_autoencoder"),
+            ("preprocessor", "roots"),
             ("loss", "fourth_power"), ("metric", "energy"), ("quantity", "speed_of_sound"),
         ]
     )  # fmt: skip
@@ -117,6 +118,23 @@ def test_autoencoder_and_loss_train(page: ModuleType) -> None:
     restored = model.decode(streams, layout, tolerances)
     for name in "xyz":
         assert np.abs(values_of(restored, name) - values_of(block, name)).max() <= 0.01
+
+
+def test_an_autoencoder_of_events_counts_errors_in_units_of_bounds(page: ModuleType) -> None:
+    torch = pytest.importorskip("torch")
+    loss = page.InBounds(page.FourthPower(), page.InBoundsOptions(weights=(2.0, 10.0)))
+    target, missed = torch.zeros(1, 4), torch.tensor([[9.0, 9.0, 0.5, 0.2]])
+    assert loss(missed, target, torch.nn.Identity()).item() == pytest.approx((1 + 16) / 2)
+    lengths = np.array([2, 3, 0, 1] * 20)
+    place = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    block = make_block({"pt": (("r",), 9.0 - place), "n": (("e",), lengths)})
+    layout = Layout("table", (Variable("pt", "<f8", ("r",)),), {"r": len(place)}, counts="n", lengths=lengths)
+    tolerances = {"pt": Tolerance("abs", 0.01)}
+    model = page.EventAutoencoder(page.EventOptions(latents=1))
+    model.fit([block], layout=layout, tolerances=tolerances, training=Training(epochs=2, batch_size=50))
+    assert model.options.decoder_bytes == 50_000
+    restored = model.decode(model.encode(block, layout, tolerances), layout, tolerances)
+    assert np.abs(values_of(restored, "pt") - (9.0 - place)).max() <= 0.01
 
 
 def test_it_runs_by_name_and_keeps_the_bound(installed: Path, tmp_path: Path) -> None:

@@ -70,4 +70,15 @@ def test_old_files_decode_within_shares_of_noise_and_limits_of_means(path: Path)
 
 
 def test_there_are_golden_files() -> None:
-    assert {path.stem.split("-")[0] for path in GOLDEN.glob("*.bal")} >= {"scalar", "own_errors", "noise_and_means"}
+    models = {path.stem.split("-")[0] for path in GOLDEN.glob("*.bal")}
+    registry = load_plugins()
+    offered = {name for name in registry.names("model") if registry.offer("model", name).package == "baler-core"}
+    assert models >= {"own_errors", "noise_and_means", "auto", *offered} - {"exact"}
+
+
+def test_the_golden_flow_is_one() -> None:
+    path = next(GOLDEN.glob("normalizing_flow-*.bal"))
+    with BalFile(path, load_plugins()) as file:
+        groups = [(number, group) for number, group in enumerate(file.header.groups) if group.models]
+        states = [file.model(number, 0).state() for number, _ in groups]
+    assert sum("flow" in state for state in states) == 1

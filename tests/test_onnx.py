@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,6 +58,29 @@ def test_decoder_and_encoder_do_what_the_file_says(folder: Path, capsys: pytest.
     assert (latents.dtype, latents.shape) == (np.int64, (ROWS, 2))
     assert np.abs(again - restored).max(axis=0) == pytest.approx(np.zeros(3), abs=1e-5)
     assert np.ptp(restored, axis=0).min() > 0.01
+
+
+def test_convolutions_of_odd_sizes_do_the_same_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch")
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript")
+    from onnx.reference import ReferenceEvaluator
+
+    frames, y, x = np.indices((6, 11, 9))
+    fields = {"u": np.sin(x / 3 + frames) * y, "v": np.cos(y / 4 - frames)}
+    how: dict[str, Any] = {"model": {"name": "conv_autoencoder", "latent_ratio": 4, "channels": [3]}, "bounds": "none"}
+    baler_core.train(fields, tmp_path / "f.balm", training={"epochs": 2}, **how)
+    baler_core.compress(fields, tmp_path / "f.bal", trained=tmp_path / "f.balm", **how)
+    assert run("export-onnx", tmp_path / "f.balm", "-o", tmp_path / "networks", "--json") == 0
+    (found,) = json.loads(capsys.readouterr().out)["networks"]
+    decoder, encoder = map(onnx.load, found["files"])
+    with baler_core.open(tmp_path / "f.bal") as stored:
+        restored = np.stack([np.asarray(stored[name]) for name in "uv"], axis=1)
+    (latents,) = ReferenceEvaluator(encoder).run(None, {"values": np.stack([fields["u"], fields["v"]], axis=1)})
+    (again,) = ReferenceEvaluator(decoder).run(None, {"latents": latents})
+    assert again.shape == (6, 2, 11, 9)
+    assert np.abs(again - restored).max() < 1e-5
+    assert np.ptp(restored) > 0.01
 
 
 def test_without_onnx_or_networks_it_says_what_to_do(

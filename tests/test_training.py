@@ -12,7 +12,7 @@ import torch
 
 from baler_core.builtin.training.loop import LOWEST_LEARNING_RATE
 from baler_core.builtin.training.processes import _first_result
-from baler_core.builtin.training.run import loss_named, seeded, train_network
+from baler_core.builtin.training.run import loss_of, seeded, train_network
 from baler_core.errors import ConfigError, DataError, PluginError, SourceError
 from baler_core.plugin.interfaces import Loss, Training
 
@@ -31,7 +31,7 @@ def network(seed: int = 1) -> torch.nn.Module:
 def trained(rows: np.ndarray, *, loss: Loss | None = None, seed: int = 1, **settings):
     one = network(seed)
     training = Training(**{"epochs": 30, "batch_size": 64, "learning_rate": 0.02, "seed": seed, **settings})
-    history = train_network(one, rows, loss=loss or loss_named("mse"), training=training, title="test")
+    history = train_network(one, rows, loss=loss or loss_of("mse"), training=training, title="test")
     return one, history
 
 
@@ -124,7 +124,7 @@ def test_a_handful_of_rows_is_enough(rows):
 
 def test_an_unknown_loss_is_named():
     with pytest.raises(PluginError, match=r"no loss named 'mze'.*'mse'"):
-        loss_named("mze")
+        loss_of("mze")
 
 
 # ---- checkpoints
@@ -172,8 +172,8 @@ def test_a_damaged_checkpoint_is_named(tmp_path, damage):
 def test_two_processes_train_the_network_of_one():
     rows = linear_rows(301)  # the last batch is one of a single row, which only one of the processes has
     settings = {"epochs": 8, "batch_size": 90, "validation": 0.1}
-    alone, history = trained(rows, loss=loss_named("mse_sparse"), **settings)
-    together, same = trained(rows, loss=loss_named("mse_sparse"), processes=2, **settings)
+    alone, history = trained(rows, loss=loss_of("mse_sparse"), **settings)
+    together, same = trained(rows, loss=loss_of("mse_sparse"), processes=2, **settings)
     np.testing.assert_allclose(weights(together), weights(alone), atol=2e-6)
     np.testing.assert_allclose(same.train, history.train, rtol=1e-5)
     np.testing.assert_allclose(same.validation, history.validation, rtol=1e-5)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from baler_core.api.many import compress_many
     from baler_core.api.open_file import open_file, open_one, open_set
     from baler_core.api.stored_array import StoredArray
-    from baler_core.builtin.models.autoencoder.model import Autoencoder
+    from baler_core.builtin.models.autoencoder.model import Autoencoder, AutoencoderOptions
+    from baler_core.builtin.models.autoencoder.samples import Normalisation
     from baler_core.data.block import Block, make_block, values_of
     from baler_core.data.bounds import BoundRules, Tolerance
     from baler_core.data.cf.attributes import axis_role, described, standard_name
@@ -83,7 +84,8 @@ PLACES = {
     "baler_core.api.many": "compress_many",
     "baler_core.api.open_file": "open_file open_one open_set",
     "baler_core.api.stored_array": "StoredArray",
-    "baler_core.builtin.models.autoencoder.model": "Autoencoder",
+    "baler_core.builtin.models.autoencoder.model": "Autoencoder AutoencoderOptions",
+    "baler_core.builtin.models.autoencoder.samples": "Normalisation",
     "baler_core.data.block": "Block make_block values_of",
     "baler_core.data.bounds": "BoundRules Tolerance",
     "baler_core.data.cf.attributes": "axis_role described standard_name",
@@ -129,6 +131,7 @@ __all__ = [
     "NO_HINTS",
     "Around",
     "Autoencoder",
+    "AutoencoderOptions",
     "BalerError",
     "Block",
     "BoundRules",
@@ -160,6 +163,7 @@ __all__ = [
     "MetricResult",
     "Model",
     "Moments",
+    "Normalisation",
     "ObjectKind",
     "Options",
     "OutsideError",

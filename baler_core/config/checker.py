@@ -83,7 +83,7 @@ class Checker:
     ) -> Config:
         entry, profile = self._split_profile(written.model, Path() if path is None else path.parent)
         model = self._component("model", entry, ("model",))
-        self._offered("loss", written.training.loss, ("training", "loss"))
+        self._loss(written.training.loss, ("training", "loss"))
         bounds = self._bounds(written.bounds, model)
         target = parse_target(written.target, bounds, self._complain)
         return Config(
@@ -231,6 +231,12 @@ class Checker:
             also = ("variables",) if kind in ("reader", "preprocessor") else ()
             self._add_complaints(error, schema, path, also=also)
             return ComponentSpec(name, NO_OPTIONS)
+
+    def _loss(self, stated: str | Mapping[str, Any], path: KeyPath) -> None:
+        if isinstance(stated, str):
+            self._offered("loss", stated, path)
+        else:
+            self._component("loss", stated, path)
 
     def _offered(self, kind: Kind, name: str, path: KeyPath) -> bool:
         try:

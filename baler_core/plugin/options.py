@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Options(BaseModel):
@@ -51,7 +51,10 @@ class Training(BaseModel):
         ge=1,
         description="The errors of so many of the best seeds are reported, as mean ± two standard deviations.",
     )
-    loss: str = Field(default="mse", description="Name of a loss component.")
+    loss: str | dict[str, Any] = Field(
+        default="mse",
+        description="Name of a loss component, or a mapping with its options: `{name: huber, delta: 0.2}`.",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where to train: `auto` uses a GPU if there is one."
     )
@@ -71,6 +74,13 @@ class Training(BaseModel):
         min_length=1,
         description="Folder from which a training of networks of torch goes on after a break.",
     )
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _is_named(cls, stated: Any) -> Any:
+        if not isinstance(stated, str | dict):
+            raise ValueError("wanted the name of a loss, or a mapping {name: ..., option: value}")
+        return stated
 
     @model_validator(mode="after")
     def _keep_within_seeds(self) -> Training:

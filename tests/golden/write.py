@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,12 @@ BOUNDS = {
     "mantissa": {"bits": 7},
     "charge": {"abs": 1},
     "*": "lossless",
+}
+# Networks that are small, so that the files are, and trained for a few seconds; other models have their default options.
+NETWORKS: dict[str, dict[str, Any]] = {
+    "variational_autoencoder": {"latent_ratio": 20, "hidden": [8]},
+    "conv_autoencoder": {"latent_ratio": 8, "channels": [4, 8]},
+    "normalizing_flow": {"hidden": [4, 4], "effort": "balanced", "keep": True},
 }
 
 
@@ -51,5 +58,8 @@ if __name__ == "__main__":
         np.savez_compressed(HERE / "original.npz", **originals())
     for model in sys.argv[1:]:
         target = HERE / f"{model}-{baler_core.__version__}.bal"
-        done = baler_core.compress(HERE / "original.npz", target, bounds=BOUNDS, model=model, block_bytes=20_000)
+        settings: dict[str, Any] = {"bounds": BOUNDS, "model": {"name": model, **NETWORKS.get(model, {})}}
+        if model in NETWORKS:
+            settings["training"] = {"epochs": 20}
+        done = baler_core.compress(HERE / "original.npz", target, block_bytes=20_000, **settings)
         print(f"{target.name}: {done.file_bytes} bytes, {dict(done.models)}")

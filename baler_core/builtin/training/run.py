@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,15 +48,17 @@ def one_thread(*, unless: bool = False) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def loss_named(name: str) -> Loss:
-    """The loss component `name`, with its default options.
+def loss_of(stated: str | Mapping[str, Any]) -> Loss:
+    """The loss that `training.loss` states, by its name, or by a mapping of `name` and options.
 
     Raises
     ------
     PluginError
-        If there is none.
+        If there is none of that name.
     """
-    return load_plugins().loss(name)()
+    options = {"name": stated} if isinstance(stated, str) else dict(stated)
+    component = load_plugins().loss(options.pop("name"))
+    return component(component.Options(**options))
 
 
 def choose_device(wanted: str) -> torch.device:

@@ -56,6 +56,8 @@ class ConvAutoencoder(Autoencoder):
         """Encoder and decoder for samples of `shape` (variables, and one to three dimensions)."""
         from torch import nn
 
+        from baler_core.builtin.models.autoencoder.cropping import Crop
+
         variables, *sizes = shape
         number, cell = len(sizes), 2 ** len(self.options.channels)
         convolution = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[number - 1]
@@ -67,9 +69,7 @@ class ConvAutoencoder(Autoencoder):
         up: list[nn.Module] = [convolution(latents, widths[-1], 1)]
         for before, after in itertools.pairwise(widths[::-1]):
             up += [nn.LeakyReLU(), nn.Upsample(scale_factor=2), convolution(before, after, 3, padding=1)]
-        # Padding by a negative length cuts off.
-        cut: Any = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d)[number - 1]
-        up.append(cut(_at_ends([-(-size % cell) for size in sizes])))
+        up.append(Crop(sizes))
         return nn.Sequential(*down, convolution(widths[-1], latents, 1)), nn.Sequential(*up)
 
 

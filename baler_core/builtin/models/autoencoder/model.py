@@ -36,7 +36,7 @@ from baler_core.builtin.models.autoencoder.seeds import Judge, SeedTask, train_s
 from baler_core.builtin.models.autoencoder.storage import Measured, choose_storage
 from baler_core.builtin.models.autoencoder.stored import StoredNetworks
 from baler_core.builtin.models.autoencoder.weights import SmallWeights, flat_weights, put_flat_weights
-from baler_core.builtin.training.run import loss_named, seeded
+from baler_core.builtin.training.run import loss_of, seeded
 from baler_core.data.block import Block, values_of
 from baler_core.data.seeds import SeedSpread
 from baler_core.data.variables import Layout, Variable
@@ -171,7 +171,7 @@ class Autoencoder(Model):
         samples, total = training_samples(blocks, sampled)
         if not samples.size:
             return
-        loss = self.training_loss(loss_named(training.loss), variables, scaling, tolerances)
+        loss = self.training_loss(loss_of(training.loss), variables, scaling, tolerances)
         task = SeedTask(lambda: self._new_pair(samples.shape[1:], self._told(layout).shape[1]), loss, self.name)
         trained = train_seeds(task, samples, training)
         pair, self.history = trained[0].pair, trained[0].history.curves()
