@@ -131,3 +131,33 @@ def test_a_file_states_them_and_a_forged_one_is_refused(tmp_path: Path) -> None:
         record["bounds"] = [[1, ["abs", 0.3, [-1e400, 1e400], "auto", {"exact_at": forged}]]]
         with pytest.raises(BalerError):
             header_from_json(record)
+
+
+@pytest.mark.parametrize("shape", [(900,), (30, 30), (4, 15, 15)])
+@pytest.mark.parametrize("dtype", ["<f4", ">f8"])
+@pytest.mark.parametrize("model", ["scalar", "table", "predictive", "transform", "auto"])
+def test_constants_flags_and_counts_stored_as_floats_stay_exact_under_a_fine_bound(
+    shape: tuple[int, ...], dtype: str, model: str, tmp_path: Path
+) -> None:
+    """Where no two values share an allowed error, exact costs nothing: 1.0 of a land mask never comes back as 0.9999995."""
+    if (model == "table") != (len(shape) == 1) and model not in ("auto", "scalar"):
+        pytest.skip("the model is for other shapes")
+    generator = np.random.default_rng(5)
+    whole = {"land": generator.integers(1, 3, shape), "kind": generator.integers(1, 21, shape)}
+    x = {name: values.astype(dtype) for name, values in whole.items()}
+    x["constant"] = np.full(shape, 0.1234567890123, dtype)
+    x["error"] = np.full(shape, -2.5e-30, dtype)
+    x["steps"] = (np.round(generator.normal(0, 5, shape) * 10) / 10 + 0.0).astype(dtype)
+    x["holes"] = np.where(generator.random(shape) < 0.2, np.nan, 273.15).astype(dtype)
+    path = tmp_path / "x.bal"
+    for bound in ({"rel": 1e-3}, {"abs": 1e-32}):
+        baler_core.compress(x, path, bounds={name: bound for name in x}, model={"name": model, "effort": "fast"})
+        found = baler_core.open(path, as_="numpy")
+        for name, values in x.items():
+            assert np.asarray(found[name]).tobytes() == values.tobytes(), (name, bound)
+
+
+@pytest.mark.parametrize("bound", [{"abs": 0.7}, {"rel": 0.01}, {"range": 0.1}], ids=str)
+def test_constants_stay_exact_under_coarse_bounds(bound: dict[str, float], tmp_path: Path) -> None:
+    for x in (np.full(500, 273.15, "f4"), np.full((20, 25), -0.3), np.full(500, 4000, "i4")):
+        assert restored(x, bound, tmp_path).tobytes() == x.tobytes()

@@ -40,6 +40,9 @@ def found(name: str, values: np.ndarray | None = None, *, dims: int = 1, units: 
         ("latitude (deg)", "position"), ("Points:0", "mesh"), ("CoordinateX", "mesh"), ("x-coordinate", "mesh"),
         ("raMean", "position"), ("decStack", "position"), ("RightAscension", "position"), ("declination", "position"),
         ("ra_epoch2000", "position"), ("ra_gaia", "position"), ("dec_2", "position"), ("obsmjd", "time"), ("hmjd", "time"),
+        ("areaCell", "weight"), ("TAREA", "weight"), ("remap_matrix", "weight"), ("ZNU", "axis"), ("Cs_r", "axis"), ("dcEdge", "position"),
+        ("OI_VIS2/UCOORD", "position"), ("OI_T3/U1COORD", "position"), ("STAXYZ", "position"),
+        ("hus", ""), ("h", ""), ("angle", ""), ("f", ""), ("area", ""), ("Jet_area", ""), ("pn", ""),
         ("time_bnds", "cell_bounds"), ("nav_lat_bnds", "cell_bounds"), ("lon_vertices", "cell_bounds"),
         ("genWeight", "weight"), ("LHEPdfWeight", "weight"), ("Event.Weight", "weight"), ("wgt", "weight"),
         ("btagWeight_CSVV2", "weight"), ("EventWeight", "weight"),
@@ -70,6 +73,33 @@ def test_some_names_tell_only_of_whole_numbers(name: str, role: str) -> None:
     assert found(name, whole).role == role
     assert found(name, whole + 0.5).role == ""
     assert found(name).role == ""
+
+
+@pytest.mark.parametrize("name", ["MAPFAC_M", "SINALPHA", "e1t", "dxt", "HTE", "angleEdge"])
+def test_factors_of_grids_are_places_where_they_are_fields(name: str) -> None:
+    assert found(name, dims=2).role == "position"
+
+
+def test_the_metric_of_roms_is_known_by_what_stands_beside_it() -> None:
+    names = ("pm", "angle", "f", "zeta")
+    together = Schema(tuple(Variable(name, "<f8", ("y", "x")) for name in names), {"y": 20, "x": 30})
+    assert [roles_of(together, {})[name].role for name in names] == ["position", "position", "position", ""]
+
+
+def test_levels_of_profiles_rise_in_every_row() -> None:
+    levels = np.cumsum(RANDOM.uniform(1, 20, (20, 30)), axis=1)
+    levels[4:, 25:] = np.nan
+    variable = Variable("PRES_ADJUSTED", "<f8", ("profile", "level"), units="dbar")
+    schema = Schema((variable,), {"profile": 20, "level": 30})
+    assert roles_of(schema, {variable.name: levels})[variable.name].role == "axis"
+    levels[7, 3] = 0
+    assert roles_of(schema, {variable.name: levels})[variable.name].role == ""
+
+
+@pytest.mark.parametrize("name", ["SEG", "segmentation", "labels"])
+def test_whole_numbers_that_name_parts_of_an_image_are_identifiers(name: str) -> None:
+    assert found(name, RANDOM.integers(0, 90, 500).astype(float), dims=2).role == "identifier"
+    assert found(name, RANDOM.normal(size=500), dims=2).role == ""
 
 
 @pytest.mark.parametrize("name", ["wavelength", "loglam", "freq", "depth", "x", "energy", "radius [m]"])

@@ -125,3 +125,22 @@ def test_a_whole_number_below_floats_that_hardly_repeat_is_found_however_near(ma
 def test_the_lowest_of_repeating_numbers_is_none() -> None:
     assert found(np.repeat(np.arange(-1.0, 4.0, 0.5), 40)) is None
     assert found(np.append(RANDOM.uniform(0, 1, 400), -1.0)) is None
+
+
+@pytest.mark.parametrize(
+    "bound", [{"rel": 1e-2}, {"range": 1e-3}, {"abs": 0.1}, {"bits": 5}, {"mean_abs": 0.05}], ids=str
+)
+@pytest.mark.parametrize("mark", [-999.0, 99.99, -1.6375e30])
+@pytest.mark.parametrize("shape", [(2000,), (40, 50)])
+def test_what_marks_missing_values_stays_and_widens_no_range(
+    bound: dict[str, float], mark: float, shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    """The mask that a reader makes of such a value is the same afterwards, though nothing in the file declares it."""
+    x = with_some(RANDOM.uniform(3, 30, 2000).astype("f4"), mark, 150).reshape(shape)
+    api.compress({"x": x}, tmp_path / "x.bal", bounds={"*": bound}, model="scalar")
+    y = np.asarray(api.open(tmp_path / "x.bal", as_="numpy")["x"])
+    missing = x == np.float32(mark)
+    np.testing.assert_array_equal(y == np.float32(mark), missing)
+    if "range" in bound:
+        assert np.abs(y - x)[~missing].max() <= 1e-3 * 27
+    assert (y != x)[~missing].any()

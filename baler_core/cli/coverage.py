@@ -39,7 +39,7 @@ def show_matches(found: Matches) -> None:
     for title, lines in (
         ("exact in spite of a wildcard; a lossy bound must name them in full", _reasons(found)),
         ("whole numbers, text and others, which no wildcard touches", [listed(found.whole)] if found.whole else []),
-        ("one value may mark missing data, and the bound may change it", _sentinels(found)),
+        ("one value may mark missing data, and is kept exactly", _sentinels(found)),
         ("a bound relative to an angle", found.angles),
         ("a bound wider than the values differ", found.wide),
         ("values end at a number that restored ones may cross", found.crossed),

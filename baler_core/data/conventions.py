@@ -9,7 +9,7 @@ from typing import Literal
 
 from baler_core.data.variables import Role
 
-Condition = Literal["whole", "1-D", "cased", "together", "sorted"]
+Condition = Literal["whole", "1-D", "cased", "together", "sorted", "field", "profile"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Convention:
         The convention, and for whom.
     conditions
         `whole`: only if all values are whole numbers. `1-D`: only variables of one dimension. `cased`: letters count.
+        `field`: only variables of two dimensions or more. `profile`: only variables of two whose values rise or fall in each row.
         `sorted`: only if the values rise or fall throughout. `together`: only if another variable of the same group has a name of this form.
     """
 
@@ -64,6 +65,12 @@ CONVENTIONS = (
     Convention("position", _ANY + r"(?:nav_|x|t|u|v|geo)?(?:lon|lat|longitude|latitude|lons|lats|lng)(?:_?(?:\d?d|deg))?", "CF, NEMO, WRF, POP, tables"),
     Convention("position", r"(?:nav_|x|t|u|v|geo)?(?:lon|lat|long)(?:_?(?:cell|edge|vertex|t|u|v|m|rho|psi|c))?", "MPAS, ROMS, WRF, POP"),
     Convention("position", r"glam[tuvf]|gphi[tuvf]|(?:nav_)?lev|depth[tuvw]|rlon|rlat|[tu]long|[tu]lat", "NEMO, POP, rotated grids"),
+    Convention("position", r"mapfac_.+|(?:sin|cos)_?alpha(?:_.*)?|e[123][tuvfw]_?\d*|d[xy][tuvfcq]o?|h_?t[en]|d[cv]_edge|angle_(?:rho|t|u|v|edge)|f_(?:cell|edge|vertex)", "scale factors and rotations of the grids of WRF, NEMO, MOM, POP, MPAS", ("field",)),
+    Convention("position", r"p[mn]|angle|f|dndx|dmde", "ROMS: metric of a curvilinear grid", ("field", "together")),
+    Convention("position", r"d[cv]_edge|angle_edge|f_(?:cell|edge|vertex)|[uvw]\d?_?coord|uvw|sta_?xyz|eff_(?:wave|band)", "MPAS; OIFITS and measurement sets: places in the plane of spatial frequencies"),
+    Convention("axis", r"r?d?zn[uw]|r?dn[uw]?w?|cs_[rw]|s_(?:rho|w)|hy[abp][mi]", "vertical coordinates of WRF, ROMS, CAM"),
+    Convention("axis", r"[ab]k", "vertical coordinates of FV3", ("1-D", "together")),
+    Convention("axis", r"(?:pres|pressure|depth|deph)(?:_adjusted)?", "Argo, OceanSITES: levels of profiles", ("profile",)),
     Convention("position", r"fixed_?angles?|ray_?(?:azimuth|elevation)s?", "CfRadial: where a radar looks"),
     Convention("mesh", r"[xyz]_(?:cell|edge|vertex|node|nodes|face|center|centre|centers|centres|grid|mesh|coord|coords|coordinate|coordinates)", "MPAS, Fluent (x-coordinate), UGRID"),
     Convention("mesh", r"(?:mesh|node|grid|cell|vertex|point)_?(?:coords?|coordinates?|positions?|points|nodes|xyz|[xyz])(?:_[012xyz])?|coordinates?_?[xyz012]?|coords?_?[xyz012]?|xyz|vertices|nodes", "CGNS, Exodus, Plot3D, MED"),
@@ -76,12 +83,14 @@ CONVENTIONS = (
     Convention("axis", r"depths?|heights?|altitudes?|alt|levels?|lev|plev|pressures?|radius|radii|r|x|y|z|distance|angle|theta|scale|[xyz]_?(?:grid|axis|coords?)", "CF axes, profiles", ("1-D", "sorted")),
     # How many, how much each counts, which ones count.
     Convention("weight", _ANY + r"(?:weights?|wgts?|wt|xwgtup)(?:_.*)?|.*weights?", "NanoAOD, Delphes, HepMC, Les Houches files"),
+    Convention("weight", r"area_?(?:cell|triangle|edge|parcel)|kite_?areas?.*|cell_?(?:area|volume)s?|area_?cell[ao]|volcello|[tuqvc]_?area|remap_?matrix", "areas of cells of MPAS, CMIP, POP, ROMS; SCRIP and ESMF remapping"),
     Convention("weight", r"wht|scale_?factors?(?:_.*)?|.+_sf|x_?section|cross_?section|x_?sec|sum_?weights|" + _ANY + r"(?:sum_?w2?)", "HST drizzled images, ATLAS Open Data, normalisations of events"),
     Convention("mask", _ANY + r"(?:masks?|landmask|lsm|tmask|umask|vmask|bad_?pix)", "CF, NEMO, images", ("whole",)),
     Convention("flag", _ANY + r"(?:flags?|quality|qual|dq|status|bits|bitmask|class|label|target|category|type|charge|pdg|pdg_?id|pid|sector|mother|daughter)", "FITS and NetCDF quality flags, NanoAOD, Kepler, TESS", ("whole",)),
     Convention("flag", r"(?:is|has|pass|use)_.+", "logical columns of tables", ("whole",)),
     Convention("count", r"n_.+|(?:.*_)?num_.+|number_of_.+|" + _ANY + r"(?:counts?|multiplicity|mult|n_?hits|n_?dof|n_?events|n_?tracks|n_?obs|nobs)", "NanoAOD, PFJet, Gaia (n_obs)", ("whole",)),
     Convention("count", r"n[A-Z].*|N[A-Z][a-z].*|n(?:hits|jets|tracks|muons|electrons|obs|points|events)", "NanoAOD (nJet), tables", ("whole", "1-D", "cased")),
+    Convention("identifier", r"seg(?:map|mentation)?(?:_?map|_?image)?|labels?|islands|blobs|regions?|clusters?|domains?", "segmentation maps of photutils, SExtractor, JWST; partitions", ("whole",)),
     Convention("identifier", _ANY + r"(?:id|ids|idx|index|indices|number|no|nr|uid|key|serial|designation)|.+id", "generic", ("whole",)),
     Convention("identifier", r"obj_?id|source_?id|spec_?obj_?id|kep_?id|kic|tic|hip|hd|epic|tyc\d?|recno|objno|star_?id|solution_id|random_index|cadence_?no|fiber|plate|camcol|rerun", "VizieR, Gaia, SDSS, Kepler, TESS", ("whole",)),
     Convention("identifier", r"run|event|evt|lumi|luminosity_?block|ls|bx|orbit|entry|run_?number|event_?number|evt_?number|lumi_?section", "NanoAOD, event data", ("whole",)),

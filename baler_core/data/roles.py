@@ -93,7 +93,7 @@ def roles_of(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Find
         if variable.is_numeric:
             seen = values.get(variable.name)
             numbers = None if seen is None else seen[usable(seen, variable.fill)]
-            finding = _by_metadata(variable) or _by_name(variable, schema, numbers, paired)
+            finding = _by_metadata(variable) or _by_name(variable, schema, (seen, numbers), paired)
             if finding is None and numbers is not None and _is_column(variable):
                 is_measured = variable.name in beside or _says_measured(variable)
                 finding = _by_values(numbers, on_grid=variable.dims[0] in shared, is_measured=is_measured)
@@ -135,7 +135,7 @@ def told_by_values(schema: Schema) -> list[str]:
             if (
                 _is_column(variable)
                 or _may_connect(variable, schema)
-                or any("whole" in row.conditions for row, _ in rows)
+                or any({"whole", "profile"} & set(row.conditions) for row, _ in rows)
             ):
                 wanted.append(variable.name)
     return wanted
@@ -178,12 +178,25 @@ def _by_metadata(variable: Variable) -> Finding | None:
     return None
 
 
-def _by_name(variable: Variable, schema: Schema, numbers: np.ndarray | None, paired: Iterable[str]) -> Finding | None:
-    """Return the role of the first convention whose conditions hold."""
+def _by_name(
+    variable: Variable, schema: Schema, values: tuple[np.ndarray | None, np.ndarray | None], paired: Iterable[str]
+) -> Finding | None:
+    """Return the role of the first convention whose conditions hold.
+
+    Parameters
+    ----------
+    values
+        The first values as they are stored, and the valid ones of these in one dimension; None if they are not known.
+    """
+    seen, numbers = values
     if variable.name in paired:
         return Finding("uncertainty", "named as the error of a variable beside it")
     for row, pattern in conventions_for(variable.name):
-        if "1-D" in row.conditions and len(variable.dims) > 1:
+        if ("1-D" in row.conditions and len(variable.dims) > 1) or (
+            "field" in row.conditions and len(variable.dims) < 2
+        ):
+            continue
+        if "profile" in row.conditions and not _sorted_in_rows(seen, variable):
             continue
         if "whole" in row.conditions and not _whole(variable, numbers):
             continue
@@ -218,6 +231,17 @@ def _sorted(numbers: np.ndarray | None) -> bool:
         return False
     steps = np.diff(numbers.astype(np.float64))
     return bool((steps > 0).all() or (steps < 0).all())
+
+
+def _sorted_in_rows(seen: np.ndarray | None, variable: Variable) -> bool:
+    """Whether the valid values of each row of a variable of two dimensions rise or fall, as levels of profiles do."""
+    if seen is None or seen.ndim != 2 or seen.shape[1] < _FEW:
+        return False
+    valid = usable(seen, variable.fill)
+    steps = np.diff(np.where(valid, seen.astype(np.float64), np.nan), axis=1)
+    with np.errstate(invalid="ignore"):
+        falls, rises = (steps < 0).any(), (steps > 0).any()
+    return bool(valid.any() and falls != rises)
 
 
 def _says_measured(variable: Variable) -> bool:

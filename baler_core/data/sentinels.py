@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from baler_core.data.bounds import usable
+from baler_core.data.sides import stored_numbers
 from baler_core.data.variables import Schema, Variable
 
 # What surveys, models and instruments write where there is nothing: -999, 99.99, 1e20 (CMIP), the fills of netCDF.
@@ -48,10 +49,24 @@ class Sentinel:
     high: float
     near: bool = False
 
+    def short(self, variable: Variable) -> float:
+        """Return the value with the fewest digits that its number type tells apart."""
+        as_stored = variable.numpy_dtype
+        return (
+            float(str(as_stored.type(self.value))) if as_stored.kind == "f" and not variable.is_packed else self.value
+        )
+
+    def stored(self, variable: Variable) -> tuple[float, ...]:
+        """Return what the file holds for the value."""
+        return tuple(stored_numbers((self.value,), variable.scale, variable.offset, variable.numpy_dtype))
+
     def __str__(self) -> str:
         where = "below" if self.near else "far outside"
         rest = f"{where} the other values ({self.low:.4g} to {self.high:.4g})"
         return f"{self.value:.7g} occurs {self.count:,} times, {rest}"
+
+
+NO_SENTINELS: Mapping[str, Sentinel] = {}
 
 
 def sentinels_in(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Sentinel]:

@@ -18,7 +18,7 @@ from baler_core.data.error_bound import LOSSLESS, ErrorBound
 from baler_core.data.patterns import names_in_full
 from baler_core.data.roles import SINGLE, Finding, roles_of, told_by_values
 from baler_core.data.rows import RowOrder
-from baler_core.data.sentinels import Sentinel, sentinels_in
+from baler_core.data.sentinels import NO_SENTINELS, Sentinel
 from baler_core.data.tolerance import make_tolerance, usable_packing
 from baler_core.data.variables import (
     Layout,
@@ -47,6 +47,7 @@ _SEEN_TOGETHER = 1 << 23
 _FEWEST_VALUES = 1024
 # Values beyond these shares say nothing of how far the others spread.
 _OUTERMOST = (0.001, 0.999)
+_NO_MARKS: Mapping[str, Sequence[float]] = {}
 
 
 @dataclass(frozen=True)
@@ -258,14 +259,6 @@ def is_lossy_wildcard(name: str, rules: BoundRules) -> bool:
     return rule is not None and rule[1].kind != "lossless" and not names_in_full(name, rule[0])
 
 
-def sentinels_under(
-    schema: Schema, walk: Callable[[], Iterable[Block]], bounds: Sequence[ErrorBound]
-) -> dict[str, Sentinel]:
-    """What looks like undeclared missing values among the first values of the variables that may lose something."""
-    lossy = [v.name for v, bound in zip(schema.variables, bounds, strict=True) if bound.kind != "lossless"]
-    return sentinels_in(schema, first_values(walk, lossy))
-
-
 def first_values(walk: Callable[[], Iterable[Block]], names: Sequence[str]) -> dict[str, np.ndarray]:
     """About the first `SEEN_VALUES` values of each variable, in whole rows: the same however the file is cut into blocks.
 
@@ -289,8 +282,16 @@ def first_values(walk: Callable[[], Iterable[Block]], names: Sequence[str]) -> d
     return {name: np.concatenate(found) if len(found) > 1 else found[0] for name, found in parts.items() if found}
 
 
-def tolerances_of(blocks: Blocks, bounds: Sequence[ErrorBound]) -> tuple[Tolerance, ...]:
-    """The tolerance of every variable; reads the whole file once if any bound refers to a range."""
+def tolerances_of(
+    blocks: Blocks, bounds: Sequence[ErrorBound], sentinels: Mapping[str, Sentinel] = NO_SENTINELS
+) -> tuple[Tolerance, ...]:
+    """The tolerance of every variable; reads the whole file once if any bound refers to a range.
+
+    Parameters
+    ----------
+    sentinels
+        What looks like marks of missing values; they belong to no range.
+    """
     schema = blocks.schema
     for v, bound in zip(schema.variables, bounds, strict=True):
         if bound.kind != "lossless" and v.is_numeric and not usable_packing(v):
@@ -299,36 +300,46 @@ def tolerances_of(blocks: Blocks, bounds: Sequence[ErrorBound]) -> tuple[Toleran
                 *(v.name, v.scale, v.offset),
             )
     needing = [v.name for v, bound in zip(schema.variables, bounds, strict=True) if bound.needs_range]
-    ranges = ranges_of(blocks, needing)
-    spreads = _spreads(blocks, bounds) if any(bound.formula for bound in bounds) else {}
+    marks = {name: one.stored(schema[name]) for name, one in sentinels.items()}
+    ranges = ranges_of(blocks, needing, marks)
+    spreads = _spreads(blocks, bounds, marks) if any(bound.formula for bound in bounds) else {}
     return tuple(
         make_tolerance(bound, v, extent=ranges.get(v.name), most=spreads.get(v.name, math.inf))
         for v, bound in zip(schema.variables, bounds, strict=True)
     )
 
 
-def _spreads(blocks: Blocks, bounds: Sequence[ErrorBound]) -> dict[str, float]:
+def _spreads(blocks: Blocks, bounds: Sequence[ErrorBound], marks: Mapping[str, Sequence[float]]) -> dict[str, float]:
     """How far apart the values of variables with a formula lie, but for the few outermost: no error is larger."""
     wanted = {v.name: v for v, bound in zip(blocks.schema.variables, bounds, strict=True) if bound.formula}
     found: dict[str, ValueRange] = {name: ValueRange() for name in wanted}
     for block in blocks:
         for name in found.keys() & {str(key) for key in block.variables}:
             v, values = wanted[name], values_of(block, name)
-            values = values[usable(values, (*v.fill, *v.flags), v.limits)]
+            values = values[usable(values, (*v.fill, *v.flags, *marks.get(name, ())), v.limits)]
             if values.size:
                 low, high = np.quantile(values.astype(np.float64), _OUTERMOST).tolist()
                 found[name] = found[name].joined(ValueRange(low, high))
     return {name: extent.width for name, extent in found.items()}
 
 
-def ranges_of(blocks: Blocks, names: Sequence[str]) -> dict[str, ValueRange]:
-    """The ranges of some variables, in stored units; reads the whole file once if there are any."""
+def ranges_of(
+    blocks: Blocks, names: Sequence[str], marks: Mapping[str, Sequence[float]] = _NO_MARKS
+) -> dict[str, ValueRange]:
+    """The ranges of some variables, in stored units; reads the whole file once if there are any.
+
+    Parameters
+    ----------
+    marks
+        Stored values that mark missing ones, by variable, beside those that the file declares.
+    """
     wanted = {name: blocks.schema[name] for name in names}
     found = {name: ValueRange() for name in wanted}
     for block in blocks if wanted else ():
         for name in found.keys() & {str(key) for key in block.variables}:
             v = wanted[name]
-            found[name] = found[name].joined(value_range(values_of(block, name), (*v.fill, *v.flags), v.limits))
+            special = (*v.fill, *v.flags, *marks.get(name, ()))
+            found[name] = found[name].joined(value_range(values_of(block, name), special, v.limits))
     return found
 
 

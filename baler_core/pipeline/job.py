@@ -16,21 +16,18 @@ from baler_core.data.bounds import BoundRules, Tolerance
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.patterns import unmistakable
 from baler_core.data.scales import with_scales
+from baler_core.data.sentinels import Sentinel
 from baler_core.data.variables import GroupKind, Layout, Schema, native_size
 from baler_core.errors import ConfigError
 from baler_core.pipeline.absurd_errors import with_largest
 from baler_core.pipeline.derived_inputs import NOTHING_HELD, HeldQuantities, held_quantities
 from baler_core.pipeline.input import (
     Blocks,
-    bounds_of,
-    kept_exact,
     layouts_of,
-    roles_in,
-    sentinels_under,
     tolerances_of,
 )
-from baler_core.pipeline.matching import refuse_unknown, told_of, told_of_sentinels
-from baler_core.pipeline.noise_bounds import with_noise
+from baler_core.pipeline.known_bounds import known_bounds
+from baler_core.pipeline.matching import refuse_unknown
 from baler_core.pipeline.preprocess import Pipeline, Step
 from baler_core.pipeline.scaled_groups import is_apart, needs_of, scaled_group, set_apart
 from baler_core.pipeline.trained_file import TrainedModels
@@ -260,8 +257,8 @@ def prepare(
     if not quiet:
         _warn_of_text(source, config.bounds)
     blocks = Blocks(source, config.block_bytes)
-    bounds, exact_anyway = _known_bounds(config, source, blocks, quiet=quiet)
-    held = _known_tolerances(config, registry, blocks, bounds, quiet=quiet)
+    bounds, exact_anyway, sentinels = known_bounds(config, source, blocks, quiet=quiet)
+    held = _known_tolerances(config, registry, blocks, bounds, sentinels, quiet=quiet)
     tolerances = _settled_tolerances(source, blocks, held, config.bounds)
     # A change of variables would come between values and what their tolerances follow from.
     exact = [name for name, tolerance in tolerances.items() if not tolerance.lossy or tolerance.kind == "each"]
@@ -271,31 +268,17 @@ def prepare(
     return Job(*given, trained, for_other_files, exact_anyway, held)
 
 
-def _known_bounds(
-    config: Config, source: Source, blocks: Blocks, *, quiet: bool
-) -> tuple[tuple[ErrorBound, ...], Mapping[str, str]]:
-    """Return the bound of each variable, and which are exact in spite of a pattern and why; tell what bounds do."""
-    schema, rules = source.schema, config.bounds
-    roles = roles_in(schema, blocks.__iter__, rules)
-    stated = bounds_of(schema, rules, roles)
-    exact_anyway = kept_exact(schema, rules, roles)
-    noise = with_noise(schema, stated, blocks.__iter__, rules)
-    sentinels = sentinels_under(schema, blocks.__iter__, noise.bounds)
-    only_derived = bool(config.derived) and not rules.rules
-    for sentence in (
-        *(told_of(schema, rules, noise.bounds, exact_anyway, source.aliases) if not only_derived else ()),
-        *told_of_sentinels(sentinels),
-        *noise.told,
-    ):
-        logger.log(logging.DEBUG if quiet else logging.WARNING, "%s", sentence)
-    return noise.bounds, exact_anyway
-
-
 def _known_tolerances(
-    config: Config, registry: Registry, blocks: Blocks, bounds: tuple[ErrorBound, ...], *, quiet: bool
+    config: Config,
+    registry: Registry,
+    blocks: Blocks,
+    bounds: tuple[ErrorBound, ...],
+    sentinels: Mapping[str, Sentinel],
+    *,
+    quiet: bool,
 ) -> HeldQuantities:
     """Return bounds as tolerances, once inputs of derived quantities may lose no more than these allow."""
-    tolerances = tolerances_of(blocks, bounds)
+    tolerances = tolerances_of(blocks, bounds, sentinels)
     if not config.derived:
         return HeldQuantities(bounds=bounds, tolerances=tolerances)
     return held_quantities(config, registry, blocks, bounds, tolerances, quiet=quiet)

@@ -338,8 +338,8 @@ def told_of_sentinels(found: Mapping[str, Sentinel]) -> list[str]:
         return []
     said = listed([f"{name!r} ({sentinel})" for name, sentinel in found.items()])
     return [
-        f"one value may stand for missing ones, and is taken for an ordinary one that the bound may change: {said}. "
-        "If it does, keep these lossless, or write NaN or a declared fill value in its place"
+        f"one value may stand for missing ones, so it is kept exactly, and no other becomes it: {said}. Nothing in the file "
+        "says so: if a variable has more of them, state 'exact_at' beside its bound"
     ]
 
 

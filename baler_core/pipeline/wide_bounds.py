@@ -10,7 +10,7 @@ import numpy as np
 from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance, usable
 from baler_core.data.error_bound import ErrorBound
-from baler_core.data.tolerance import make_tolerance
+from baler_core.data.tolerance import make_tolerance, rounded_down
 from baler_core.data.variables import Schema, Variable
 
 logger = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ Span = tuple[float, float]
 
 
 def spans_of(block: Block, variables: Sequence[Variable], tolerances: Mapping[str, Tolerance]) -> dict[str, Span]:
-    """Return the spans of those variables of a block that have one absolute bound, in stored units."""
+    """Return the spans of those variables of a block that have one absolute or relative bound, in stored units."""
     return _spans({v.name: values_of(block, v.name) for v in variables if v.is_numeric}, tolerances)
 
 
@@ -27,12 +27,20 @@ def _spans(values: Mapping[str, np.ndarray], tolerances: Mapping[str, Tolerance]
     found: dict[str, Span] = {}
     for name, some in values.items():
         tolerance = tolerances[name]
-        if tolerance.kind != "abs":
+        if tolerance.kind not in ("abs", "rel"):
             continue
         known = some[usable(some, tolerance.fill)]
         if known.size:
             found[name] = float(known.min()), float(known.max())
     return found
+
+
+def _allowed(tolerance: Tolerance, low: float, high: float) -> float:
+    """Return the error that all values between two may have."""
+    if tolerance.kind == "abs":
+        return tolerance.value
+    low, high = low + tolerance.shift, high + tolerance.shift
+    return tolerance.value * min(abs(low), abs(high)) if low * high > 0 else 0.0
 
 
 def joined_spans(one: Span, other: Span) -> Span:
@@ -76,13 +84,20 @@ def _told(
 ) -> list[str]:
     found = []
     for name, (low, high) in spans.items():
-        if not 0 < high - low <= tolerances[name].value:
+        if not 0 < high - low <= _allowed(tolerances[name], low, high):
             continue
         variable, bound = about[name]
         ends = np.sort([end * variable.scale + variable.offset for end in (low, high)])
         units = f" {variable.units}".rstrip()
         found.append(
             f"{name!r}: the bound ({bound}) is wider than {what} differ, which are from {ends[0]:.6g} to {ends[1]:.6g}{units}: "
-            "they may all come back as one. Is it in other units?"
+            f"they may all come back as one. {_remedy(variable, bound, ends[1] - ends[0])}"
         )
     return found
+
+
+def _remedy(variable: Variable, bound: ErrorBound, width: float) -> str:
+    """Return what to do: of values far from zero, a share means little."""
+    if bound.kind != "rel":
+        return "Is it in other units?"
+    return f"Name it with an absolute bound, as {variable.name!r}: {{abs: {rounded_down(width / 1000):.2g}}}"

@@ -64,7 +64,7 @@ def _integer_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
     if not values.size or not tolerance.lossy or wide or values.dtype.kind == "b":
         return _exact_integers(values)
     fill = tuple(f for f in as_doubles(tolerance.fill, values.dtype) if (values == values.dtype.type(f)).any())
-    if tolerance.kind == "free" or tolerance.kind == "bits":
+    if tolerance.kind == "free" or tolerance.kind == "bits" or (values == values[0]).all():
         return _exact_integers(values)
     if tolerance.kind == "abs":
         radius = int(min(whole_steps(tolerance.value), 2.0**40))
@@ -144,6 +144,9 @@ def _float_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
     dtype = values.dtype.str
     if not values.size:
         return BitsLattice(dtype, 0)
+    alone = _constant_lattice(values)
+    if alone is not None and tolerance.kind in ("abs", "rel"):
+        return alone
     own_bits, regular = _lossless_lattices(values)
     candidates: list[Lattice] = [own_bits, *regular]
     if tolerance.kind == "bits":
@@ -153,7 +156,8 @@ def _float_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
     elif tolerance.kind == "abs":
         candidates += _abs_lattices(values, tolerance, regular)
     elif tolerance.kind == "rel" and not tolerance.shift:
-        candidates.append(_log_lattice(values, tolerance.value))
+        # where no two values share a point, as of flags and counts under a fine bound, their own lattice is exact at no cost
+        candidates.insert(1, _log_lattice(values, tolerance.value))
     if len(candidates) == 1:
         return candidates[0]
     sample = spread_sample(values)
@@ -166,6 +170,26 @@ def _estimated_bits(codes: np.ndarray) -> float:
     counts = occurrences(codes)
     share = counts / counts.sum()
     return float(-(share * np.log2(share)).sum() + 0.5 * len(counts) * np.log2(codes.size + 1) / codes.size)
+
+
+def _constant_lattice(values: np.ndarray) -> StepLattice | None:
+    """Return the lattice whose first point all floats are, which restores them exactly; None if they differ, or are 0."""
+    first = float(values[0])
+    if not np.isfinite(first) or first == 0 or not (values == values[0]).all():
+        return None
+    return StepLattice(values.dtype.str, abs(first))
+
+
+def own_lattice(values: np.ndarray, tolerance: Tolerance) -> StepLattice | None:
+    """Return the regular steps on which all floats (1-D, finite) lie, so wide that a relative bound leaves them exact."""
+    if values.dtype.kind != "f" or tolerance.kind != "rel" or not values.size:
+        return None
+    largest = largest_magnitude(values)
+    found = _constant_lattice(values)
+    if found is None and np.isfinite(largest):
+        spacing = find_spacing(values)
+        found = None if spacing is None else StepLattice(values.dtype.str, *spacing)
+    return found if found is not None and found.spacing > 2 * tolerance.value * largest else None
 
 
 def _lossless_lattices(values: np.ndarray) -> tuple[BitsLattice, list[StepLattice]]:

@@ -13,7 +13,7 @@ from baler_core.data.sides import Reach
 from baler_core.errors import FormatError
 from baler_core.quantise.exponential import exp
 from baler_core.quantise.lattice import IntegerLattice, Lattice, StepLattice
-from baler_core.quantise.lattice_fit import fit_lattice
+from baler_core.quantise.lattice_fit import fit_lattice, own_lattice
 from baler_core.quantise.steps import half_step, relative_half_step
 
 OwnLattice: TypeAlias = IntegerLattice | StepLattice
@@ -144,7 +144,8 @@ def _chosen_units(values: np.ndarray, tolerance: Tolerance, lattice: Lattice | N
     if not values.size or values.dtype.kind == "b" or tolerance.kind in ("free", "bits"):
         return None
     if tolerance.kind == "rel":
-        return _log_units(values, tolerance)
+        own = own_lattice(values, tolerance)
+        return _log_units(values, tolerance) if own is None else _lattice_units(values, own)
     lattice = lattice or fit_lattice(values, tolerance)
     if isinstance(lattice, IntegerLattice) or (isinstance(lattice, StepLattice) and _is_own(lattice, tolerance)):
         return _lattice_units(values, lattice)

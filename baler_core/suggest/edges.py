@@ -1,4 +1,4 @@
-"""Find round numbers at which the values of a variable end, as a cut or a circle makes them, so that none crosses them."""
+"""Find zero, and round numbers at which values end, as a cut or a circle makes them, so that none reaches or crosses them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from baler_core.data.bound_syntax import NO_LIMITS
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.variables import Schema, Variable
 from baler_core.suggest.allowed import allowed_by, allowed_in, physical_values
+from baler_core.suggest.kinds import has_conventional_zero
 from baler_core.suggest.proposal import Proposal
 
 # Fewer values than these do not tell an edge from a tail.
@@ -27,6 +28,8 @@ _NEAR = 0.05
 _CIRCLES = ((0.0, 360.0), (-180.0, 180.0), (0.0, 2 * math.pi), (-math.pi, math.pi))
 _END = 0.02
 _WHOLE = (1.0, 100.0)
+# Bounds under which no value becomes 0, or only those that their own errors do not tell from it.
+_KEEPING = ("{rel", "{bits", "{ulp", '{abs: "')
 # It is called a direction, but goes round no circle.
 _PSEUDORAPIDITY = re.compile(r"(?i)(?<!th)(?<!b)(?<!z)eta")
 
@@ -35,6 +38,9 @@ def with_edges(
     proposals: Mapping[str, Proposal], schema: Schema, physical: Mapping[str, np.ndarray]
 ) -> dict[str, Proposal]:
     """Return the proposals, with a threshold, or limits of a field, where values could cross the number at which they end.
+
+    Of values that are all above zero none becomes zero: errors, thicknesses and concentrations are divided by, and logarithms
+    taken of them.
 
     Parameters
     ----------
@@ -50,15 +56,25 @@ def with_edges(
 def _with_edges(proposal: Proposal, variable: Variable, physical: Mapping[str, np.ndarray]) -> Proposal:
     values = physical[variable.name]
     is_field = len(variable.dims) > 1
-    if is_field and not _may_be_shares(values):
+    is_positive = (
+        not proposal.bound.startswith(_KEEPING)
+        and not has_conventional_zero(variable)
+        and bool((values[np.isfinite(values)] > 0).all())
+    )
+    if not is_positive and is_field and not _may_be_shares(values):
         return proposal
-    ends = ends_of(values, allowed_in(proposal.bound, variable, physical), is_angle=_goes_round(variable))
+    allowed = allowed_in(proposal.bound, variable, physical)
+    ends = ends_of(values, allowed, is_angle=_goes_round(variable)) if not is_field or _may_be_shares(values) else {}
     if is_field:
         ends = {which: end for which, end in ends.items() if which == "max" and end in _WHOLE}
+    reasons = [f"values end at {_listed(ends, ' and ')}"] if ends else []
+    if is_positive and bool((values <= allowed).any()):
+        ends = {"zero": 0.0, **ends}
+        reasons.append("none is 0")
     if not ends:
         return proposal
     bound = f"{proposal.bound.removesuffix('}')}, {_beside(variable, ends)}}}"
-    return replace(proposal, bound=bound, reason=f"{proposal.reason}; values end at {_listed(ends, ' and ')}")
+    return replace(proposal, bound=bound, reason="; ".join((proposal.reason, *reasons)))
 
 
 def _may_be_shares(values: np.ndarray) -> bool:
@@ -106,7 +122,8 @@ def _beside(variable: Variable, ends: Mapping[str, float]) -> str:
     if len(variable.dims) == 1:
         numbers = ", ".join(map(_number, ends.values()))
         return f"threshold: [{numbers}]" if len(ends) > 1 else f"threshold: {numbers}"
-    return "limits: {" + ", ".join(f"{which}: {_number(end)}" for which, end in ends.items()) + "}"
+    limits = ", ".join(f"{which}: {_number(end)}" for which, end in ends.items() if which != "zero")
+    return ", ".join([*(["threshold: 0"] if "zero" in ends else []), *([f"limits: {{{limits}}}"] if limits else [])])
 
 
 def _listed(ends: Mapping[str, float], between: str) -> str:

@@ -172,8 +172,8 @@ def _why_no_noise(values: np.ndarray | None) -> str:
 def _is_narrow(values: np.ndarray) -> bool:
     """Whether values stand far from zero beside their spread, as pressures and temperatures do."""
     known = values[np.isfinite(values)]
-    if known.size < _FEW:
+    if not known.size:
         return False
     middle = abs(float(np.median(known)))
-    low, high = np.percentile(known, (5, 95))
+    low, high = np.percentile(known, (5, 95) if known.size >= _FEW else (0, 100))
     return bool(0 < high - low < _NARROW * middle)

@@ -15,6 +15,8 @@ _CHOSEN_ERRORS = 0.05
 _OF_ERRORS = (0.05, 0.02, 0.01)
 # A loss of errors that takes more of their spread would show in their distribution.
 _OF_SPREAD = 0.02
+# No error may change by more than this part of it.
+_OF_SMALLEST = 0.1
 
 
 def of_uncertainty(values: np.ndarray | None) -> Proposal:
@@ -33,8 +35,9 @@ def of_uncertainty(values: np.ndarray | None) -> Proposal:
         )
     low, high = np.percentile(some, (5, 95))
     middle = abs(float(np.median(some)))
-    if 0 < _OF_SPREAD * (high - low) < 0.05 * middle:
-        allowed = _OF_SPREAD / 2 * (high - low)
+    allowed = _OF_SPREAD / 2 * (high - low)
+    # an error of 0 would be an infinite weight, so the smallest keep most of what they are
+    if 0 < 2 * allowed < 0.05 * middle and allowed < _OF_SMALLEST * float(np.abs(some).min()):
         has_zeros = known.size - some.size >= _CHOSEN_ERRORS * known.size
         bound = absolute(allowed / middle).replace("abs", "rel") if has_zeros else absolute(allowed)
         return Proposal(bound, "an uncertainty that hardly varies: a hundredth of its spread", is_below_noise=True)

@@ -382,3 +382,22 @@ def test_links_to_other_files_are_told_and_nothing_is_called_missing(
     assert "every value is exact" in page
     with h5py.File("out/a.restored.h5") as file:
         assert file.get("out", getlink=True).filename == "other.h5"
+
+
+def test_names_of_fields_as_matlab_stores_them_come_back(path: Path, restore: Restore) -> None:
+    """Lists of single characters that end with a null, of which h5py would write nothing but nulls."""
+    names = np.array([np.array(list(name), "S1") for name in ("alpha", "b", "c_3")], object)
+    with h5py.File(path, "w") as file:
+        padded = h5t.vlen_create(h5t.py_create(np.dtype("S1")))
+        attribute = h5py.h5a.create(file.create_group("s").id, b"MATLAB_fields", padded, h5s.create_simple((3,)))
+        attribute.write(names)
+        file["x"] = np.arange(20.0)
+    # text of one character, padded by nulls, becomes such that ends with one
+    path.write_bytes(path.read_bytes().replace(bytes([0x13, 1, 0, 0, 1, 0, 0, 0]), bytes([0x13, 0, 0, 0, 1, 0, 0, 0])))
+    with h5py.File(path) as file:
+        kind = h5py.h5a.open(file["s"].id, b"MATLAB_fields").get_type().get_super()
+        assert kind.get_strpad() == h5t.STR_NULLTERM
+    for place in (path, restore(path)):
+        with h5py.File(place) as file:
+            found = [b"".join(cell.tolist()).decode() for cell in file["s"].attrs["MATLAB_fields"]]
+            assert found == ["alpha", "b", "c_3"]

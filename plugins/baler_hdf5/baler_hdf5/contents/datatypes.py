@@ -64,7 +64,7 @@ def _describe(tid: h5t.TypeID, named: Mapping[int, str], depth: int) -> Json:
         h5t.OPAQUE: lambda t: {"opaque": t.get_size(), "tag": t.get_tag().decode("latin-1")},
         h5t.ENUM: lambda t: {"enum": inner(t.get_super()), "members": _members(t)},
         h5t.ARRAY: lambda t: {"array": list(t.get_array_dims()), "of": inner(t.get_super())},
-        h5t.VLEN: lambda t: {"vlen": _little_endian(inner(t.get_super()))},
+        h5t.VLEN: lambda t: {"vlen": _as_h5py_writes(inner(t.get_super()))},
         h5t.REFERENCE: _describe_reference,
         h5t.COMPOUND: lambda t: {
             "compound": [
@@ -121,9 +121,19 @@ def _describe_reference(tid: Any) -> Json:
     raise UnsupportedTypeError("references of a kind newer than h5py reads")
 
 
-def _little_endian(record: Json) -> Json:
-    """Plain numbers little-endian: h5py writes the elements of variable-length arrays in the machine's own order."""
-    return np.dtype(record).newbyteorder("<").str if isinstance(record, str) else record
+def _as_h5py_writes(record: Json) -> Json:
+    """Elements of variable-length arrays: plain numbers in the machine's own order, text of fixed length padded by nulls.
+
+    Text that ends with a null would lose its last character on the way, and all of it where it has one, as the names of
+    fields have in MATLAB's files.
+    """
+    from h5py import h5t
+
+    if isinstance(record, str):
+        return np.dtype(record).newbyteorder("<").str
+    if record.get("text") is not None and record["pad"] == h5t.STR_NULLTERM:
+        return {**record, "pad": h5t.STR_NULLPAD}
+    return record
 
 
 def _members(tid: Any) -> list[Json]:
