@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
@@ -79,6 +78,8 @@ class NotTheOriginal(BoundBroken):
 
 def nearest_names(name: str, candidates: Iterable[str], *, count: int = 3) -> list[str]:
     """Return the candidates most like `name`, best first; compared without case."""
+    import difflib
+
     by_folded = {candidate.casefold(): candidate for candidate in candidates}
     matches = difflib.get_close_matches(name.casefold(), list(by_folded), n=count, cutoff=0.5)
     return [by_folded[match] for match in matches]

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from baler_core.builtin.readers.csv.dialect import CsvOptions
 from baler_core.builtin.readers.csv.files import CsvReader
+from baler_core.builtin.readers.csv.options import CsvOptions
 
 
 def write(path: Path, rows: int) -> None:

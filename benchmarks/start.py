@@ -1,7 +1,8 @@
 """Print the processor time that whole commands take beyond an empty Python, and what uncompiled loops cost.
 
-Each figure is the median of several runs of a whole process, beside `python -c pass` in the same run. The last line restores
-a golden table in a warm process with machine code and with `BALER_LOOPS=python`, and gives the ratio of both.
+Each figure is the median of several runs of a whole process, beside `python -c pass` in the same run. What `import numpy`
+takes alone is part of all but `--help` and `import baler_core`. The last line restores a golden table in a warm process
+with machine code and with `BALER_LOOPS=python`, and gives the ratio of both.
 
     python benchmarks/start.py
 """
@@ -63,6 +64,7 @@ def main() -> None:
         restored = str(Path(folder) / "restored.npz")
         baler = ["-m", "baler_core"]
         commands = {
+            "import numpy": ["-c", "import numpy"],
             "import baler_core": ["-c", "import baler_core"],
             "baler --help": [*baler, "--help"],
             "baler info": [*baler, "info", table],

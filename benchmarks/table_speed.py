@@ -22,7 +22,8 @@ from pcodec import ChunkConfig, standalone
 from tables import TABLES, Table, holds, numeric_columns
 
 from baler_core import Tolerance
-from baler_core.builtin.models.table.model import TableModel, TableOptions
+from baler_core.builtin.models.table.model import TableModel
+from baler_core.builtin.models.table.options import TableOptions
 from baler_core.data.block import make_block, values_of
 from baler_core.data.variables import Layout, Variable
 from baler_core.plugin.interfaces import Hints, Training

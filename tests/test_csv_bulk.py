@@ -11,9 +11,9 @@ import pytest
 import baler_core
 from baler_core.builtin.readers.csv import source as csv_source
 from baler_core.builtin.readers.csv.bulk import BulkRows, plain_rows, spelling_of
-from baler_core.builtin.readers.csv.dialect import CsvOptions
 from baler_core.builtin.readers.csv.files import CsvReader
 from baler_core.builtin.readers.csv.numbers import number_writer
+from baler_core.builtin.readers.csv.options import CsvOptions
 
 FORMATS = ("d", "r", "j", ".0f", ".1f", ".3f", ".9f", ".0e", ".4e", ".6E", ".14e")
 ODD = (

@@ -242,3 +242,28 @@ def test_what_is_imported_is_what_is_stated(name: str) -> None:
     known = required | optional if name == "baler_core" else required | optional | set().union(*stated(ROOT))
     assert not required - used, "required, and never imported"
     assert not used - known - BROUGHT_BY_USERS, "imported, and neither required nor in an extra"
+
+
+NEEDLESS = ("pydantic", "pluggy", "importlib.metadata", "pandas", "xarray", "scipy", "torch")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "main(['decompress', {file!r}, '-o', 'restored.npz'])",
+        "main(['info', {file!r}])",
+        "import baler_core; baler_core.open({file!r}, as_='numpy')['energy']",
+    ],
+)
+@pytest.mark.parametrize("name", ["table", "predictive"])
+def test_small_files_are_restored_without_what_checks_options(name: str, code: str, tmp_path: Path) -> None:
+    file = str(ROOT / "tests" / "golden" / f"{name}-0.1.0.bal")
+    said = "print(*[name for name in {needless} if name in sys.modules])"
+    command = (
+        "import sys\nfrom baler_core.cli import main\ntry:\n    "
+        + code.format(file=file)
+        + "\nexcept SystemExit as ended:\n    assert not ended.code\n"
+        + said.format(needless=NEEDLESS)
+    )
+    done = subprocess.run([sys.executable, "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == ""

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from baler_core.builtin.models.scalar import ScalarModel
-from baler_core.builtin.models.table.model import TableModel, TableOptions
+from baler_core.builtin.models.table.model import TableModel
+from baler_core.builtin.models.table.options import TableOptions
 from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.formulas import Formula

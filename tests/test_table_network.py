@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from baler_core.builtin.models.table.model import TableModel, TableOptions
+from baler_core.builtin.models.table.model import TableModel
 from baler_core.builtin.models.table.network import mixtures
 from baler_core.builtin.models.table.network.inference import OUTPUTS, Network, mixture_of
 from baler_core.builtin.models.table.network.mixtures import (
@@ -27,6 +27,7 @@ from baler_core.builtin.models.table.network.mixtures import (
 )
 from baler_core.builtin.models.table.network.training import Schedule, TrainingData, train_network
 from baler_core.builtin.models.table.network.weights import NetworkReader, networks_to_bytes
+from baler_core.builtin.models.table.options import TableOptions
 from baler_core.builtin.models.table.plan import plan_from_bytes
 from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from baler_core.api.file import CACHE
+from baler_core.api.how_opened import CACHE
 from baler_core.api.shared_settings import Settings, TrainSettings, configured, takes, with_known_arguments
 from baler_core.machine.addresses import address_of, fetched, sent
 from baler_core.machine.byte_source import Place

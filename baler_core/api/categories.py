@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from baler_core.errors import DataError, FormatError
+from baler_core.machine.records import dataclass
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from baler_core.api.calls import open as open_object
 from baler_core.api.codec import decode, decode_region, encode
 from baler_core.errors import BalerError, ConfigError, DamagedChunk, did_you_mean
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.trained_lookup import checksum
 
 MODELS_VARIABLE = "BALER_MODELS"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from baler_core.api.how_opened import Opening
 from baler_core.api.stored_array import StoredFile
 from baler_core.api.tables import columns_of, html_of, to_arrow, to_pandas, to_polars
 from baler_core.data.variables import select_names
@@ -19,27 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
-
-CACHE = 256_000_000
-
-
-@dataclass(frozen=True)
-class Opening:
-    """How a file was opened: enough to open it again.
-
-    Attributes
-    ----------
-    trained
-        The file of trained models that it refers to.
-    cache
-        Bytes of restored values that are kept.
-    memory
-        At most so many bytes may a group of a block take.
-    """
-
-    trained: Path | None
-    cache: int
-    memory: int | None
 
 
 class File(StoredFile):

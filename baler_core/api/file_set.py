@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from baler_core.api.by_name import ByName
-from baler_core.api.file import File, Opening
+from baler_core.api.file import File
+from baler_core.api.how_opened import Opening
 from baler_core.api.indexed_array import IndexedArray
 from baler_core.api.stored_array import StoredArray
 from baler_core.errors import DataError, FormatError, OutsideError

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from baler_core.errors import FormatError, PluginError
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.decode import not_believed
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from baler_core.api.file import CACHE, File, Opening
+from baler_core.api.how_opened import CACHE, Opening
 from baler_core.errors import ConfigError, DamagedFile, FormatError
 from baler_core.machine.byte_source import ByteSource, Place
 
 if TYPE_CHECKING:
+    from baler_core.api.file import File
     from baler_core.api.file_set import FileSet
 
 _MANIFEST = ".balset"
@@ -50,6 +51,8 @@ def open_file(
         from baler_core.api.file_set import FileSet
 
         return FileSet(Path(str(place)), opening)
+    from baler_core.api.file import File
+
     return File(place, opening)
 
 
@@ -83,6 +86,8 @@ def open_one(
     BalerError
         As `open_file`; or it is a manifest.
     """
+    from baler_core.api.file import File
+
     refuse_manifest(place)
     found = open_file(place, trained=trained, cache=cache, memory=memory)
     assert isinstance(found, File)  # no manifest

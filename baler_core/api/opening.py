@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from baler_core.api.file import File
 from baler_core.api.open_file import open_one, refuse_manifest
-from baler_core.builtin.objects.presenting import decoded, frame_of, grid_frame_of
-from baler_core.builtin.readers.numpy.npy_array import dates_of
-from baler_core.builtin.readers.numpy.python_objects import joined
+from baler_core.builtin.readers.numpy.npy_array import dates_of, joined
 from baler_core.data.block import values_of
 from baler_core.data.variables import Schema
 from baler_core.errors import ConfigError, DataError, FormatError, did_you_mean
@@ -24,6 +21,8 @@ from baler_core.plugin.registry import Registry
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from baler_core.api.file import File
 
 Form = Literal["original", "xarray", "numpy", "pandas"]
 
@@ -101,6 +100,7 @@ def _table(file: File) -> Any:
     if plain and not known and (len({array.dims for array in columns}) == 1 or file.categories or file.counts):
         return file.to_pandas()
     from baler_core.api.lazy_sets import lazy_dataset
+    from baler_core.builtin.objects.presenting import decoded, frame_of, grid_frame_of
 
     alone = len({array.dims for array in file.values()}) == 1 and all(array.ndim == 1 for array in file.values())
     try:
@@ -134,4 +134,8 @@ def _turned(kind: ObjectKind, value: Any, form: Form) -> Any:
     dataset: xr.Dataset | None = kind.dataset(value)
     if dataset is None:
         raise DataError(f"its contents (of the kind {kind.name!r}) cannot be returned as_={form!r}: leave as_ out")
-    return frame_of(dataset) if form == "pandas" else dataset
+    if form != "pandas":
+        return dataset
+    from baler_core.builtin.objects.presenting import frame_of
+
+    return frame_of(dataset)

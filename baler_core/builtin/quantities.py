@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from baler_core.machine.records import dataclass
 from baler_core.plugin.quantity import Around, Cells, Quantity
 
 

@@ -27,7 +27,7 @@ COMMANDS = {
     "train": ("steps", "Train the model of a configuration."),
     "profile": ("profiles", "Build a profile from several files, or list those installed."),
     "compress": ("steps", "Compress data files to .bal files."),
-    "decompress": ("steps", "Restore the data file of a .bal file."),
+    "decompress": ("restoring", "Restore the data file of a .bal file."),
     "export": ("exporting", "Restore a .bal file for those who have no baler."),
     "export-onnx": ("exporting_networks", "Write the networks of a file as ONNX."),
     "evaluate": ("results", "Compare a data file with its restored form."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +16,7 @@ from baler_core.cli.outputs import ChosenOutput
 from baler_core.cli.text import bytes_text, print_box, print_json, printable
 from baler_core.config.inputs import split_name
 from baler_core.errors import ConfigError, DataError
+from baler_core.machine.records import dataclass
 from baler_core.plugin.registry import Registry
 
 if TYPE_CHECKING:

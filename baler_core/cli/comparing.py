@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from baler_core.cli.options import Bytes, FilePath, common_options, gathered
 from baler_core.cli.outputs import ChosenOutput, force_option, ready, refuse_stream
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table
 from baler_core.config import Config, load_config
+from baler_core.machine.records import dataclass
 from baler_core.plugin.registry import Registry, load_plugins
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from baler_core.cli.compressed import derived_record, show_derived
 from baler_core.cli.options import FilePath, common_options, gathered, memory_option, model_file
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table, printable
 from baler_core.errors import BalerError, DataError, FormatError
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 
 if TYPE_CHECKING:

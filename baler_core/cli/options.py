@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ import click
 
 from baler_core.cli.text import printable
 from baler_core.errors import ConfigError
+from baler_core.machine.records import dataclass
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

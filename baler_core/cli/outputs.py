@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +15,7 @@ import click
 
 from baler_core.errors import ConfigError
 from baler_core.machine.addresses import address_of, sent
+from baler_core.machine.records import dataclass
 from baler_core.plugin.reading import is_marked
 
 STANDARD_OUTPUT = Path("-")

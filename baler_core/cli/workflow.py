@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, load_config
 from baler_core.config.inputs import split_name
 from baler_core.errors import BalerError, ConfigError
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.input import make_reader
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.registry import Registry, load_plugins

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +12,7 @@ from baler_core.data.bounds import BoundRules
 from baler_core.data.derived import DerivedRule
 from baler_core.data.targets import Target
 from baler_core.errors import ConfigError
+from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Options, Training
 
 ModelStorage = Literal["inside", "reference"]

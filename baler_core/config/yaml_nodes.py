@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
 
 from baler_core.errors import ConfigError
+from baler_core.machine.records import dataclass
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 

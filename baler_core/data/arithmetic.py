@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import reduce
 from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import numpy as np
 
 from baler_core.errors import ConfigError, did_you_mean
+from baler_core.machine.records import dataclass
 
 Values: TypeAlias = np.ndarray[Any, Any]
 _Kind = TypeVar("_Kind")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+
+from baler_core.machine.records import dataclass
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -16,6 +16,7 @@ from baler_core.data.noise_steps import NoiseShare, NoiseSteps
 from baler_core.data.patterns import meant_among, name_matches, names_in_full
 from baler_core.data.sides import became_special, edges_of, specials_of, zeros_of
 from baler_core.errors import ConfigError
+from baler_core.machine.records import dataclass
 
 ToleranceKind = Literal["abs", "rel", "bits", "each", "exact", "free"]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from baler_core.data.bounds import usable
 from baler_core.data.distances import distance
 from baler_core.data.variables import Variable
+from baler_core.machine.records import dataclass
 
 
 @dataclass(frozen=True)

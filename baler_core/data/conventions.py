@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 from baler_core.data.variables import Role
+from baler_core.machine.records import dataclass
 
 Condition = Literal["whole", "1-D", "cased", "together", "sorted", "field", "profile"]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from baler_core.data.arithmetic import Arithmetic
 from baler_core.data.bounds import SAFETY
 from baler_core.data.error_bound import ErrorBound
+from baler_core.machine.records import dataclass
 
 BOUNDS = ("abs", "rel", "range")
 """Kinds of bounds that a derived quantity may have."""

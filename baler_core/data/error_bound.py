@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import cast, get_args
 
 import numpy as np
@@ -23,6 +23,7 @@ from baler_core.data.bound_syntax import (
 )
 from baler_core.data.patterns import variable_meant
 from baler_core.errors import ConfigError
+from baler_core.machine.records import dataclass
 
 # What float64 has at most, and where steps are so coarse that `rel` says it better.
 _MOST_DECIMALS, _MOST_ULPS = 300, 2**20

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 
 from baler_core.errors import FormatError, did_you_mean
+from baler_core.machine.records import dataclass
 
 # Rotation from equatorial (J2000) to Galactic Cartesian coordinates (Hipparcos catalogue, ESA SP-1200, vol. 1, 1.5.3).
 _GALACTIC = (

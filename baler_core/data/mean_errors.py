@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from baler_core.data.bound_syntax import MeanKind
 from baler_core.data.bounds import Tolerance, usable
 from baler_core.data.distances import distance
+from baler_core.machine.records import dataclass
 
 # What adding up in another order may change.
 _ROUNDING = 1e-9

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 import numpy as np
 
 from baler_core.data.noise import noise_of_tiles
 from baler_core.errors import FormatError
+from baler_core.machine.records import dataclass
 
 # Steps are powers of 2 in sixteenths; this number stands for none.
 _PARTS = 16

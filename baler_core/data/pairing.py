@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from baler_core.data.block import Block
 from baler_core.data.rows import rows_of
 from baler_core.data.variables import Schema, leading_dimension
 from baler_core.errors import DataError
+from baler_core.machine.records import dataclass
 
 
 class UnpairedError(DataError):

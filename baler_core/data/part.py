@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
 from baler_core.data.variables import Layout, Variable
+from baler_core.machine.records import dataclass
 
 
 @dataclass(frozen=True)

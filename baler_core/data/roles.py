@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from baler_core.data.conventions import (
 )
 from baler_core.data.uncertainties import errors_beside
 from baler_core.data.variables import Role, Schema, Variable
+from baler_core.machine.records import dataclass
 
 EXACT_ROLES: frozenset[Role] = frozenset(
     {"identifier", "time", "position", "axis", "cell_bounds", "mesh", "flag", "count", "weight", "mask", "unnamed"}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from baler_core.data.bounds import SAFETY, Tolerance
 from baler_core.data.variables import Variable
+from baler_core.machine.records import dataclass
 
 # Beyond so many steps a float64 is a whole number of them anyway.
 _MOST_STEPS = 2.0**53

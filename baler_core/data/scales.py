@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from baler_core.data.intervals import Interval, absolute, enclose
 from baler_core.data.patterns import variable_meant
 from baler_core.data.variables import Schema, Variable
 from baler_core.errors import ConfigError, did_you_mean
+from baler_core.machine.records import dataclass
 
 # So many rows are computed at a time: a formula may need many arrays at once.
 _PIECE = 1 << 16

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from baler_core.data.bounds import usable
 from baler_core.data.sides import stored_numbers
 from baler_core.data.variables import Schema, Variable
+from baler_core.machine.records import dataclass
 
 # What surveys, models and instruments write where there is nothing: -999, 99.99, 1e20 (CMIP), the fills of netCDF.
 _CUSTOMARY = (

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from baler_core.data.bounds import BoundRules
 from baler_core.data.error_bound import LOSSLESS, ErrorBound
 from baler_core.errors import ConfigError
+from baler_core.machine.records import dataclass
 
 TargetKind: TypeAlias = Literal["ratio", "bits", "size", "psnr"]
 TARGET_KINDS: tuple[TargetKind, ...] = ("ratio", "bits", "size", "psnr")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from baler_core.data.conventions import run_together, spoken
+from baler_core.machine.records import dataclass
 
 Measure = Literal["sigma", "variance", "inverse variance"]
 # Catalogues call a redshift z and its error zErr.

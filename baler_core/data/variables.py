@@ -6,7 +6,7 @@ import base64
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
@@ -15,6 +15,7 @@ import numpy as np
 from baler_core.data.block import Block, make_block
 from baler_core.data.patterns import matching_names, meant_among
 from baler_core.errors import DataError, did_you_mean
+from baler_core.machine.records import dataclass
 
 Json: TypeAlias = Any  # None, bool, int, float, str, list or dict of the same
 GroupKind = Literal["table", "grid", "other"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from baler_core.entropy.arithmetic import Coder
@@ -14,6 +12,7 @@ from baler_core.entropy.rans import SYMBOLS, TOTAL, SymbolTables, new_tables, sp
 from baler_core.entropy.symbols import MOST_SYMBOLS, ZERO
 from baler_core.errors import FormatError
 from baler_core.machine.compiled import Array, compiled
+from baler_core.machine.records import dataclass
 
 # Frequencies are written in eighths of an octave; 0 stands for a symbol that does not occur.
 _STEPS = 8

@@ -18,11 +18,6 @@ from baler_core.machine.compiled import Array, Integer, inlined, with_item
 Places: TypeAlias = tuple[Integer, ...]
 
 
-def _quarter_octaves(number: int) -> int:
-    length = number.bit_length()
-    return number if number < 8 else 4 * (length - 2) + ((number >> (length - 3)) & 3)
-
-
 # Nodes of the binary tree: 32 for the length in bits, then three for each length. A length is at most 31, so that nodes
 # are at most 32 + 3 * 31 + 2 = 127.
 LENGTHS = 32
@@ -37,8 +32,10 @@ _RATE = 24
 _BIAS = (256,)
 _TABLED = 1 << 12
 _MASK = _TABLED - 1
-BIT_LENGTHS = np.array([number.bit_length() for number in range(_TABLED)], np.int8)
-LOGARITHMS = np.array([_quarter_octaves(number) for number in range(_TABLED)], np.int8)
+_NUMBERS = np.arange(_TABLED)
+BIT_LENGTHS = np.frexp(_NUMBERS)[1].astype(np.int8)
+_QUARTERS = 4 * (BIT_LENGTHS - 2) + ((_NUMBERS >> np.maximum(BIT_LENGTHS - 3, 0)) & 3)
+LOGARITHMS = np.where(_NUMBERS < 8, _NUMBERS, _QUARTERS).astype(np.int8)
 
 
 def new_weights() -> Array:
@@ -57,15 +54,14 @@ def first_counters(size: int) -> Array:
     For a bin of expected magnitude m: P(|q| >= t) = (m / (1 + m))^t. Only exactly rounded operations are used.
     """
     counters = new_counters(size)
-    for bin_number in range(BINS):
-        ratio = _bin_centre(bin_number) / 16
-        # P(more than n bits | at least n bits) is tail for n = 0 and tail^(2^(n - 1)) for others
-        probability = tail = ratio / (1 + ratio)
-        for length in range(LENGTHS):
-            first = int(min(max(probability, 1 / 4096), 1 - 1 / 4096) * (1 << 22))
-            for context_set in range(4):
-                counters[(context_set * BINS + bin_number) * NODES + length] = (first << 10) | 6
-            probability = tail if length == 0 else probability * probability
+    ratios = np.array([_bin_centre(bin_number) for bin_number in range(BINS)]) / 16
+    # P(more than n bits | at least n bits) is tail for n = 0 and tail^(2^(n - 1)) for others
+    probabilities = tails = ratios / (1 + ratios)
+    nodes = counters[: SETS * NODES].reshape(4, BINS, NODES)
+    for length in range(LENGTHS):
+        first = (np.clip(probabilities, 1 / 4096, 1 - 1 / 4096) * (1 << 22)).astype(np.uint32)
+        nodes[:, :, length] = (first << 10) | 6
+        probabilities = tails if length == 0 else probabilities * probabilities
     return counters
 
 

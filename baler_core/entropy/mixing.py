@@ -7,8 +7,6 @@ on any machine finds the same numbers.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from baler_core.machine.compiled import Array, Integer, inlined
@@ -22,15 +20,15 @@ WEIGHT_ONE = 1 << 16
 
 def _squash_table() -> Array:
     """Return 65536 / (1 + exp(-x / 256)) for x = -REACH .. REACH, rounded, within 1 .. 65535."""
-    values = [65536 / (1 + math.exp(-x / SCALE)) for x in range(-REACH, REACH + 1)]
-    return np.array([min(65535, max(1, round(value))) for value in values], np.int64)
+    values = 65536 / (1 + np.exp(np.arange(-REACH, REACH + 1) / -SCALE))
+    return np.clip(np.rint(values), 1, 65535)
 
 
 def _stretch_table() -> Array:
     """Return 256 ln(p / (1 - p)) rounded, for p at the middle of 2^14 equal cells."""
-    count = 1 << _STRETCH_BITS
-    values = [SCALE * math.log((i + 0.5) / (count - i - 0.5)) for i in range(count)]
-    return np.array([min(REACH, max(-REACH, round(value))) for value in values], np.int64)
+    middles = np.arange(1 << _STRETCH_BITS) + 0.5
+    values = SCALE * np.log(middles / ((1 << _STRETCH_BITS) - middles))
+    return np.clip(np.rint(values), -REACH, REACH)
 
 
 # Rounded so far from any tie that no mathematics library can give other integers; a test compares their checksum. Kept
@@ -38,7 +36,7 @@ def _stretch_table() -> Array:
 SQUASH = _squash_table().astype(np.uint16)
 STRETCH = _stretch_table().astype(np.int16)
 # How far a counter moves towards the bit it saw, by how many it has seen: 65536 / (n + 1.5).
-RATES = np.array([65536 * 2 // (2 * n + 3) for n in range(1024)], np.uint16)
+RATES = (65536 * 2 // (2 * np.arange(1024) + 3)).astype(np.uint16)
 
 
 @inlined

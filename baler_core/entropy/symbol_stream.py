@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from baler_core.entropy.arithmetic import Coder, finish, new_decoder, new_encoder
@@ -19,6 +17,7 @@ from baler_core.entropy.rans import LOWEST, SYMBOLS, SymbolTables, encode_codes
 from baler_core.entropy.symbols import CODES, ENDS, EXPECTED, FLAGS, OTHER, RAW, STATE, Stream
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.machine.compiled import Array, compiled
+from baler_core.machine.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from baler_core.data.mean_errors import MeanError, measure
 from baler_core.data.sides import zero_of
 from baler_core.data.tolerance import usable_packing
 from baler_core.data.variables import Variable
+from baler_core.machine.records import dataclass
 
 # From this share of a variable's values on, exact zeros mean something: no rain, land, an empty cell.
 MANY_ZEROS = 0.01

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +20,7 @@ from baler_core.evaluate.recorders import Recorders
 from baler_core.evaluate.results import Results, Sizes
 from baler_core.evaluate.survey import ByteSample, survey
 from baler_core.machine.progress import counted
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.derived.quantities import Derived
 from baler_core.plugin.interfaces import Metric
 

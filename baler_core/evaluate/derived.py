@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ from baler_core.evaluate.derived_blocks import Cuts, Joined
 from baler_core.evaluate.distributions import DistributionRecorder
 from baler_core.evaluate.drawings import Distribution
 from baler_core.evaluate.results import DerivedResult
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.derived.quantities import Derived, Surroundings, arrays_of, coordinates_of
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,7 @@ from baler_core.data.block import make_block, values_of
 from baler_core.data.pairing import Piece
 from baler_core.data.rows import rows_of
 from baler_core.data.variables import Schema
+from baler_core.machine.records import dataclass
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from baler_core.data.comparison import pair_values, responses
 from baler_core.data.running_statistics import Moments, Sample
 from baler_core.data.variables import Variable
 from baler_core.evaluate.drawings import Distribution, Histogram
+from baler_core.machine.records import dataclass
 
 _BINS = 100
 _FEWEST_BINS = 20

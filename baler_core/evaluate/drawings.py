@@ -7,13 +7,14 @@ import json
 import math
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from baler_core.errors import DataError
+from baler_core.machine.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from baler_core.data.running_statistics import PairSample
 from baler_core.data.uncertainties import Errors
 from baler_core.data.variables import Variable
 from baler_core.evaluate.peaks import lost_sources
+from baler_core.machine.records import dataclass
 
 # Planes of fewer rows and columns are no images.
 _SMALLEST = 16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import cast
 
@@ -24,6 +24,7 @@ from baler_core.evaluate.results import Results
 from baler_core.format.container import MAGIC
 from baler_core.format.file_info import Info, read_info
 from baler_core.machine.disk import size_of
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, make_component
 from baler_core.pipeline.derived.quantities import Derived
 from baler_core.pipeline.input import WHOLE_FILE, bounds_of, make_reader, roles_in

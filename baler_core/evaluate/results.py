@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, InstanceOf, TypeAdapter, ValidationError
@@ -16,6 +16,7 @@ from baler_core.data.variables import Json
 from baler_core.errors import DataError
 from baler_core.evaluate.drawings import Drawings
 from baler_core.evaluate.peer_results import PeerComparison
+from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Metric
 
 

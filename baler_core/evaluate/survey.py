@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,7 @@ from baler_core.data.bounds import ValueRange, value_range
 from baler_core.data.comparison import is_measured, measured
 from baler_core.data.running_statistics import Sample, sample_size
 from baler_core.data.variables import Schema, Variable, native_bytes
+from baler_core.machine.records import dataclass
 
 if TYPE_CHECKING:
     from baler_core.data.block import Block

@@ -6,7 +6,6 @@ import json
 import struct
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import FormatError
 from baler_core.format.bounds_json import bound_from_json, bound_to_json
 from baler_core.format.streams import worth_squeezing
+from baler_core.machine.records import dataclass
 
 BARE = b"\x89BA\x01"
 NAME = "data"

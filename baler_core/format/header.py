@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from baler_core.data.error_bound import ErrorBound, allowing
 from baler_core.data.rows import RowOrder
 from baler_core.data.targets import Target
 from baler_core.data.variables import GroupKind, Json, Layout, Schema
+from baler_core.machine.records import dataclass
 
 
 @dataclass(frozen=True)

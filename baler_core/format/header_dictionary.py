@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+from pathlib import Path
 
 # Files cannot be read with another text than they were written with: another text is another file, and a new version of
 # the format. What is most likely stands last, where references to it are shortest.
@@ -11,4 +11,4 @@ _NAME = "header_dictionary_1.txt"
 
 def header_dictionary() -> bytes:
     """Read the text of version 1: header cards of FITS, attributes of NetCDF, titles of ROOT, the frame of a header."""
-    return files("baler_core.format").joinpath(_NAME).read_bytes()
+    return Path(__file__).with_name(_NAME).read_bytes()

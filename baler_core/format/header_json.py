@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from decimal import ROUND_CEILING, Decimal
 
 import numpy as np
 
@@ -127,6 +126,8 @@ def _short(number: float) -> float:
     """Two digits, rounded up, so that a stated error is never below the true one."""
     if number == 0 or not np.isfinite(number):
         return number
+    from decimal import ROUND_CEILING, Decimal
+
     exact = Decimal(float(number))
     short = float(exact.quantize(Decimal(1).scaleb(exact.adjusted() - 1), ROUND_CEILING))
     return min(short, float(np.finfo(np.float64).max))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from baler_core.entropy.bytes import squeeze, unsqueeze
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint, write_varints
 from baler_core.errors import FormatError
 from baler_core.format.ranged import RangeReader, Stream
+from baler_core.machine.records import dataclass
 
 # An index is text and small numbers: longer ones are an attack.
 _INDEX_LIMIT = 1 << 26

@@ -7,10 +7,11 @@ import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Future
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from baler_core.errors import PluginError, SourceError
+from baler_core.machine.records import dataclass
 from baler_core.machine.workers import Here, Submits, refuse_gone, wait_for_one, width_of
 
 logger = logging.getLogger(__name__)

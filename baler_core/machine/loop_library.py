@@ -9,12 +9,12 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from baler_core.errors import BalerError
+from baler_core.machine.records import dataclass
 
 FOLDER = Path(__file__).parent / "loops"
 # Where Linux says what the processor can do, and what it must for code of x86-64-v3 (x86-64 psABI, table 3.1).

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,8 @@ from baler_core.builtin.models.fields.model import FieldModel
 from baler_core.builtin.models.fields.predictive.model import PredictiveModel
 from baler_core.builtin.models.fields.transform.model import TransformModel
 from baler_core.builtin.models.scalar import ScalarModel
-from baler_core.builtin.models.table.model import TableModel, TableOptions
+from baler_core.builtin.models.table.model import TableModel
+from baler_core.builtin.models.table.options import TableOptions
 from baler_core.config import Config
 from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance, value_range
@@ -25,6 +26,7 @@ from baler_core.data.variables import Layout, Variable
 from baler_core.errors import DataError, FormatError
 from baler_core.format.arrays import decode_state
 from baler_core.format.bare import NAME, BareStream, layout_of, pack_bare, unpack_bare, variable_of
+from baler_core.machine.records import dataclass
 from baler_core.machine.threads import one_thread
 from baler_core.pipeline.candidates import FittedModel
 from baler_core.pipeline.group_coder import CodedBlock, GroupCoder, coder_of, start_group

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 
 import numpy as np
@@ -14,6 +14,7 @@ from baler_core.data.mean_errors import MeanError
 from baler_core.data.variables import block_sizes, leading_dimension
 from baler_core.format.blocks import pack_block
 from baler_core.format.header import BlockRecord, ErrorRecord
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.derived_held import DerivedFound, DerivedKeeper, derived_records
 from baler_core.pipeline.file_header import CodedFile, StoredGroup
 from baler_core.pipeline.group_coder import CodedBlock, GroupCoder, begin_group, start_group

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from baler_core.data.block import Block
 from baler_core.data.variables import Schema, leading_groups
 from baler_core.errors import ConfigError
 from baler_core.machine.handles import Handles
 from baler_core.machine.in_order import Call, Team
+from baler_core.machine.records import dataclass
 from baler_core.machine.threads import one_thread
 from baler_core.pipeline.block_coding import BlockPlace, CodedSection, NewGroup, begin_block, code_block, code_known
 from baler_core.pipeline.group_coder import GroupCoder

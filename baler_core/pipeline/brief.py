@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from baler_core.builtin.models.autoencoder.model import Autoencoder
 from baler_core.config import ComponentSpec, Config
 from baler_core.config.checker import AUTO
+from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import AutoOptions
 from baler_core.plugin.registry import Registry
 

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 
 from baler_core.data.variables import Layout
@@ -14,6 +14,7 @@ from baler_core.errors import BalerError, BoundBroken, PluginError
 from baler_core.format.arrays import encode_state
 from baler_core.format.streams import pack_streams
 from baler_core.machine.progress import bits_per_row, bits_per_value, shown
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.task import Task
 from baler_core.plugin.interfaces import NO_HINTS, Effort, Estimate, Hints, Model, Streams
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,6 +13,7 @@ from baler_core.data.block import Block
 from baler_core.data.variables import Schema, Variable
 from baler_core.format.container import BalReader
 from baler_core.format.file_info import read_info
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.compression import write_file
 from baler_core.pipeline.decode import BalFile
 from baler_core.pipeline.input import Input

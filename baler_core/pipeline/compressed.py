@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from baler_core.data.seeds import SeedSpread
 from baler_core.format.header import DerivedRecord, ErrorRecord
+from baler_core.machine.records import dataclass
 
 
 @dataclass(frozen=True)

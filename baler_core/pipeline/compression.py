@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +18,7 @@ from baler_core.format.header_json import header_to_json
 from baler_core.machine.atomic_write import completed
 from baler_core.machine.in_order import Team
 from baler_core.machine.progress import counted
+from baler_core.machine.records import dataclass
 from baler_core.machine.threads import one_thread
 from baler_core.pipeline.block_coding import FileRecord
 from baler_core.pipeline.block_team import coded_by_team, coded_here

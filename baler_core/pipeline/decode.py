@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from pydantic import ValidationError
-
 from baler_core.data.block import Block, make_block
 from baler_core.data.variables import Layout, Schema, counts_first
 from baler_core.errors import BalerError, DataError, FormatError, MissingPackage, SourceError
@@ -102,10 +100,12 @@ def make_component(kind: Kind, record: ComponentRecord, registry: Registry, path
     """
     offer = registry.offer(kind, record.name, package=record.package)
     try:
+        if offer.package == CORE and not record.options:
+            return offer.component()  # default options are made when asked for
         return offer.component(offer.component.Options(**record.options))
     except MissingPackage as error:
         raise MissingPackage(f"{path}: {error}") from error
-    except (ValidationError, TypeError) as error:
+    except (ValueError, TypeError) as error:  # the ValueError is one of pydantic
         raise FormatError(
             f"{path}: its options for the {kind} {record.name!r} are not understood by {offer.package} {offer.version} "
             f"(written by {record.package} {record.version}): {_first_line(error)}"
@@ -114,6 +114,8 @@ def make_component(kind: Kind, record: ComponentRecord, registry: Registry, path
 
 def _first_line(error: Exception) -> str:
     """What is wrong with options: the first complaint, in one line."""
+    from pydantic import ValidationError
+
     if isinstance(error, ValidationError):
         complaint = error.errors()[0]
         return f"{'.'.join(map(str, complaint['loc']))}: {complaint['msg']}"

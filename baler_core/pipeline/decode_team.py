@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from baler_core.data.block import Block
 from baler_core.errors import ConfigError, SourceError
 from baler_core.machine.handles import Handles
 from baler_core.machine.in_order import Call, Team
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.decode import BalFile
 from baler_core.pipeline.trained_lookup import Lookup
 from baler_core.plugin.version import __version__

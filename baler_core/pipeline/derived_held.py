@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from baler_core.data.block import Block, values_of
 from baler_core.data.variables import block_sizes, leading_dimension
 from baler_core.errors import BoundBroken
 from baler_core.format.header import DerivedRecord, UnheldRecord
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.derived.quantities import Computed, Derived, Surroundings, arrays_of
 from baler_core.pipeline.group_coder import CodedBlock
 from baler_core.pipeline.guarantee import EXACT_STREAM

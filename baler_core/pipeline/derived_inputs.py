@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from baler_core.data.scales import with_scales
 from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Schema, Variable, leading_dimension
 from baler_core.errors import ConfigError
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.derived.budget import Share, TriedRows, moved_by_bounds, shares_of, tightened
 from baler_core.pipeline.derived.quantities import (
     Derived,

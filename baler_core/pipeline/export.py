@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from baler_core.data.arithmetic import parse_arithmetic
@@ -17,6 +17,7 @@ from baler_core.format.header import Header
 from baler_core.machine.atomic_write import completed
 from baler_core.machine.disk import size_of
 from baler_core.machine.progress import counted
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, not_believed
 from baler_core.pipeline.decompression import checked_size, reader_for_output, refuse_full_disk
 from baler_core.pipeline.derived.quantities import bind_rules

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,6 +12,7 @@ from baler_core.builtin.models.autoencoder.onnx_files import write_onnx
 from baler_core.builtin.models.autoencoder.stored import StoredNetworks
 from baler_core.errors import DataError
 from baler_core.machine.optional import need
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.decode import BalFile
 from baler_core.pipeline.trained_lookup import Lookup
 

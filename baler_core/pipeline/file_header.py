@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from baler_core.data.variables import Layout
 from baler_core.format.arrays import encode_state
@@ -19,6 +19,7 @@ from baler_core.format.header import (
     TrainedRecord,
 )
 from baler_core.format.streams import pack_streams
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.input import Input
 from baler_core.pipeline.job import Job
 from baler_core.plugin.hooks import Kind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,7 @@ from baler_core.format.arrays import decode_state, encode_state
 from baler_core.format.digests import group_digest
 from baler_core.format.header import ErrorRecord
 from baler_core.format.streams import pack_streams
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.candidates import BASELINE, FittedModel, fitted, with_effort
 from baler_core.pipeline.group_models import choose_model, effort_of, task_for
 from baler_core.pipeline.guarantee import (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import BoundBroken, PluginError
 from baler_core.format.header import ErrorRecord
+from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Model, Streams
 from baler_core.quantise.positions import pack_positions, unpack_positions
 

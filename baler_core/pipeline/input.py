@@ -6,7 +6,6 @@ import logging
 import math
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +31,7 @@ from baler_core.data.variables import (
 )
 from baler_core.errors import DataError, UnsuitedError
 from baler_core.machine.disk import size_of, stamp_of
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.choice import add_choice
 from baler_core.plugin.reading import Reader, Source
 from baler_core.plugin.registry import Registry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,6 +19,7 @@ from baler_core.data.scales import with_scales
 from baler_core.data.sentinels import Sentinel
 from baler_core.data.variables import GroupKind, Layout, Schema, native_size
 from baler_core.errors import ConfigError
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.absurd_errors import with_largest
 from baler_core.pipeline.derived_inputs import NOTHING_HELD, HeldQuantities, held_quantities
 from baler_core.pipeline.input import (

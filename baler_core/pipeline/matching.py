@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,6 +20,7 @@ from baler_core.data.sentinels import Sentinel, sentinels_in
 from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Schema, Variable
 from baler_core.errors import ConfigError, did_you_mean
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.derived.quantities import bind_rules
 from baler_core.pipeline.input import bounds_of, first_values, is_lossy_wildcard, kept_exact, open_input, roles_in
 from baler_core.pipeline.wide_bounds import told_of_wide

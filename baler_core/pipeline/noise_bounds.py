@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from baler_core.data.tolerance import rounded_down
 from baler_core.data.uncertainties import Errors, Measure, errors_beside
 from baler_core.data.variables import Schema, Variable
 from baler_core.errors import ConfigError
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.input import first_values
 
 _NO_RULES = BoundRules()

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from baler_core.builtin.models.table.contexts.symbols import smooth_bits
-from baler_core.builtin.models.table.model import TableOptions
+from baler_core.builtin.models.table.options import TableOptions
 from baler_core.config import ComponentSpec, Config
 from baler_core.data.block import values_of
 from baler_core.data.rows import RowOrder

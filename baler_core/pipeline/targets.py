@@ -6,7 +6,7 @@ import logging
 import math
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from baler_core.config import ComponentSpec, Config
@@ -16,6 +16,7 @@ from baler_core.data.error_bound import ErrorBound
 from baler_core.data.targets import Target, multiplied, with_psnr
 from baler_core.errors import DataError
 from baler_core.machine.progress import shown
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.compressed import Compressed
 from baler_core.pipeline.input import Blocks, Input, bounds_of, ranges_of, roles_in
 from baler_core.pipeline.sampling import sampled

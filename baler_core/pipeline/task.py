@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Layout, with_events
+from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import NO_HINTS, Hints, Training
 
 # Larger blocks are not coded whole by every candidate: a part of them tells which is smallest.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from baler_core.data.variables import Layout, Variable
 from baler_core.errors import DataError
 from baler_core.format.header import TrainedRecord
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.decode import BalFile
 from baler_core.pipeline.preprocess import Pipeline
 from baler_core.pipeline.scaled_groups import is_apart, scaled_variable

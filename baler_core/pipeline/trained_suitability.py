@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from baler_core.errors import BoundBroken
 from baler_core.format.streams import pack_streams
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.candidates import FittedModel
 from baler_core.pipeline.choose import comparable
 from baler_core.pipeline.task import Task, sample_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from baler_core.data.bound_syntax import MeanKind
@@ -13,6 +13,7 @@ from baler_core.data.bounds import Tolerance
 from baler_core.data.mean_errors import MeanError, within
 from baler_core.data.variables import Variable
 from baler_core.errors import BoundBroken
+from baler_core.machine.records import dataclass
 
 logger = logging.getLogger(__name__)
 # An error is near enough to its limit from this share of it on; what is aimed at, as other steps do not do quite what is

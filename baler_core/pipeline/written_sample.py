@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from baler_core.config import Config
 from baler_core.data.block import Block
 from baler_core.format.file_info import Info, read_info
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.compression import write_file
 from baler_core.pipeline.decode import BalFile
 from baler_core.pipeline.input import Input

@@ -5,13 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Collection, Iterable
 from functools import lru_cache
+from importlib import import_module
 from types import ModuleType
 from typing import Any, Literal, TypeVar
 
-import pluggy
-
 from baler_core.errors import PluginError, did_you_mean
-from baler_core.plugin import hookspecs
 from baler_core.plugin.interfaces import Component, Loss, Metric, Model, Preprocessor
 from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.quantity import Quantity
@@ -50,7 +48,12 @@ def _module_offers(plugin: ModuleType, name: str, kinds: tuple[Kind, ...]) -> Of
 
 
 def _call_hooks(plugin: Any, name: str, kinds: tuple[Kind, ...]) -> Offers:
-    """Call the hooks of a plugin, and check what they return."""
+    """Call the hooks of a plugin, or of the module that it names in its place, and check what they return."""
+    import pluggy
+
+    from baler_core.plugin import hookspecs
+
+    plugin = import_module(plugin.HOOKS) if isinstance(getattr(plugin, "HOOKS", None), str) else plugin
     manager = pluggy.PluginManager("baler")
     manager.add_hookspecs(hookspecs)
     manager.register(plugin, name)

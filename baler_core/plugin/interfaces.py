@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, SupportsBytes, TypeAlias
 
 import numpy as np
@@ -14,17 +15,29 @@ from baler_core.data.bounds import Tolerance
 from baler_core.data.formulas import Formula
 from baler_core.data.part import Part
 from baler_core.data.variables import GroupKind, Layout, Variable
-from baler_core.plugin.options import AutoOptions, Effort, Options, Training
+from baler_core.machine.records import dataclass
+from baler_core.plugin.effort import Effort
+from baler_core.plugin.late_options import options_at
 
 if TYPE_CHECKING:
     import torch
     from matplotlib.axes import Axes
 
     from baler_core.data.block import Block
+    from baler_core.plugin.options import AutoOptions, Options, Training
 
 Streams: TypeAlias = dict[str, bytes]
 State: TypeAlias = dict[str, np.ndarray]
 Tolerances: TypeAlias = Mapping[str, Tolerance]
+
+
+def __getattr__(name: str) -> Any:
+    """What checks options, imported when asked for: it takes long to load, and restoring a file rarely needs it."""
+    if name not in ("AutoOptions", "Options", "Training"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from baler_core.plugin import options
+
+    return getattr(options, name)
 
 
 class Component:
@@ -32,10 +45,15 @@ class Component:
 
     name: ClassVar[str]
     summary: ClassVar[str] = ""
-    Options: ClassVar[type[Options]] = Options
+    Options: ClassVar[type[Options]] = options_at("baler_core.plugin.options:Options")
 
     def __init__(self, options: Any = None) -> None:
-        self.options: Any = options if options is not None else self.Options()
+        self.stated: Any = options
+
+    @cached_property
+    def options(self) -> Any:
+        """The options that were stated, or else the default ones."""
+        return self.Options() if self.stated is None else self.stated
 
 
 class Preprocessor(Component, ABC):

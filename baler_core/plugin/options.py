@@ -7,6 +7,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from baler_core.plugin.effort import Effort
+
 
 class Options(BaseModel):
     """Base of every component's options: unknown keys are refused."""
@@ -21,9 +23,6 @@ class Options(BaseModel):
         if not isinstance(stated, dict):
             return stated
         return {cls.renamed[key][0] if key in cls.renamed else key: value for key, value in stated.items()}
-
-
-Effort = Literal["fast", "balanced", "max"]
 
 
 class AutoOptions(Options):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 from typing import Any, Literal
 
 
@@ -32,5 +31,7 @@ def published_suffix(file_name: str) -> str:
 
 def _published() -> list[dict[str, Any]]:
     """Read the list: for each plugin what to install, and the readers, suffixes and libraries it is for."""
+    from importlib.resources import files
+
     listed: list[dict[str, Any]] = json.loads(files("baler_core.plugin").joinpath("published.json").read_text("utf-8"))
     return listed

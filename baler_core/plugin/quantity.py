@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
 import numpy as np
 
 from baler_core.data.variables import Variable
 from baler_core.errors import ConfigError
+from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Component
 
 

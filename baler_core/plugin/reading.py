@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from baler_core.data.formulas import Formula
 from baler_core.data.variables import Schema, Variable, leading_slices
 from baler_core.errors import DataError
+from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Component, Tolerances
 from baler_core.plugin.shown import Shown
 

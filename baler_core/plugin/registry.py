@@ -6,25 +6,27 @@ import logging
 import os
 import traceback
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from importlib import import_module
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from baler_core.data.arithmetic import FUNCTIONS, Function
 from baler_core.data.formulas import Formula
 from baler_core.data.variables import Schema
 from baler_core.errors import DataError, PluginError, did_you_mean
+from baler_core.machine.records import dataclass
 from baler_core.plugin.hooks import KINDS, Kind, named_offers, offered_by
-from baler_core.plugin.installed import entries
 from baler_core.plugin.interfaces import Component, Loss, Metric, Model, Preprocessor
 from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.published import install_for, published_suffix
 from baler_core.plugin.quantity import Quantity
 from baler_core.plugin.reading import Categories, Reader, is_marked
 from baler_core.plugin.version import __version__
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 CORE, CORE_MODULE = "baler-core", "baler_core"
 logger = logging.getLogger(__name__)
@@ -247,6 +249,8 @@ def load_plugins(
             registry.plugins.append(PluginStatus("core", CORE, __version__, "loaded"))
             registry.offer_all(named, CORE, __version__)
             return registry
+    from baler_core.plugin.installed import entries
+
     for entry, origin in entries():
         if packages is None or origin[0] in {*packages, CORE}:
             _load(entry, origin, registry, kinds, core if origin[0] == CORE else None)
@@ -293,6 +297,8 @@ def plugin_at_fault(error: BaseException) -> str | None:
 
     The innermost frame of the traceback that belongs to a plugin or to the core decides.
     """
+    from baler_core.plugin.installed import entries
+
     origins = {entry.value.partition(":")[0].partition(".")[0]: origin for entry, origin in entries()}
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     for frame in reversed(frames):

@@ -6,7 +6,7 @@ import math
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from baler_core.data.sides import Reach, as_value, keep_off
 from baler_core.entropy.varint import ByteReader, unzigzag, write_varint, zigzag
 from baler_core.errors import FormatError
+from baler_core.machine.records import dataclass
 from baler_core.quantise.exponential import exp
 
 _CODE_LIMIT = 2.0**62

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from baler_core.data.bounds import Tolerance
 from baler_core.data.sides import Reach
 from baler_core.errors import FormatError
+from baler_core.machine.records import dataclass
 from baler_core.quantise.exponential import exp
 from baler_core.quantise.lattice import IntegerLattice, Lattice, StepLattice
 from baler_core.quantise.lattice_fit import fit_lattice, own_lattice

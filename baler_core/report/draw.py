@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from baler_core.evaluate.results import MetricOutcome, Results, VariableResult
+from baler_core.machine.records import dataclass
 from baler_core.report.distribution import DISTRIBUTION_SIZE, draw_distribution
 from baler_core.report.field import draw_field, figure_size
 from baler_core.report.style import COLOURS, GRID, file_names, new_figure, plain, save

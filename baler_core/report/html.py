@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
 from baler_core.evaluate.judgement import overall, summary
 from baler_core.evaluate.results import MetricOutcome, Results
+from baler_core.machine.records import dataclass
 from baler_core.report.draw import Figures
 from baler_core.report.rows import collections_of, rows_of
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from baler_core.evaluate.judgement import by_importance
 from baler_core.evaluate.results import Results, VariableResult
+from baler_core.machine.records import dataclass
 from baler_core.report.draw import Figures
 
 # Fewer exact variables than these stand in the table one by one.

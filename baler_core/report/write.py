@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +13,7 @@ from baler_core.evaluate.judgement import by_importance, recorded
 from baler_core.evaluate.results import Results
 from baler_core.machine.atomic_write import completed
 from baler_core.machine.optional import need
+from baler_core.machine.records import dataclass
 from baler_core.report.draw import draw_all, draw_variables
 from baler_core.report.html import render
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+
+from baler_core.machine.records import dataclass
 
 # Bits of a normal variable of deviation 1 on a lattice of step 2 * error: log2(sqrt(2 pi e) / (2 error)).
 _NORMAL = math.log2(math.sqrt(2 * math.pi * math.e) / 2)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from baler_core.data.spacing import common_trailing_zeros, find_spacing
 from baler_core.data.variables import Variable
+from baler_core.machine.records import dataclass
 
 # So many low bits of the mantissa are zero where somebody rounded them; numbers of single precision in double have 29.
 _ROUNDED = 6

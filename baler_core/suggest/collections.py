@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import yaml
@@ -16,6 +15,7 @@ from baler_core.data.error_bound import ErrorBound
 from baler_core.data.patterns import variable_meant
 from baler_core.data.roles import Finding
 from baler_core.data.variables import Schema, Variable
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.input import bounds_of
 from baler_core.suggest.proposal import LOSSLESS, UNCERTAINTIES, Proposal
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.coded_sample import CodedGroup, CodedSample
 
 

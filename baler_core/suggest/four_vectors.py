@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from baler_core.data.variables import Schema
 from baler_core.errors import ConfigError
+from baler_core.machine.records import dataclass
 from baler_core.suggest.allowed import allowed_in
 from baler_core.suggest.proposal import Proposal
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -18,6 +18,7 @@ from baler_core.data.error_bound import ErrorBound
 from baler_core.data.noise import noise_of
 from baler_core.data.variables import Schema
 from baler_core.errors import ConfigError
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.derived.quantities import Derived, bind_rules
 from baler_core.plugin.registry import Registry
 from baler_core.suggest.proposal import absolute

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Schema, Variable
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.noise_bounds import shown_values
 from baler_core.suggest.autoencoders import ExpectedAutoencoder, expected_autoencoder
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from baler_core.data.variables import Schema
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.input import first_values, refuse_empty
 from baler_core.plugin.options import Options
 from baler_core.plugin.registry import Registry

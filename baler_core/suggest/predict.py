@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from baler_core.data.bounds import BoundRules
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.variables import Schema
 from baler_core.machine.progress import shown
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.brief import Brief
 from baler_core.pipeline.coded_sample import CodedSample, GroupName, code_sample, sample_of_file
 from baler_core.pipeline.input import Input

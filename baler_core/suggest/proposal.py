@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
+
+from baler_core.machine.records import dataclass
 
 LOSSLESS = "lossless"
 OTHERS = "{rel: 1.0e-3}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import yaml
@@ -17,6 +17,7 @@ from baler_core.data.sentinels import sentinels_in
 from baler_core.data.uncertainties import Errors, errors_beside
 from baler_core.data.variables import Schema, Variable
 from baler_core.errors import ConfigError
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.noise_bounds import has_tiles
 from baler_core.suggest.allowed import allowed_in, physical_values
 from baler_core.suggest.coarse import Coarseness, stored_coarsely

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from baler_core.data.targets import MULTIPLIED, multiplied
 from baler_core.data.variables import Schema
 from baler_core.errors import ConfigError, DataError, did_you_mean
 from baler_core.machine.progress import shown
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.input import Input
 from baler_core.pipeline.sampling import sampled
 from baler_core.pipeline.targets import own_bounds, quickly

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from baler_core.data.block import Block
 from baler_core.data.derived import DerivedRule
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.derived.quantities import Derived, Surroundings, arrays_of, bind_rules, coordinates_of
 from baler_core.pipeline.input import Input
 from baler_core.plugin.registry import Registry

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from baler_core.data.roles import Finding, roles_of
 from baler_core.data.variables import Schema, Variable
+from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Training
 from baler_core.plugin.registry import Registry
 from baler_core.suggest.collections import BoundLine, by_collection, full

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import ClassVar, SupportsBytes
 
 import numpy as np
-from pydantic import Field as Option
 
 from baler_core.builtin.models.scalar_sharing import (
     OWN,
@@ -32,7 +31,8 @@ from baler_core.entropy.integers import (
 )
 from baler_core.entropy.lorenzo import best_axes, difference, middle_piece
 from baler_core.entropy.varint import write_sized, write_varint
-from baler_core.plugin.interfaces import NO_HINTS, Effort, Estimate, Hints, Model, Options, Streams, Tolerances
+from baler_core.plugin.interfaces import NO_HINTS, Estimate, Hints, Model, Streams, Tolerances
+from baler_core.plugin.late_options import options_at
 from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.lattice_fit import fit_lattice
 from baler_core.quantise.scaled import (
@@ -47,12 +47,6 @@ _BEGINNING = 16
 _DISTINCT = 0.6
 
 
-class ScalarOptions(Options):
-    """Options of the `scalar` model."""
-
-    effort: Effort = Option(default="max", description="How hard to try for few bytes, against time.")
-
-
 class ScalarModel(Model):
     """Quantise under the bound, difference along grid axes where it helps, pack the integers. Learns nothing."""
 
@@ -61,7 +55,7 @@ class ScalarModel(Model):
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"table", "grid"})
     automatic = True
     takes_scales = True
-    Options = ScalarOptions
+    Options = options_at("baler_core.builtin.models.scalar_options:ScalarOptions")
 
     def estimate(self, block: Block, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS) -> Estimate:
         """Estimate from pieces of each variable, or from all variables of a table together by a fast compressor."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from baler_core.entropy import bytes as squeeze
+from baler_core.machine.records import dataclass
 
 # How a variable is stored: its integers packed by themselves; its integers, or its values as they lie in memory, in the
 # stream that variables share; as a repetition of an earlier variable; or in steps as wide as each value's own tolerance.

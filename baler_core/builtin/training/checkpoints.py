@@ -8,7 +8,7 @@ import math
 import time
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from baler_core.builtin.training.loop import History, TrainingRun
 from baler_core.errors import DataError
 from baler_core.machine.atomic_write import completed
+from baler_core.machine.records import dataclass
 
 if TYPE_CHECKING:
     import torch

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
+from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Loss, Training
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, BrokenExecutor, Future, wait
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ import numpy as np
 from baler_core.builtin.training.loop import History
 from baler_core.errors import ConfigError, PluginError, SourceError
 from baler_core.machine.in_order import does_not_travel
+from baler_core.machine.records import dataclass
 from baler_core.machine.workers import Processes
 from baler_core.plugin.interfaces import Loss, Training
 

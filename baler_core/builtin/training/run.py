@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from baler_core.builtin.training.checkpoints import Checkpoint
 from baler_core.builtin.training.loop import Alone, History, Peers, TrainingRun
 from baler_core.builtin.training.processes import train_together
 from baler_core.machine.progress import shown
+from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Loss, Training
 from baler_core.plugin.registry import load_plugins
 

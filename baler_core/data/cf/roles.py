@@ -7,12 +7,13 @@ XDMF, VTKHDF, CGNS and MED files.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from baler_core.data.cf.attributes import DESCRIPTION, EAST, NORTH, text_of
 from baler_core.data.cf.special_values import SPECIAL
 from baler_core.data.variables import Role
+from baler_core.machine.records import dataclass
 
 # Attributes that name other variables, and what those are to the one that names them.
 POINTERS: dict[str, tuple[Role, str]] = {

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from baler_core.machine.records import dataclass
 
 SPECIAL = frozenset(
     {

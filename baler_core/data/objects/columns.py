@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,6 +13,7 @@ from baler_core.data.objects import text
 from baler_core.data.objects.json_values import packed, unpacked
 from baler_core.data.variables import Json, Schema, Variable, select_names
 from baler_core.errors import DataError
+from baler_core.machine.records import dataclass
 
 Form: TypeAlias = Json
 """How an array is made again from restored variables: the name of the one it is, or a mapping whose `as` says how."""

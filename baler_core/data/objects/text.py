@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from baler_core.data.variables import Json
 from baler_core.errors import DataError
+from baler_core.machine.records import dataclass
 
 _MICROSECONDS = "microseconds since 2000-01-01"
 

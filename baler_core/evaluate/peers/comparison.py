@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from baler_core.config import Config
@@ -18,6 +18,7 @@ from baler_core.evaluate.peers.sample import BoundedSample, as_told, errors_alon
 from baler_core.evaluate.results import Results
 from baler_core.format.file_info import read_info
 from baler_core.machine.progress import shown
+from baler_core.machine.records import dataclass
 from baler_core.machine.threads import one_thread
 from baler_core.pipeline.derived.quantities import Derived, bind_rules
 from baler_core.pipeline.input import input_of

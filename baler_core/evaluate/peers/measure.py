@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from baler_core.errors import DataError
 from baler_core.evaluate.others import compress_zstd
 from baler_core.evaluate.peers.lossless import ZSTD, restore_zstd
 from baler_core.evaluate.peers.peer import Allowed, Coded, NotTakenError, Peer
+from baler_core.machine.records import dataclass
 
 
 class Given(NamedTuple):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from baler_core.data.bounds import Tolerance, usable
+from baler_core.machine.records import dataclass
 
 Kind = Literal["exact", "abs", "rel"]
 

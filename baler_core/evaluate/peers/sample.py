@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from baler_core.errors import ConfigError
 from baler_core.evaluate.peers.measure import Given
 from baler_core.evaluate.peers.peer import told
 from baler_core.format.header import Header
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.input import Input
 from baler_core.pipeline.sampling import sampled
 from baler_core.pipeline.targets import own_bounds

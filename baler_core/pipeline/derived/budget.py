@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import ROUND_FLOOR, Decimal
 from types import MappingProxyType
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from baler_core.data.bounds import Tolerance, usable
 from baler_core.data.variables import Variable
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.derived.quantities import Computed, Derived
 from baler_core.plugin.quantity import Around
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import reduce
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from baler_core.data.arithmetic import FUNCTIONS, Term
+from baler_core.machine.records import dataclass
 from baler_core.plugin.quantity import Around, Cells, Quantity, aligned, gathered
 
 _OPERATIONS: Mapping[str, Callable[..., Any]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import cast
 
 import numpy as np
@@ -16,6 +16,7 @@ from baler_core.data.comparison import is_measured
 from baler_core.data.derived import DerivedRule, allowed_error, misses
 from baler_core.data.variables import Schema, Variable, block_sizes, event_lengths, leading_dimension
 from baler_core.errors import ConfigError, did_you_mean
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.derived.nodes import FormulaNode, Masks, Trace, bind, compute, dependence, reach, units_of
 from baler_core.plugin.quantity import Around, Cells, Quantity
 from baler_core.plugin.registry import Registry

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from baler_core.errors import BROKEN_BOUND, BalerError, BoundBroken, ConfigError
 from baler_core.machine.addresses import origin_of
 from baler_core.machine.disk import size_of
 from baler_core.machine.in_order import Team
+from baler_core.machine.records import dataclass
 from baler_core.machine.workers import Here, Processes, Submits, width_of
 from baler_core.pipeline.many.digests import settings_digest
 from baler_core.pipeline.many.manifest import (

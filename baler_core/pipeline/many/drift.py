@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from baler_core.config import Config
 from baler_core.data.bounds import usable
 from baler_core.format.file_info import read_info
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.compressed import Compressed
 from baler_core.pipeline.input import first_values, open_input
 from baler_core.plugin.registry import Registry

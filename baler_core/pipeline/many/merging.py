@@ -7,9 +7,9 @@ import fcntl
 import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.many.manifest import FailedRecord, Manifest, PartRecord, read_manifest, write_manifest
 
 

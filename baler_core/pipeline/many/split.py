@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Self, TypeVar
 
 from baler_core.errors import ConfigError
+from baler_core.machine.records import dataclass
 
 Item = TypeVar("Item")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from baler_core.errors import USER, BalerError, ConfigError, DataError
 from baler_core.format.file_info import read_info
 from baler_core.machine.disk import size_of, stamp_of
 from baler_core.machine.in_order import Team
+from baler_core.machine.records import dataclass
 from baler_core.pipeline.compressed import Compressed
 from baler_core.pipeline.compression import compress
 from baler_core.pipeline.many.digests import growing_dimensions, input_digest, schema_digest

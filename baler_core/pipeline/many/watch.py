@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from baler_core.config import Config
 from baler_core.config.inputs import split_name
 from baler_core.errors import USER, BalerError
+from baler_core.machine.records import dataclass
 from baler_core.machine.workers import Submits
 from baler_core.pipeline.compression import train
 from baler_core.pipeline.many.campaign import Campaign, run_campaign

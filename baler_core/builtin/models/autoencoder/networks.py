@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from baler_core.builtin.training.run import one_thread
 from baler_core.errors import PluginError
+from baler_core.machine.records import dataclass
 
 if TYPE_CHECKING:
     import torch

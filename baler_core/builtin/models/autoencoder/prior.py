@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from baler_core.entropy.arithmetic import ENCODING, code_bit, finish, new_decoder, new_encoder
@@ -12,6 +10,7 @@ from baler_core.entropy.integers import pack_checked, unpack_checked
 from baler_core.entropy.varint import ByteReader, write_sized
 from baler_core.errors import FormatError
 from baler_core.machine.compiled import Array, compiled
+from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import State
 
 _MOST_SYMBOLS = 1 << 12

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from baler_core.data.comparison import pair_values, responses
 from baler_core.data.running_statistics import Moments
 from baler_core.data.seeds import MeanOverSeeds, SeedSpread, VariableSpread
 from baler_core.data.variables import Layout, Variable
+from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Loss, Training
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from baler_core.builtin.models.autoencoder.weights import SmallWeights
 from baler_core.entropy.integers import pack_integers
+from baler_core.machine.records import dataclass
 
 if TYPE_CHECKING:
     import torch

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from baler_core.builtin.models.autoencoder.networks import NetworkPair
 from baler_core.builtin.models.autoencoder.samples import Normalisation, SampleForm
+from baler_core.machine.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from baler_core.errors import FormatError
+from baler_core.machine.records import dataclass
 
 if TYPE_CHECKING:
     import torch

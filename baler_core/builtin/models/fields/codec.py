@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple, SupportsBytes, TypeAlias
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from baler_core.builtin.models.fields.layout import Arrangement, Box
 from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Variable
+from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Effort, State
 
 

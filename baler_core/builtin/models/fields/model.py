@@ -6,10 +6,9 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, SupportsBytes
+from typing import TYPE_CHECKING, Any, ClassVar, SupportsBytes
 
 import numpy as np
-from pydantic import Field as Option
 
 from baler_core.builtin.models.fields.codec import Decode, FieldCodec, JointFields, Prepared
 from baler_core.builtin.models.fields.layout import Arrangement
@@ -21,18 +20,20 @@ from baler_core.entropy.varint import ByteReader, write_sized, write_varint, wri
 from baler_core.errors import FormatError
 from baler_core.format.ranged import RangeReader
 from baler_core.format.streams import pack_streams
+from baler_core.plugin.effort import Effort
 from baler_core.plugin.interfaces import (
     NO_HINTS,
-    Effort,
     Estimate,
     Hints,
     Model,
-    Options,
     State,
     Streams,
     Tolerances,
-    Training,
 )
+from baler_core.plugin.late_options import options_at
+
+if TYPE_CHECKING:
+    from baler_core.plugin.options import Training
 
 STREAM = "fields"
 # Joint fields this much smaller than `scalar` is expected to make them, by pieces or by all values, need no exact comparison.
@@ -42,18 +43,12 @@ _SMALLER: Mapping[Effort, float] = {"fast": 1.0, "balanced": 0.97, "max": 0.94}
 _MEMBERS = "family"
 
 
-class FieldOptions(Options):
-    """Options of the models of fields."""
-
-    effort: Effort = Option(default="max", description="How hard to try for few bytes, against time.")
-
-
 class FieldModel(Model):
     """Codes fields jointly; subclasses name the codec that says which variables it holds, and how they become bytes."""
 
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"grid"})
     automatic = True
-    Options = FieldOptions
+    Options = options_at("baler_core.builtin.models.fields.options:FieldOptions")
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple, SupportsBytes
 
 import numpy as np
@@ -22,6 +22,7 @@ from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized
 from baler_core.errors import FormatError
 from baler_core.format.ranged import RangeReader
+from baler_core.machine.records import dataclass
 from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.lattice_fit import fit_lattice
 

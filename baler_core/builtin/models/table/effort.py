@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from baler_core.machine.records import dataclass
+from baler_core.plugin.effort import Effort
 
 _QUICK_CONTEXTS = 5
 """Contexts with which plans of the whole table are compared: a few tell which is better."""
@@ -52,6 +55,7 @@ class TableEffort:
 
 
 SHORT_ROWS = 1 << 16
+DEFAULT: Effort = "max"
 EFFORTS = {
     "fast": TableEffort(contexts=1, parents=1, predictor=False, rows=SHORT_ROWS),
     "balanced": TableEffort(

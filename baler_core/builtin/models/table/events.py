@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+
+from baler_core.machine.records import dataclass
 
 HERE, BEFORE, IN_EVENT, SECOND, FIRST = range(5)
 """Where a source of knowledge stands: in the row itself; in the row before, of whatever event; in the row before of the

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from baler_core.data.variables import Layout, Variable
 from baler_core.errors import FormatError
+from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import State
 
 _KEY = "columns"

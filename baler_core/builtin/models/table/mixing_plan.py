@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from baler_core.builtin.models.table.relations.order import Candidate, choose_pa
 from baler_core.builtin.models.table.schedule import NetworkTarget, most_informative, train_networks
 from baler_core.builtin.models.table.trials import ColumnTrial, SizedColumn
 from baler_core.machine.progress import bits_per_row, shown
+from baler_core.machine.records import dataclass
 from baler_core.machine.threads import in_parallel
 
 _MEASURED = 1 << 14

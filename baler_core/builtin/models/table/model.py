@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, SupportsBytes
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, SupportsBytes
 
 import numpy as np
-from pydantic import Field
 
 from baler_core.builtin.models.table.blocks import COLD_START, BlockContext, all_symbols, decode_block, encode_block
-from baler_core.builtin.models.table.effort import EFFORTS, SHORT_ROWS, TableEffort
+from baler_core.builtin.models.table.effort import DEFAULT, EFFORTS, SHORT_ROWS, TableEffort
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.known_names import KnownNames, names_of
 from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
@@ -23,20 +22,13 @@ from baler_core.data.part import Part
 from baler_core.data.variables import GroupKind, Layout
 from baler_core.errors import FormatError
 from baler_core.machine.threads import in_parallel
-from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Options, State, Streams, Tolerances, Training
+from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, State, Streams, Tolerances
+from baler_core.plugin.late_options import options_at
 
 if TYPE_CHECKING:
+    from baler_core.builtin.models.table.options import TableOptions
     from baler_core.builtin.models.table.sample import TableSample
-
-
-class TableOptions(Options):
-    """Options of the `table` model."""
-
-    effort: Literal["fast", "balanced", "max"] = Field(default="max", description="Speed against size.")
-    network: Literal["auto", "on", "off"] = Field(
-        default="auto",
-        description="A small network per column: `auto` trains and keeps those that pay, `on` keeps all, `off` none.",
-    )
+    from baler_core.plugin.options import Training
 
 
 _ON_SECONDS = 60.0
@@ -68,7 +60,7 @@ class TableModel(Model):
     automatic = True
     takes_scales = True
     takes_fewer = True
-    Options: ClassVar[type[Options]] = TableOptions
+    Options = options_at("baler_core.builtin.models.table.options:TableOptions")
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
@@ -159,7 +151,7 @@ class TableModel(Model):
         names, found = learned.names.names, learned.names.found_in(layout)
         dtypes = ["" if v is None else v.dtype for v in found]
         scales = scales_of(names, tolerances) if wanted is None else NO_SCALES
-        contexts = EFFORTS[self.options.effort].contexts
+        contexts = EFFORTS[DEFAULT if self.stated is None else self.options.effort].contexts
         context = BlockContext(learned.plan, contexts, _events(layout), learned.primer, scales)
         numbers = None if wanted is None else [number for number, name in enumerate(names) if name in wanted]
 

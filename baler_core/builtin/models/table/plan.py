@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +23,7 @@ from baler_core.entropy.bytes import squeeze, unsqueeze
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, unzigzag, write_sized, write_varint, zigzag
 from baler_core.errors import FormatError
+from baler_core.machine.records import dataclass
 from baler_core.quantise.lattice import Lattice
 
 REFERENCES = (BEFORE, IN_EVENT, POINTED)

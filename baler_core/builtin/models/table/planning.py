@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -26,6 +26,7 @@ from baler_core.builtin.models.table.trials import SHORT
 from baler_core.data.bounds import Tolerance
 from baler_core.data.formulas import Formula
 from baler_core.entropy.integers import pack_integers
+from baler_core.machine.records import dataclass
 from baler_core.quantise.lattice import IntegerLattice
 from baler_core.quantise.own_steps import own_points
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 
 import numpy as np
@@ -14,6 +14,7 @@ from baler_core.builtin.models.table.relations.scales import NO_SCALES, Scales, 
 from baler_core.builtin.models.table.relations.search import SampledColumn
 from baler_core.data.block import Block, values_of
 from baler_core.data.variables import Layout, event_lengths
+from baler_core.machine.records import dataclass
 from baler_core.machine.threads import in_parallel
 from baler_core.plugin.interfaces import Tolerances
 from baler_core.quantise.lattice_fit import fit_lattice

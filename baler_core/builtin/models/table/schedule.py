@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from baler_core.builtin.models.table.contexts.symbols import smooth_bits
 from baler_core.builtin.models.table.network.inference import INPUT_ONE, Network
 from baler_core.builtin.models.table.network.training import Schedule, TrainingData, train_network
 from baler_core.machine.progress import bits_per_row, shown
+from baler_core.machine.records import dataclass
 from baler_core.machine.threads import in_parallel
 
 FEWEST_ROWS = 2000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from baler_core.builtin.models.table.plan import REFERENCES, ColumnPlan
 from baler_core.builtin.models.table.streams import encode_symbols
 from baler_core.entropy.bytes import zstd
 from baler_core.entropy.integers import estimated_bytes, pack_integers
+from baler_core.machine.records import dataclass
 
 _INNER = (0, 2, 5)
 """Halvings inside a bin to try."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.plan import TablePlan
 from baler_core.errors import FormatError
+from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import State
 
 MOST_ROWS = 1 << 13

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from baler_core.builtin.readers.csv.numbers import FORMAT, floats, is_missing, n
 from baler_core.builtin.readers.csv.rounding import cut
 from baler_core.data.variables import Json, Variable
 from baler_core.errors import FormatError
+from baler_core.machine.records import dataclass
 
 ColumnKind = Literal["int64", "uint64", "float64", "text"]
 KINDS: dict[str, ColumnKind] = {"<i8": "int64", "<u8": "uint64", "<f8": "float64", "str": "text"}

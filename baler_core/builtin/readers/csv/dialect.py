@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
-from typing import Literal
-
-from pydantic import Field, field_validator
+from dataclasses import asdict, field, fields
 
 from baler_core.builtin.readers.csv.layout import FIELD, QUOTING, QuotingStyle, TextLayout
 from baler_core.builtin.readers.csv.text import ENCODINGS, Grammar
 from baler_core.data.variables import Json
 from baler_core.errors import FormatError
-from baler_core.plugin.interfaces import Options
-
-
-class CsvOptions(Options):
-    """How to read a text table; what is not given is found out."""
-
-    separator: str = Field(default="auto", description="Character between cells, or `auto`.")
-    comment: str = Field(default="auto", description="How comment lines begin; `auto` detects #.")
-    header: bool | Literal["auto"] = Field(default="auto", description="Whether the first row holds names.")
-    quote: str = Field(default='"', max_length=1, description="Quote character; empty if there is none.")
-
-    @field_validator("separator")
-    @classmethod
-    def _one_character(cls, value: str) -> str:
-        value = {"tab": "\t", "space": " ", "comma": ",", "semicolon": ";"}.get(value, value)
-        if value != "auto" and (len(value) != 1 or value in "\r\n"):
-            raise ValueError("a separator is one character, or auto")
-        return value
+from baler_core.machine.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from baler_core.builtin.readers.csv.dialect import CsvOptions
 from baler_core.data.variables import Schema, Variable
-from baler_core.plugin.interfaces import Options
+from baler_core.plugin.late_options import options_at
 from baler_core.plugin.reading import Cut, Reader, Sink, Source
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ class CsvReader(Reader):
     name: ClassVar[str] = "csv"
     summary: ClassVar[str] = "text tables (CSV, TSV, ECSV, columns of numbers)"
     suffixes: ClassVar[tuple[str, ...]] = (*_SUFFIXES, *(f"{suffix}.gz" for suffix in _SUFFIXES))
-    Options: ClassVar[type[Options]] = CsvOptions
+    Options = options_at("baler_core.builtin.readers.csv.options:CsvOptions")
     shortens_digits: ClassVar[bool] = True
 
     def open(self, path: Path, variables: Sequence[str] | None = None) -> Source:

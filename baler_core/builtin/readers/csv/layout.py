@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 from baler_core.errors import FormatError
+from baler_core.machine.records import dataclass
 
 QuotingStyle = Literal["minimal", "text", "all"]
 QUOTING: tuple[QuotingStyle, ...] = ("minimal", "text", "all")

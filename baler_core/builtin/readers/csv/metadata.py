@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from baler_core.builtin.readers.csv.dialect import Dialect
 from baler_core.builtin.readers.csv.numbers import is_missing
 from baler_core.data.variables import Role
+from baler_core.machine.records import dataclass
 
 _UNITS = re.compile(r"\[([^\[\]]+)\]\s*$")
 _VIZIER = re.compile(r"#\s*Column\s+(\S+)\s+\([^)]*\)\s*(.*?)\s*(?:\[ucd=([^\]]*)\])?\s*")

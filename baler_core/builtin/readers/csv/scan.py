@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from baler_core.builtin.readers.csv.numbers import (
     with_points,
 )
 from baler_core.builtin.readers.csv.rounding import COARSEST, NO_GRID, decimals_of
+from baler_core.machine.records import dataclass
 
 _SAMPLE = 2000
 _CERTAIN = 100

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import numpy as np
 
 from baler_core.data.bounds import SAFETY
+from baler_core.machine.records import dataclass
 
 NUMBER = r"\d{1,17}(?:\.\d{1,21})?(?:e[+-]?\d{1,3})?"
 GRID = re.compile(r"[abr]-?\d{1,3}:" + NUMBER)

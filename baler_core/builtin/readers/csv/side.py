@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from baler_core.builtin.readers.csv.text import MOST_OTHERS, body
 from baler_core.entropy.integers import pack_integers, unpack_integers
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
 from baler_core.errors import FormatError
+from baler_core.machine.records import dataclass
 
 _ENDS = ("\n", "\r\n", "\r", "")
 # Printf formats that may spell a cell, by the letter of a code; the decimals are the rest of it.

@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from baler_core.builtin.readers.csv.alignment import alignments, fixed_cuts
-from baler_core.builtin.readers.csv.dialect import CsvOptions, Dialect
+from baler_core.builtin.readers.csv.dialect import Dialect
 from baler_core.builtin.readers.csv.layout import QUOTING, QuotingStyle
 from baler_core.builtin.readers.csv.numbers import is_decimal_comma, is_missing, is_number
+from baler_core.builtin.readers.csv.options import CsvOptions
 from baler_core.builtin.readers.csv.text import (
     RULE,
     Grammar,

@@ -16,8 +16,9 @@ import numpy as np
 from baler_core.builtin.readers.csv.bulk import BulkRows, spelling_of
 from baler_core.builtin.readers.csv.columns import ColumnForm
 from baler_core.builtin.readers.csv.cursor import RowCursor
-from baler_core.builtin.readers.csv.dialect import CsvOptions, Dialect
+from baler_core.builtin.readers.csv.dialect import Dialect
 from baler_core.builtin.readers.csv.metadata import column_notes
+from baler_core.builtin.readers.csv.options import CsvOptions
 from baler_core.builtin.readers.csv.rounding import shortened, shortened_in_place
 from baler_core.builtin.readers.csv.scan import ScannedColumn
 from baler_core.builtin.readers.csv.side import Beside, line_ends, odd_templates, pack_spellings

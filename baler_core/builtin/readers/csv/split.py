@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from baler_core.machine.records import dataclass
 
 # Longer cells are an error of the csv module, whose limit is one for the whole process and so is left alone.
 LONGEST_CELL = 131_072

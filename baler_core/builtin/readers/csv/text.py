@@ -10,7 +10,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import IO
@@ -18,6 +18,7 @@ from typing import IO
 from baler_core.builtin.readers.csv.bulk import BulkRows, plain_rows
 from baler_core.builtin.readers.csv.split import is_too_long, split_cells
 from baler_core.errors import DataError, UnsuitedError
+from baler_core.machine.records import dataclass
 
 # Gives every byte a character, so that any text comes back the same.
 FALLBACK_ENCODING = "latin-1"

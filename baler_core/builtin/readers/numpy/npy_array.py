@@ -10,7 +10,7 @@ from typing import IO, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from baler_core.data.variables import Json
+from baler_core.data.variables import Json, Variable
 from baler_core.errors import DataError, FormatError
 
 _LONGEST_HEADER = 1 << 16
@@ -308,3 +308,10 @@ def join_fields(variables: Mapping[str, np.ndarray], form: ArrayForm) -> np.ndar
             target = target[field]
         target[...] = np.ascontiguousarray(variables[leaf.name]).view(target.dtype)
     return array
+
+
+def joined(pieces: Sequence[np.ndarray], variable: Variable) -> np.ndarray:
+    """Return the values of all blocks, in the variable's own byte order."""
+    if len(pieces) == 1:
+        return pieces[0]
+    return np.concatenate(pieces, dtype=variable.numpy_dtype)

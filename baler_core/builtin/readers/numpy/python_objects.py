@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from baler_core.builtin.objects.numpy_arrays import ALONE, NumpyArrays
-from baler_core.builtin.readers.numpy.npy_array import ArrayForm, split_fields
+from baler_core.builtin.readers.numpy.npy_array import ArrayForm, joined, split_fields
 from baler_core.builtin.readers.numpy.sinks import NpzSink
 from baler_core.data.block import Block, make_block, values_of
-from baler_core.data.variables import Json, Schema, Variable
+from baler_core.data.variables import Json, Schema
 from baler_core.errors import DataError
 from baler_core.plugin.reading import Categories, Cut, Reader, Sink, Source
 
@@ -76,13 +76,6 @@ class _ObjectSink(Sink):
                 ]
             )
         _write_archive(self._path, {name: _fixed(values) for name, values in arrays.items()})
-
-
-def joined(pieces: Sequence[np.ndarray], variable: Variable) -> np.ndarray:
-    """Return the values of all blocks, in the variable's own byte order."""
-    if len(pieces) == 1:
-        return pieces[0]
-    return np.concatenate(pieces, dtype=variable.numpy_dtype)
 
 
 def _coded(stored: Json) -> Iterator[tuple[str, Categories]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from baler_core.builtin.models.fields.predictive.predictor import FRACTION
 from baler_core.builtin.models.fields.predictive.sampling import StencilSample, activities, samples_of
 from baler_core.builtin.models.fields.predictive.stencil import FINE_BITS, WEIGHT_BITS, Stencils, fitted, spread
 from baler_core.builtin.models.fields.predictive.stencil_fit import MIXED, few_values, learn_stencils
+from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Effort
 
 # What mixing takes of what the same stencils take without.

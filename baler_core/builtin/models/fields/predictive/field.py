@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -32,6 +31,7 @@ from baler_core.entropy.symbol_stream import (
 )
 from baler_core.entropy.symbols import Stream
 from baler_core.errors import FormatError
+from baler_core.machine.records import dataclass
 
 LARGEST = 1 << 30
 # Numbers of contexts that may be mixed (with none, the stencil alone predicts), and the signed ones.

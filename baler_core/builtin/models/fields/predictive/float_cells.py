@@ -6,8 +6,6 @@ different sizes). The rest, which of its cell a value is, is mostly noise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from baler_core.builtin.models.fields.predictive.bit_planes import pack_planes, unpack_planes
@@ -21,6 +19,7 @@ from baler_core.builtin.models.fields.predictive.float_bits import (
 from baler_core.entropy.integers import pack_fast, unpack_integers
 from baler_core.entropy.varint import ByteReader, unzigzag, write_sized, write_varint, zigzag
 from baler_core.errors import FormatError
+from baler_core.machine.records import dataclass
 
 # No exponent of a float64 is beyond this.
 _MOST_EXPONENT = 1200

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -15,6 +15,7 @@ from baler_core.builtin.models.fields.predictive.float_cells import FloatCells
 from baler_core.builtin.models.fields.predictive.predictor import FRACTION
 from baler_core.data.bounds import Tolerance
 from baler_core.data.spacing import common_trailing_zeros
+from baler_core.machine.records import dataclass
 from baler_core.quantise import slice_steps
 from baler_core.quantise.lattice import BitsLattice, Lattice, StepLattice, classify
 from baler_core.quantise.lattice_fit import fit_lattice, float_specials

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import itemgetter
 
 import numpy as np
@@ -18,6 +18,7 @@ from baler_core.builtin.models.fields.predictive.joint_fields import gather
 from baler_core.builtin.models.fields.predictive.phases import best_phases
 from baler_core.builtin.models.fields.predictive.stencil_fit import counted_size, encode_integers
 from baler_core.machine.progress import bits_per_value, shown
+from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Effort
 from baler_core.quantise.units import Units
 

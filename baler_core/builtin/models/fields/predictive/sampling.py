@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from baler_core.builtin.models.fields.predictive.stencil import (
     used_features,
 )
 from baler_core.machine.compiled import Array, Integer, compiled, inlined
+from baler_core.machine.records import dataclass
 
 # Values are looked up in runs of neighbours along x, which lie together in memory.
 _RUN = 8

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from baler_core.builtin.models.fields.transform.temporal import Links
 from baler_core.builtin.models.fields.transform.wavelet import Band, Box
+from baler_core.machine.records import dataclass
 
 # The box of a band in its slice, and that of its parent band: first and end along z, y and x.
 FIRST_Z, FIRST_Y, FIRST_X, END_Z, END_Y, END_X = range(6)

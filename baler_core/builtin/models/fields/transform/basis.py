@@ -8,7 +8,6 @@ orthonormal again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from baler_core.builtin.models.fields.transform.mode_sums import orthonormal
 from baler_core.entropy.arithmetic import Coder
 from baler_core.entropy.numbers import NumberCoder
 from baler_core.errors import FormatError
+from baler_core.machine.records import dataclass
 
 # Bits of a mode's entries: three more than its largest coefficient takes in tolerances, within these limits, as in the
 # prototypes.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from baler_core.builtin.models.fields.layout import Box
 from baler_core.builtin.models.fields.transform.temporal import TIME_TRANSFORMS, TimeTransform
 from baler_core.entropy.varint import ByteReader, write_varint
+from baler_core.machine.records import dataclass
 
 _MOST_LEVELS = 8
 _TRANSFORMS = len(TIME_TRANSFORMS) * (_MOST_LEVELS + 1)

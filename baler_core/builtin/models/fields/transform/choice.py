@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from baler_core.builtin.models.fields.transform.block import Recipe, TiledFrames
 from baler_core.builtin.models.fields.transform.chunk import AnalysedBlock
 from baler_core.builtin.models.fields.transform.prior import Prior
 from baler_core.builtin.models.fields.transform.sampled_block import SampledBlock
 from baler_core.builtin.models.fields.transform.search import choose_step, choose_transform, suits
 from baler_core.builtin.models.fields.transform.shared_modes import FINENESS, Remainder, SharedModes, learn_modes
+from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Effort
 
 # Shared modes must leave this share of the bytes, or less, in the second half of a block.

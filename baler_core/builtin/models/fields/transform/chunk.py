@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import SupportsBytes
 
 import numpy as np
@@ -20,6 +20,7 @@ from baler_core.entropy.arithmetic import finish, new_decoder, new_encoder
 from baler_core.entropy.varint import write_sized
 from baler_core.errors import FormatError
 from baler_core.format.ranged import RangeReader
+from baler_core.machine.records import dataclass
 from baler_core.machine.threads import in_parallel
 
 _CHECKSUM = 3

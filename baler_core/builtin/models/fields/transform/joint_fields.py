@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from baler_core.builtin.models.fields.transform.search import choose_step
 from baler_core.data.bounds import Tolerance
 from baler_core.entropy.masks import encode_classes
 from baler_core.entropy.varint import write_sized, write_varint
+from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Effort, State
 from baler_core.quantise.units import Units, choose_units
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
 from baler_core.builtin.models.fields.transform.block import Recipe, read_recipe
 from baler_core.builtin.models.fields.transform.shared_modes import SharedModes
 from baler_core.entropy.varint import ByteReader
+from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import State
 
 

@@ -7,7 +7,6 @@ that refers to them holds a few integers per frame, and its own transform codes 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from baler_core.builtin.models.fields.transform.mode_sums import combined, ortho
 from baler_core.entropy.arithmetic import OVERRUN, finish, new_decoder, new_encoder
 from baler_core.entropy.numbers import NumberCoder
 from baler_core.errors import FormatError
+from baler_core.machine.records import dataclass
 
 # Limits of what a trained model stores: modes, and values of all modes.
 _MOST_MODES = 48

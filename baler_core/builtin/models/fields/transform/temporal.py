@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from baler_core.builtin.models.fields.transform import wavelet
 from baler_core.builtin.models.fields.transform.lifting import join_slices, split_slices
 from baler_core.builtin.models.fields.transform.mode_sums import combined
+from baler_core.machine.records import dataclass
 
 TimeTransform = Literal["none", "wavelet", "basis"]
 TIME_TRANSFORMS: tuple[TimeTransform, ...] = ("none", "wavelet", "basis")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from baler_core.builtin.models.fields.transform import bound_layer, temporal, wavelet
 from baler_core.builtin.models.fields.transform.block import Recipe
 from baler_core.builtin.models.fields.transform.quantiser import dequantise, quantise
+from baler_core.machine.records import dataclass
 
 # How far coefficients may be moved, in steps, and how much of what is beyond the bound is added in a round.
 _REACH, _PUSH = 0.06, 3.0

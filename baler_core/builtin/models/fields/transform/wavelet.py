@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from baler_core.builtin.models.fields.transform.lifting import join_slices, split_slices
+from baler_core.machine.records import dataclass
 
 SHORTEST = 8
 """An axis shorter than this is not split."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
+
+from baler_core.machine.records import dataclass
 
 MASS_STEPS = 4
 """Weights of bins are stored as -log2 in units of 1/4."""

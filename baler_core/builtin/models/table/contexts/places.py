@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+
+from baler_core.machine.records import dataclass
 
 EXACT = -1
 """In place of a number of classes: the parent's exact value."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
 import numpy as np
@@ -13,6 +12,7 @@ from baler_core.builtin.models.table.contexts.places import ParentColumn
 from baler_core.builtin.models.table.contexts.symbols import SymbolMap
 from baler_core.entropy.mixing import STRETCH
 from baler_core.machine.compiled import Array, Integer, compiled
+from baler_core.machine.records import dataclass
 from baler_core.quantise.lattice import Lattice, LogLattice
 
 ONE = 64

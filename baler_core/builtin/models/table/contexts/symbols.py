@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 import numpy as np
 
 from baler_core.errors import FormatError
+from baler_core.machine.records import dataclass
 
 SymbolKind = Literal["codes", "differences", "dictionary"]
 KINDS: tuple[SymbolKind, ...] = ("codes", "differences", "dictionary")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from baler_core.builtin.models.table.schedule import ends_of
 from baler_core.builtin.models.table.streams import encode_symbols
 from baler_core.builtin.training.loop import History
 from baler_core.builtin.training.run import seeded, train_network
+from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Training
 
 logger = logging.getLogger(__name__)

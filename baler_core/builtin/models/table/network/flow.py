@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +10,7 @@ from baler_core.builtin.models.table.network.mixtures import WEIGHT, Mixture, ex
 from baler_core.builtin.models.table.network.weights import MatrixReader, matrices_to_bytes
 from baler_core.entropy.varint import ByteReader, write_varint
 from baler_core.errors import FormatError
+from baler_core.machine.records import dataclass
 
 LOGISTICS = 4
 OUTPUTS = 3 * LOGISTICS

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from baler_core.builtin.models.table.network.mixtures import COMPONENTS, WEIGHT, Mixture, exp_table, scale_table
 from baler_core.machine.compiled import Array, Integer, compiled, inlined
+from baler_core.machine.records import dataclass
 
 _INPUT_BITS = 6
 INPUT_ONE = 1 << _INPUT_BITS

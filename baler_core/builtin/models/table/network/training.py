@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy as np
 from baler_core.builtin.models.table.network.inference import COARSE, FINE, LARGEST_HIDDEN, OUTPUTS, Network
 from baler_core.builtin.models.table.network.mixtures import COMPONENTS, negative_log_likelihood
 from baler_core.machine.compiled import Array, Integer, compiled, inlined
+from baler_core.machine.records import dataclass
 
 # Adam's rate, with a cosine schedule: what the prototypes used on all of their tables.
 _RATE = 6e-3

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+
+from baler_core.machine.records import dataclass
 
 _ROWS = 20_000
 _CANDIDATES = 12

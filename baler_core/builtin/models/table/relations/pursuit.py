@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from baler_core.builtin.models.table.relations.linear import HOPELESS, MOST_PARENTS, Terms, in_quarters
+from baler_core.machine.records import dataclass
 
 _MOST_TERMS = 2 * MOST_PARENTS
 _SOON = 5

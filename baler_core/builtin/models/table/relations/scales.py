@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
 from baler_core.data.bounds import Tolerance
 from baler_core.entropy.varint import ByteReader, write_varint
 from baler_core.errors import FormatError, PluginError
+from baler_core.machine.records import dataclass
 
 _MOST_PARENTS = 16
 # Quarters of an octave, as mantissas.

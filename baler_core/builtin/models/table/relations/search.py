@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from baler_core.builtin.models.table.relations.virtual import virtual_relations
 from baler_core.data.bounds import Tolerance
 from baler_core.data.formulas import FORMULAS, Formula
 from baler_core.errors import FormatError
+from baler_core.machine.records import dataclass
 from baler_core.quantise.lattice import Lattice
 
 _SEARCHED, _TESTED = 1_000, 20_000

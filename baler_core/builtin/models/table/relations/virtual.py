@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from itertools import combinations
 
@@ -23,6 +23,7 @@ from baler_core.builtin.models.table.relations.programs import (
     run,
 )
 from baler_core.builtin.models.table.relations.pursuit import SoughtSum, pursued
+from baler_core.machine.records import dataclass
 
 _ROWS, _ROWS_OF_POWERS = 300, 100
 _FEWEST, _MOST_COLUMNS, _MOST_VALUES = 3, 40, 40

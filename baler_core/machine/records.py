@@ -1,0 +1,112 @@
+"""Make dataclasses whose methods are written when the first is used: writing all at once is a fifth of a short command."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass as dataclass
+else:
+
+    def dataclass(cls: type | None = None, /, **settings: bool) -> Any:
+        """Mark a class as `dataclasses.dataclass` does, which is asked only once an instance is made, or fields are wanted.
+
+        Classes with `slots`, which are made anew, are not for it.
+        """
+        if cls is None:
+            return lambda found: _deferred(found, settings)
+        return _deferred(cls, settings)
+
+
+_LOCK = threading.RLock()
+_OWN = frozenset(["__dict__", "__weakref__"])
+
+
+class _Deferred:
+    """What stands in a class in place of something that `dataclasses` writes, and has it written when asked for."""
+
+    def __init__(self, unfinished: _Unfinished, name: str) -> None:
+        self.unfinished = unfinished
+        self.name = name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        found = self.unfinished.finish(self.name)
+        return found.__get__(instance, owner) if hasattr(type(found), "__get__") else found
+
+
+class _Unfinished:
+    """A class before `dataclasses` has seen it.
+
+    Attributes
+    ----------
+    body
+        What stands in the class, as its author wrote it.
+    """
+
+    def __init__(self, cls: type, settings: dict[str, bool]) -> None:
+        self.cls = cls
+        self.settings = settings
+        self.body = {name: value for name, value in cls.__dict__.items() if name not in _OWN}
+        self.written: dict[str, Any] = {}
+
+    def finish(self, name: str) -> Any:
+        """Write all methods, once; return one of them.
+
+        They are written for a twin of the class and taken over from it one by one, so that other threads find either
+        what stands in for a method or the method.
+        """
+        with _LOCK:
+            if not self.written:
+                named = {**self.body, "__qualname__": self.cls.__qualname__}
+                twin = type(self.cls)(self.cls.__name__, self.cls.__bases__, named)
+                dataclasses.dataclass(**self.settings)(twin)
+                self.written = {each: value for each, value in twin.__dict__.items() if each not in _OWN}
+                for each, value in list(self.cls.__dict__.items()):
+                    if isinstance(value, _Deferred) and value.unfinished is self:
+                        setattr(self.cls, each, self.written[each])
+            return self.written[name]
+
+
+def _deferred(cls: type, settings: dict[str, bool]) -> type:
+    """Put what stands in for methods and fields into a class."""
+    unfinished = _Unfinished(cls, settings)
+    names = ["__dataclass_fields__", "__dataclass_params__", "__match_args__"]
+    names += ["__init__"] if settings.get("init", True) else []
+    names += ["__repr__"] if settings.get("repr", True) else []
+    names += ["__eq__"] if settings.get("eq", True) else []
+    names += ["__hash__"] if settings.get("eq", True) and settings.get("frozen") else []
+    names += ["__lt__", "__le__", "__gt__", "__ge__"] if settings.get("order") else []
+    for name in names:
+        # What a class says itself stays; Python adds a `__hash__` of None where there is an `__eq__`.
+        if unfinished.body.get(name) is None:
+            setattr(cls, name, _Deferred(unfinished, name))
+    if settings.get("frozen"):
+        _freeze(cls)
+    elif settings.get("eq", True) and "__hash__" not in unfinished.body:
+        cls.__hash__ = None  # type: ignore[assignment]
+    for name, value in unfinished.body.items():
+        if isinstance(value, dataclasses.Field):  # defaults are found in the class, as of any dataclass
+            if value.default is dataclasses.MISSING:
+                delattr(cls, name)
+            else:
+                setattr(cls, name, value.default)
+    return cls
+
+
+def _freeze(cls: Any) -> None:
+    """Refuse changes of instances, in the words of `dataclasses`."""
+
+    def refuse_to_set(self: Any, name: str, value: Any) -> None:
+        if type(self) is cls or name in cls.__dataclass_fields__:
+            raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+        super(cls, self).__setattr__(name, value)
+
+    def refuse_to_delete(self: Any, name: str) -> None:
+        if type(self) is cls or name in cls.__dataclass_fields__:
+            raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+        super(cls, self).__delattr__(name)
+
+    cls.__setattr__ = refuse_to_set
+    cls.__delattr__ = refuse_to_delete
