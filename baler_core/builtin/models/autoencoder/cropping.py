@@ -16,8 +16,8 @@ class Crop(nn.Module):
 
     def __init__(self, sizes: Sequence[int]) -> None:
         super().__init__()
-        self._kept = tuple(slice(0, size) for size in sizes)
+        self._kept = (..., *(slice(0, size) for size in sizes))
 
     def forward(self, samples: torch.Tensor) -> torch.Tensor:
         """Return samples of the sizes."""
-        return samples[(..., *self._kept)]
+        return samples[self._kept]
