@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import baler_core
-from baler_core import Layout, Variable, make_block
+from baler_core import Block, Layout, Variable, make_block, values_of
 from baler_core.builtin.models.scalar import ScalarModel
 from baler_core.data.bounds import Tolerance
 from baler_core.pipeline import task as tasks
 from baler_core.pipeline.candidates import Candidates, totals, worthwhile
 from baler_core.pipeline.choose import choose
 from baler_core.pipeline.task import Task
-from baler_core.plugin.interfaces import Effort, Estimate, Hints, Training
+from baler_core.plugin.interfaces import Effort, Estimate, Hints, Streams, Training
 from baler_core.plugin.registry import load_plugins
 
 
@@ -153,3 +154,30 @@ def test_short_columns_of_which_the_baseline_makes_nearly_nothing_are_left_to_it
     assert tried(short_columns(12, 200, 2)) == {"scalar"}
     assert tried(short_columns(12, 200, 1 << 20)) >= {"scalar", "table"}
     assert tried(short_columns(3, 200, 2)) >= {"scalar", "table"}
+
+
+def test_the_first_block_tells_whether_the_baseline_is_worth_trying_on_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    y, x = np.meshgrid(np.linspace(0, 9, 64), np.linspace(0, 9, 64), indexing="ij")
+    noise = np.random.default_rng(3).normal(size=(48, 64, 64))
+    frames = (np.sin(x + y) + 0.025 * noise).astype("f4")
+    asked: list[int] = []
+    encode = ScalarModel.encode
+
+    def counted(self: ScalarModel, block: Block, *rest: Any, **more: Any) -> Streams:
+        asked.append(values_of(block, "u").shape[0])
+        return encode(self, block, *rest, **more)
+
+    monkeypatch.setattr(ScalarModel, "encode", counted)
+    done = baler_core.compress(
+        {"u": frames},
+        tmp_path / "u.bal",
+        bounds={"abs": 1e-4},
+        block_bytes=100_000,
+        model={"name": "auto", "effort": "fast"},
+    )
+    restored = baler_core.open(tmp_path / "u.bal", as_="numpy")["u"]
+    assert np.abs(restored - frames).max() <= 1e-4
+    assert next(iter(done.models.values())) != "scalar"
+    assert asked == [6]

@@ -40,11 +40,18 @@ _TINY, _TINY_COLUMN = 2000, 100
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A fitted model, what it makes of the first block once that is asked for, and what it is told of that."""
+    """A fitted model, what it makes of the first block once that is asked for, and what it is told of that.
+
+    Attributes
+    ----------
+    expected
+        The bytes of that, as estimates have it; None where nothing was estimated.
+    """
 
     model: Model
     encode: Callable[[], Streams]
     hints: Hints = NO_HINTS
+    expected: float | None = None
 
     @cached_property
     def streams(self) -> Streams:
@@ -240,7 +247,8 @@ class Candidates:
         """Fit a model by its plan, which is not needed any more after that."""
         estimate = self._estimates.pop(kind, None)
         task = replace(self._task, hints=self._hints[kind])
-        return fitted(self._models[kind], task, None if estimate is None else estimate.plan)
+        chosen = fitted(self._models[kind], task, None if estimate is None else estimate.plan)
+        return replace(chosen, expected=self._totals.get(kind))
 
     @contextmanager
     def _guarded(self, kind: type[Model]) -> Iterator[None]:

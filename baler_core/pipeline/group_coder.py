@@ -44,8 +44,10 @@ if TYPE_CHECKING:
     from baler_core.pipeline.trained_file import TrainedModel
 
 logger = logging.getLogger(__name__)
-# A baseline that expects to take this many times the bytes is not tried.
-_FAR_LARGER = 1.1
+# A baseline that expects to take this many times the bytes is not tried; and where the first block told how right it is.
+_FAR_LARGER, _LARGER = 1.1, 1.04
+# That is asked for where it expects less than so many times what the chosen model expects, which errs, too.
+_NEAR = 1.15
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,8 @@ class GroupCoder:
         Where the state lies in the file of trained models, if this file refers to that.
     steps
         Where the search begins for steps of variables whose errors are limited on average.
+    measured
+        How many bytes the baseline expects of the first block, and how many it takes; None where that was not tried.
     """
 
     layout: Layout
@@ -145,6 +149,7 @@ class GroupCoder:
     baseline: Model | None = None
     section: int | None = None
     steps: Mapping[str, float] = field(default_factory=dict)
+    measured: tuple[float, int] | None = None
 
     def model_of(self, coded: CodedBlock) -> Model:
         """Return the model that encoded a block."""
@@ -166,9 +171,11 @@ class GroupCoder:
         streams = self.encoder.encode(seen.block, seen.layout, seen.tolerances, hints=self.hints, plan=None)
         return self._or_baseline(given, self._held(given, 0, streams))
 
-    def encode_first(self, given: PreparedBlock, streams: Streams) -> CodedBlock:
-        """Complete the first block, whose streams choosing has made and measured against the baseline."""
+    def encode_first(self, given: PreparedBlock, streams: Streams, plain: Streams | None = None) -> CodedBlock:
+        """Complete the first block, whose streams choosing has made and measured; `plain` are those of the baseline, if known."""
         held = self._held(given, 0, streams)
+        if plain is not None:
+            return self._smaller(given, held, plain)
         return self._or_baseline(given, held) if EXACT_STREAM in held.streams else held
 
     def _or_baseline(self, given: PreparedBlock, held: CodedBlock) -> CodedBlock:
@@ -177,11 +184,21 @@ class GroupCoder:
             return held
         seen, size = given.encoded, len(pack_streams([held.streams]))
         expected = self.baseline.estimate(seen.block, seen.layout, seen.tolerances, hints=NO_HINTS)
-        if expected is not None and expected.total >= _FAR_LARGER * size:
+        if expected is not None and self._likely(expected.total) >= size:
             return held
         plan = None if expected is None else expected.plan
         streams = self.baseline.encode(seen.block, seen.layout, seen.tolerances, hints=NO_HINTS, plan=plan)
-        return self._held(given, 1, streams) if len(pack_streams([streams])) < size else held
+        return self._smaller(given, held, streams)
+
+    def _smaller(self, given: PreparedBlock, held: CodedBlock, plain: Streams) -> CodedBlock:
+        smaller = len(pack_streams([plain])) < len(pack_streams([held.streams]))
+        return self._held(given, 1, plain) if smaller else held
+
+    def _likely(self, expected: float) -> float:
+        """Return how few bytes the baseline may well take where it expects so many: it errs alike in all blocks."""
+        if self.measured is None or not self.measured[0]:
+            return expected / _FAR_LARGER
+        return expected * self.measured[1] / self.measured[0] / _LARGER
 
     def _held(self, given: PreparedBlock, model: int, streams: Streams) -> CodedBlock:
         """Add to the streams what settles values on their sides, and corrections for whatever still breaks a bound."""
@@ -216,8 +233,22 @@ def begin_group(job: Job, given: PreparedBlock) -> tuple[GroupCoder, Callable[[]
         coder, coded = start_group(job, given)
         return coder, lambda: coded
     chosen, referred = choose_model(job, task_for(job, given))
-    coder = coder_of(job, given, chosen, referred)
-    return coder, lambda: coder.encode_first(given, chosen.streams)
+    coder, plain = _measured(job, given, coder_of(job, given, chosen, referred), chosen.expected)
+    return coder, lambda: coder.encode_first(given, chosen.streams, plain)
+
+
+def _measured(
+    job: Job, given: PreparedBlock, coder: GroupCoder, size: float | None
+) -> tuple[GroupCoder, Streams | None]:
+    """Have the baseline encode the first of several blocks, if it may be near: once, in place of trying it on most others."""
+    baseline, seen, sizes = coder.baseline, given.encoded, given.original.layout.sizes
+    if baseline is None or size is None or all(job.schema.sizes[dim] == length for dim, length in sizes.items()):
+        return coder, None
+    expected = baseline.estimate(seen.block, seen.layout, seen.tolerances, hints=NO_HINTS)
+    if expected is None or expected.total >= _NEAR * size:
+        return coder, None
+    streams = baseline.encode(seen.block, seen.layout, seen.tolerances, hints=NO_HINTS, plan=expected.plan)
+    return replace(coder, measured=(expected.total, len(pack_streams([streams])))), streams
 
 
 def start_group(job: Job, given: PreparedBlock) -> tuple[GroupCoder, CodedBlock]:
