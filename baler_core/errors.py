@@ -64,7 +64,7 @@ class SourceError(DataError, OSError):
     """Bytes cannot be read from where they lie, or are not those that were there before."""
 
 
-class MissingPackage(BalerError):
+class MissingPackage(BalerError, ImportError):
     """A package that only some work needs is not installed, or cannot be imported."""
 
 

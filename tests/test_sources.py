@@ -141,6 +141,7 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         return honest(name, *arguments, **more)
 
     monkeypatch.setattr(builtins, "__import__", without)
+    assert issubclass(MissingPackage, ImportError)
     with pytest.raises(MissingPackage, match=r"pip install s3fs$"):
         open_source("s3://bucket/x.bal")
 

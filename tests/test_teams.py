@@ -224,6 +224,39 @@ def test_workers_of_a_command_are_copies_of_it_and_new_processes_replace_them() 
     assert (done.returncode, done.stderr) == (0, "")
 
 
+LOST = """
+import gc, os, signal, struct, time
+from concurrent.futures import BrokenExecutor
+from multiprocessing.queues import SimpleQueue
+from baler_core.machine import workers
+from baler_core.machine.workers import Processes, wait_for_one
+
+workers._SECONDS_TO_NOTICE = 0.5
+
+def half_sent():
+    for queue in [one for one in gc.get_objects() if isinstance(one, SimpleQueue)]:
+        os.write(queue._writer.fileno(), struct.pack("!i", 1000) + b"half of it")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+with Processes(2, copies=True) as pool:
+    busy = pool.submit(time.sleep, 600)
+    os.kill(pool.submit(os.getpid).result(), signal.SIGKILL)
+    assert isinstance(busy.exception(), BrokenExecutor)
+    assert pool.submit(abs, -1).result() == 1  # though the other was in the midst of a call
+with Processes(2, copies=True) as pool:
+    lost = pool.submit(half_sent)
+    assert wait_for_one([lost], pool) == {lost}
+    assert isinstance(lost.exception(), BrokenExecutor)
+    assert pool.submit(abs, -1).result() == 1
+"""
+
+
+def test_a_killed_worker_makes_nobody_wait_for_what_it_or_others_were_doing() -> None:
+    command = [sys.executable, "-c", LOST]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=90)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 # ---- failures
 
 

@@ -41,7 +41,8 @@ def group_shown(file: File, name: str) -> tuple[ShownGroup, list[ShownVariable]]
         If there is no such group (a KeyError, too).
     """
     shown = shown_groups(file)
-    group = look_up(name, shown.groups, file.path, "group")
+    by_path = {path or "/": group for path, group in shown.groups.items()}  # which is what the root is called
+    group = look_up(name or "/", by_path, file.path, "group")
     return group, [variable for variable in shown.variables if variable.group == name]
 
 

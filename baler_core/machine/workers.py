@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for_ends
 from types import FrameType, TracebackType
 from typing import Any, Literal, NoReturn, Protocol, Self, TypeVar
 
@@ -23,6 +24,7 @@ _SECONDS_TO_CLEAN_UP = 2.0
 # A scheduler that is gone finishes no call, so it is looked for while calls are waited for.
 _SECONDS_BETWEEN_LOOKS = 1.0
 _SECONDS_TO_RECONNECT = 60.0
+_SECONDS_TO_NOTICE = 5.0
 
 
 class Submits(Protocol):
@@ -88,6 +90,8 @@ def wait_for_one(futures: Iterable[Future[Result]], executor: Submits) -> set[Fu
         if done or not waiting:
             return done
         refuse_gone(executor)
+        if isinstance(executor, Processes):
+            executor.look_after()
 
 
 class Processes:
@@ -112,6 +116,7 @@ class Processes:
 
     def _start(self, method: Literal["fork", "spawn"]) -> None:
         context = multiprocessing.get_context(method)
+        self._lost_since: float | None = None
         self._reader, self._writer = context.Pipe(duplex=False)
         # A copy has the other end, too.
         others = self._writer if method == "fork" else None
@@ -146,7 +151,22 @@ class Processes:
             self._start("spawn")
             return self._pool.submit(function, *arguments)
 
+    def look_after(self) -> None:
+        """End all processes where one was lost in the midst of sending a result, for whose rest the pool waits for ever."""
+        known = getattr(self._pool, "_processes", None) or {}
+        if not wait_for_ends([process.sentinel for process in known.values()], 0):
+            self._lost_since = None
+        elif self._lost_since is None:
+            self._lost_since = time.monotonic()
+        elif time.monotonic() > self._lost_since + _SECONDS_TO_NOTICE:
+            self._writer.close()
+            # The last end of the pipe that can be written to: the pool reads that there is no more.
+            self._pool._result_queue._writer.close()  # type: ignore[attr-defined]
+
     def _end(self) -> None:
+        if getattr(self._pool, "_broken", False):
+            # Before the pool is waited for: a worker in the midst of a call takes the signal to end for a failure of that.
+            self._writer.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._writer.close()
         self._reader.close()
