@@ -36,18 +36,10 @@ from baler_core.pipeline.compression import compress, train
 from baler_core.plugin.registry import Registry, load_plugins
 
 KINDS = ("residual_mean", "residual_rms", "response_mean", "response_rms")
+SIZES = ("R", "R_actual", "paper", "values", "file", "model", "gzip file", "gzip input", "table, same RMS")
 TABLE = {"name": "table", "effort": "balanced", "network": "off"}
-# Tables 2 and 3 of the paper: residual mean and RMS, response mean and RMS, each with two standard deviations.
-PAPER = {
-    (1.7, "pt"): ((-0.0144, 0.104), (0.212, 0.0529), (-0.00107, 0.0134), (0.0209, 0.00356)),
-    (1.7, "eta"): ((-0.00112, 0.00267), (0.00209, 0.00145), (0.000375, 0.000611), (0.812, 1.17)),
-    (1.7, "phi"): ((0.000245, 0.0018), (0.000991, 0.00112), (0.000344, 0.000864), (0.193, 0.432)),
-    (1.7, "mass"): ((-0.00805, 0.0251), (0.0398, 0.0142), (0.239, 7.87), (4380, 4470)),
-    (6.0, "pt"): ((-0.056, 0.152), (11.7, 3.13), (0.0908, 0.0237), (0.367, 0.0417)),
-    (6.0, "eta"): ((-0.00214, 0.00621), (0.147, 0.0367), (-0.0542, 0.334), (82.8, 132)),
-    (6.0, "phi"): ((0.000252, 0.00146), (0.00992, 0.0212), (0.000114, 0.00152), (0.663, 0.832)),
-    (6.0, "mass"): ((0.0122, 0.0255), (1.86, 0.194), (-13.4, 50.5), (59500, 34200)),
-}
+# Tables 2 and 3 of the paper, by R and variable: KINDS, each with two standard deviations.
+PAPER_TABLES = Path(__file__).with_name("paper_tables.csv")
 PAPER_SIZES = {1.7: 1.59, 6.0: 5.8}  # R_actual, of values held as float64
 
 
@@ -99,14 +91,11 @@ def main() -> None:
                 row, table = measured(config, registry, ratio, Path(folder))
                 sizes.append(row)
                 errors.append(table)
-                print(table.text(), end="\n\n", flush=True)
+                print(table.text(), Table("Sizes in bytes", SIZES, [row]).text(), sep="\n\n", end="\n\n", flush=True)
             if given.figure9:
                 errors.append(figure9(config, registry, ratio, given.figure9, Path(folder)))
                 print(errors[-1].text(), end="\n\n", flush=True)
-    header = ("R", "R_actual", "paper", "values", "file", "model", "gzip file", "gzip input", "table, same RMS")
-    tables = [Table("Table 1: sizes in bytes", header, sizes), *errors]
-    if sizes:
-        print(tables[0].text())
+    tables = [Table("Table 1: sizes in bytes", SIZES, sizes), *errors]
     if given.csv is not None:
         write_csv(given.csv, tables)
     if given.latex is not None:
@@ -189,10 +178,20 @@ def measured(config: Config, registry: Registry, ratio: float, folder: Path) -> 
 
 def error_rows(ratio: float, variables: Iterable[tuple[str, VariableSpread]]) -> Iterable[Sequence[str]]:
     """A line per variable, and one with the paper's values where it is known under this name."""
+    known = paper_values(ratio)
     for name, found in variables:
         yield (name, *(_spread(getattr(found, kind)) for kind in KINDS))
-        if (ratio, name) in PAPER:
-            yield ("  paper", *(_spread(MeanOverSeeds(*pair)) for pair in PAPER[ratio, name]))
+        if name in known:
+            yield ("  paper", *(_spread(value) for value in known[name]))
+
+
+def paper_values(ratio: float) -> dict[str, list[MeanOverSeeds]]:
+    """The paper's values at one R, by variable, in the order of KINDS."""
+    with PAPER_TABLES.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if float(row["R"]) == ratio]
+    return {
+        row["variable"]: [MeanOverSeeds(float(row[kind]), float(row[f"{kind}_2sd"])) for kind in KINDS] for row in rows
+    }
 
 
 def same_errors(config: Config, registry: Registry, source: Path, output: Path, folder: Path) -> int:
