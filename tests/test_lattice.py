@@ -182,3 +182,20 @@ def test_long_arrays_are_rounded_as_their_parts_are(kind: str, dtype: str) -> No
         assert np.array_equal(own[0], codes[part])
         assert lattice.dequantise(*own).tobytes() == restored[part].tobytes()
     assert not tolerance.violations(values.T, restored).any()
+
+
+@pytest.mark.parametrize("specials", [(), (0.0, -0.0, np.nan)])
+@pytest.mark.parametrize("first", [-(2**63), -9000, -3, 5, 2**63 - 8])
+@pytest.mark.parametrize("kind", [StepLattice, LogLattice, BitsLattice, IntegerLattice, LogIntegerLattice])
+def test_values_looked_up_are_those_restored_one_by_one(
+    kind: type[Lattice], first: int, specials: tuple[float, ...]
+) -> None:
+    dtype = "<i8" if kind in (IntegerLattice, LogIntegerLattice) else "<f4"
+    specials = specials if dtype == "<f4" else ()
+    lattice = kind(dtype, specials=specials, lowest=first + 4)
+    codes = first + np.random.default_rng(1).integers(0, 8, (50, 3))
+    looked_up = lattice.restore(codes)
+    alone = np.array([[lattice.restore(codes[i, j : j + 1])[0] for j in range(3)] for i in range(50)], dtype)
+    assert looked_up.dtype == alone.dtype
+    assert looked_up.tobytes() == alone.tobytes()
+    assert looked_up.flags.writeable

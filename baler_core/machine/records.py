@@ -22,6 +22,9 @@ else:
 
 _LOCK = threading.RLock()
 _OWN = frozenset(["__dict__", "__weakref__"])
+# What instances are made with: of most classes nothing else is ever asked for.
+_MAKING = frozenset(["__init__", "__dataclass_fields__", "__match_args__"])
+_NOTHING_ELSE = {"repr": False, "eq": False, "order": False}
 
 
 class _Deferred:
@@ -52,20 +55,23 @@ class _Unfinished:
         self.written: dict[str, Any] = {}
 
     def finish(self, name: str) -> Any:
-        """Write all methods, once; return one of them.
+        """Write what makes instances, or all else, once; return one of them.
 
         They are written for a twin of the class and taken over from it one by one, so that other threads find either
         what stands in for a method or the method.
         """
         with _LOCK:
-            if not self.written:
-                named = {**self.body, "__qualname__": self.cls.__qualname__}
-                twin = type(self.cls)(self.cls.__name__, self.cls.__bases__, named)
-                dataclasses.dataclass(**self.settings)(twin)
-                self.written = {each: value for each, value in twin.__dict__.items() if each not in _OWN}
+            if name not in self.written:
+                settings = self.settings | _NOTHING_ELSE if name in _MAKING else self.settings
+                # without a text, `dataclasses` would write one from the signature, which takes longest of all
+                known = {"__qualname__": self.cls.__qualname__, "__doc__": self.body.get("__doc__") or "-"}
+                twin = type(self.cls)(self.cls.__name__, self.cls.__bases__, self.body | known)
+                dataclasses.dataclass(**settings)(twin)
+                made = {each: value for each, value in twin.__dict__.items() if (each in _MAKING) == (name in _MAKING)}
+                self.written |= made
                 for each, value in list(self.cls.__dict__.items()):
-                    if isinstance(value, _Deferred) and value.unfinished is self:
-                        setattr(self.cls, each, self.written[each])
+                    if each in made and isinstance(value, _Deferred) and value.unfinished is self:
+                        setattr(self.cls, each, made[each])
             return self.written[name]
 
 

@@ -68,11 +68,14 @@ def _call_hooks(plugin: Any, name: str, kinds: tuple[Kind, ...]) -> Offers:
 
 
 def named_offers(plugin: Any, wanted: Collection[tuple[Kind, str]]) -> Offers | None:
-    """Import some components of the core, without those beside them; None if it does not say where they are."""
+    """Import some components of the core, without those beside them; None if it does not say where they are.
+
+    They are not checked, as those of plugins are.
+    """
     places: dict[str, dict[str, str]] = getattr(plugin, "PLACES", {})
     if any(name not in places.get(kind, {}) for kind, name in wanted):
         return None
-    return tuple((kind, _checked(plugin.component_at(places[kind][name]), kind, KINDS[kind])) for kind, name in wanted)
+    return tuple((kind, plugin.component_at(places[kind][name])) for kind, name in wanted)
 
 
 def _plural(kind: Kind) -> str:

@@ -20,6 +20,8 @@ from baler_core.quantise.exponential import exp
 _CODE_LIMIT = 2.0**62
 # So many values are rounded at a time: what is made of them on the way stays in the processor's cache.
 _PIECE = 1 << 15
+# How often each code must occur, on average, for values to be looked up.
+_REPEATED = 4
 # step, divisor, merge, offset, lowest: what bytes can hold of a lattice, whatever its kind
 _DEFAULTS = (1.0, 1.0, 1, 0, 0)
 Parameters = tuple[float, float, int, int]
@@ -104,8 +106,15 @@ class Lattice(ABC):
         return np.where(is_special, 0, moved), special.astype(np.uint8)
 
     def restore(self, codes: np.ndarray) -> np.ndarray:
-        """Restore values from merged codes: same shape, this lattice's dtype."""
-        return self.dequantise(*self.split_specials(codes))
+        """Restore values from merged codes: same shape, this lattice's dtype.
+
+        Where codes lie closely together, each possible one is restored once, and looked up.
+        """
+        low, high = (int(codes.min()), int(codes.max())) if codes.size else (0, 0)
+        if high - low >= codes.size // _REPEATED:
+            return self.dequantise(*self.split_specials(codes))
+        known = self.dequantise(*self.split_specials(low + np.arange(high - low + 1)))
+        return known[codes - low]
 
     def dequantise(self, codes: np.ndarray, special: np.ndarray) -> np.ndarray:
         """Restore values from what `quantise` returns."""

@@ -156,7 +156,7 @@ def _values(symbols: Symbols | None, known: np.ndarray) -> np.ndarray | None:
 def _checksum(symbols: Iterable[Symbols]) -> int:
     found = 0
     for one in symbols:
-        found = zlib.crc32(one.values.astype("<i8").tobytes(), found)
+        found = zlib.crc32(np.ascontiguousarray(one.values, "<i8").data, found)
     return found
 
 

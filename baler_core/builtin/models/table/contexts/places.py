@@ -151,7 +151,7 @@ def _states(parents: Sequence[ParentColumn], recipe: ContextRecipe, rows: int) -
             part, count = _ranks(parent.values)
         else:
             count = parent.count if classes == EXACT else min(classes, parent.count)
-            part = parent.bins * count // parent.count
+            part = _classes(parent, count)
         state.number = state.number * count + part
         state.own *= count
         if parent.own is not None:
@@ -159,6 +159,15 @@ def _states(parents: Sequence[ParentColumn], recipe: ContextRecipe, rows: int) -
             state.own[past], state.classes[past] = 1, count
         state.count *= max(count, 1)
     return state
+
+
+def _classes(parent: ParentColumn, count: int) -> np.ndarray:
+    """Return the class of each bin of a parent, of so many classes (int64 per row)."""
+    if count == parent.count:
+        return parent.bins
+    if parent.count > len(parent.bins):
+        return parent.bins * count // parent.count
+    return (np.arange(parent.count) * count // parent.count)[parent.bins]
 
 
 def _ranks(values: np.ndarray) -> tuple[np.ndarray, int]:
