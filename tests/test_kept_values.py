@@ -151,7 +151,7 @@ def test_constants_flags_and_counts_stored_as_floats_stay_exact_under_a_fine_bou
     x["holes"] = np.where(generator.random(shape) < 0.2, np.nan, 273.15).astype(dtype)
     path = tmp_path / "x.bal"
     for bound in ({"rel": 1e-3}, {"abs": 1e-32}):
-        baler_core.compress(x, path, bounds={name: bound for name in x}, model={"name": model, "effort": "fast"})
+        baler_core.compress(x, path, bounds=dict.fromkeys(x, bound), model={"name": model, "effort": "fast"})
         found = baler_core.open(path, as_="numpy")
         for name, values in x.items():
             assert np.asarray(found[name]).tobytes() == values.tobytes(), (name, bound)
