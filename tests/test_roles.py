@@ -42,7 +42,7 @@ def found(name: str, values: np.ndarray | None = None, *, dims: int = 1, units: 
         ("ra_epoch2000", "position"), ("ra_gaia", "position"), ("dec_2", "position"), ("obsmjd", "time"), ("hmjd", "time"),
         ("entry/bank1_events/event_time_offset", "time"), ("event_time_zero", "time"), ("time_of_flight", "time"),
         ("x_pixel_offset", "position"), ("polar_angle", "position"), ("distance", ""),
-        ("areaCell", "weight"), ("TAREA", "weight"), ("remap_matrix", "weight"), ("ZNU", "axis"), ("Cs_r", "axis"), ("dcEdge", "position"),
+        ("RAJ2000_b", "position"), ("pos_err_b", "uncertainty"), ("grid_area", "weight"), ("areaCell", "weight"), ("TAREA", "weight"), ("remap_matrix", "weight"), ("ZNU", "axis"), ("Cs_r", "axis"), ("dcEdge", "position"),
         ("OI_VIS2/UCOORD", "position"), ("OI_T3/U1COORD", "position"), ("STAXYZ", "position"),
         ("hus", ""), ("h", ""), ("angle", ""), ("f", ""), ("area", ""), ("Jet_area", ""), ("pn", ""),
         ("time_bnds", "cell_bounds"), ("nav_lat_bnds", "cell_bounds"), ("lon_vertices", "cell_bounds"),

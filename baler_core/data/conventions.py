@@ -37,11 +37,11 @@ class Convention:
 
 _ANY = r"(?:.*_)?"
 # What TOPCAT, pandas and users put behind names of tables that they join.
-_JOINED = r"(?:_(?:\d|x|y|d|gaia|sdss|2mass|wise|ps1|cat|ref))?"
+_JOINED = r"(?:_(?:\d|[a-z]|gaia|sdss|2mass|wise|ps1|cat|ref))?"
 
 CONVENTIONS = (
     # Of a measurement and its error, the error is told by what it adds to the name.
-    Convention("uncertainty", r".+(?<!_over)_(?:err|error|errs|errors|unc|uncert|uncertainty|stderr|std|stddev|sigma)_?\d*(?:_(?:up|down|low|high|lo|hi|lower|upper|plus|minus))?", "suffixes of Gaia, NASA Exoplanet Archive, TESS, NanoAOD"),
+    Convention("uncertainty", r".+(?<!_over)_(?:err|error|errs|errors|unc|uncert|uncertainty|stderr|std|stddev|sigma)_?\d*(?:_(?:up|down|low|high|lo|hi|lower|upper|plus|minus|[a-z]))?", "suffixes of Gaia, NASA Exoplanet Archive, TESS, NanoAOD"),
     Convention("uncertainty", r"(?:err|error|unc|uncertainty)_.+", "prefixes of Fermi-LAT (Unc_) and SDSS (err_) catalogues"),
     Convention("uncertainty", r".+_(?:ivar|variance)", "SDSS and DESI inverse variances"),
     # When.
@@ -86,7 +86,7 @@ CONVENTIONS = (
     Convention("axis", r"depths?|heights?|altitudes?|alt|levels?|lev|plev|pressures?|radius|radii|r|x|y|z|distance|angle|theta|scale|[xyz]_?(?:grid|axis|coords?)", "CF axes, profiles", ("1-D", "sorted")),
     # How many, how much each counts, which ones count.
     Convention("weight", _ANY + r"(?:weights?|wgts?|wt|xwgtup)(?:_.*)?|.*weights?", "NanoAOD, Delphes, HepMC, Les Houches files"),
-    Convention("weight", r"area_?(?:cell|triangle|edge|parcel)|kite_?areas?.*|cell_?(?:area|volume)s?|area_?cell[ao]|volcello|[tuqvc]_?area|remap_?matrix", "areas of cells of MPAS, CMIP, POP, ROMS; SCRIP and ESMF remapping"),
+    Convention("weight", r"area_?(?:cell|triangle|edge|parcel)|kite_?areas?.*|cell_?(?:area|volume)s?|area_?cell[ao]|volcello|[tuqvc]_?area|grid_?area|remap_?matrix", "areas of cells of MPAS, CMIP, POP, ROMS; SCRIP and ESMF remapping"),
     Convention("weight", r"wht|scale_?factors?(?:_.*)?|.+_sf|x_?section|cross_?section|x_?sec|sum_?weights|" + _ANY + r"(?:sum_?w2?)", "HST drizzled images, ATLAS Open Data, normalisations of events"),
     Convention("mask", _ANY + r"(?:masks?|landmask|lsm|tmask|umask|vmask|bad_?pix)", "CF, NEMO, images", ("whole",)),
     Convention("flag", _ANY + r"(?:flags?|quality|qual|dq|status|bits|bitmask|class|label|target|category|type|charge|pdg|pdg_?id|pid|sector|mother|daughter)", "FITS and NetCDF quality flags, NanoAOD, Kepler, TESS", ("whole",)),
