@@ -305,3 +305,16 @@ def test_a_bound_wider_than_all_values_differ_is_told(tmp_path: Path, caplog: py
     caplog.clear()
     baler_core.compress({"t2m": np.full(600, 275.0)}, tmp_path / "b.bal", bounds={"t2m": {"abs": 500}})
     assert not caplog.records
+
+
+def test_a_relative_bound_under_which_a_column_becomes_one_number_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Places on an image near 500 that differ by 0.01; a thousandth of 500 is wider."""
+    near = 500 + RANDOM.normal(0, 0.003, 300)
+    data = {**{f"pos{n}": near + n for n in range(5)}, "flux": RANDOM.exponential(5, 300)}
+    baler_core.compress(data, tmp_path / "x.bal", bounds={name: {"rel": 1e-3} for name in data}, model="scalar")
+    assert "'pos0': the bound (rel 0.001) is wider than all its values differ, which are from 499.99" in caplog.text
+    assert "Name it with an absolute bound, as 'pos0': {abs: " in caplog.text
+    assert "the same holds of 2 more variables: 'pos3', 'pos4'" in caplog.text
+    assert "'flux'" not in caplog.text

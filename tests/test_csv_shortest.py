@@ -185,3 +185,19 @@ def test_bounds_beyond_all_numbers_are_only_bounds(tmp_path: Path, text: str, si
     after = np.loadtxt(tmp_path / "b.txt", skiprows=1, ndmin=2)[:, 0]
     assert np.isfinite(after).all()
     assert size > 1 or after.tolist() == [1.5, 2.25, 3.125]
+
+
+@pytest.mark.parametrize("form", ["%.18e", "%.17g", "%.16g", "%.17E", "%.15g"])
+@pytest.mark.parametrize("bound", [{"rel": 1e-3}, {"abs": 1e-3}])
+def test_a_table_that_wrote_all_digits_of_its_floats_comes_back_short(
+    form: str, bound: dict[str, float], tmp_path: Path
+) -> None:
+    """As numpy.savetxt writes it: what is left after the bound is 7.22445, not 7.224450000000000216e+00."""
+    x = np.random.default_rng(2).normal(0, 40, (400, 2))
+    np.savetxt(tmp_path / "a.csv", x, form, ",", header="a,b", comments="")
+    baler_core.compress(tmp_path / "a.csv", tmp_path / "a.bal", bounds={"*": bound}, model="scalar")
+    baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.csv")
+    y = np.loadtxt(tmp_path / "b.csv", delimiter=",", skiprows=1)
+    allowed = 1e-3 * np.abs(x) if "rel" in bound else np.full(x.shape, 1e-3)
+    assert (np.abs(x - y) <= allowed * (1 + 1e-12)).all()
+    assert (tmp_path / "b.csv").stat().st_size < 10 * x.size

@@ -209,3 +209,14 @@ def test_zeros_survive_bounds_by_errors_by_noise_and_on_average(bound: dict[str,
     restored = baler_core.open(tmp_path / "x.bal")["x"].values
     assert (restored[x == 0] == 0).all()
     assert (restored != x).mean() > 0.6
+
+
+@pytest.mark.parametrize("model", ["predictive", "transform", "scalar"])
+@pytest.mark.parametrize("bound", [{"abs": 2.0}, {"range": 1e-3}, {"noise": 0.25}], ids=str)
+def test_zero_has_no_sign_unless_it_had_one(model: str, bound: dict[str, float], tmp_path: Path) -> None:
+    """Dry cells, and values above zero that come to it, were restored as -0.0."""
+    x = np.random.default_rng(0).normal(size=(60, 80)).cumsum(0).cumsum(1).astype("f4")
+    x = np.maximum(x, 0.01 * np.random.default_rng(1).integers(0, 2, x.shape)).astype("f4")
+    baler_core.compress({"x": x}, tmp_path / "x.bal", bounds={"x": bound}, model=model)
+    y = np.asarray(baler_core.open(tmp_path / "x.bal", as_="numpy")["x"])
+    assert not np.signbit(y[x >= 0]).any()

@@ -37,11 +37,11 @@ class Convention:
 
 _ANY = r"(?:.*_)?"
 # What TOPCAT, pandas and users put behind names of tables that they join.
-_JOINED = r"(?:_(?:\d|x|y|d|gaia|sdss|2mass|wise|ps1|cat|ref))?"
+_JOINED = r"(?:_(?:\d|[a-z]|gaia|sdss|2mass|wise|ps1|cat|ref))?"
 
 CONVENTIONS = (
     # Of a measurement and its error, the error is told by what it adds to the name.
-    Convention("uncertainty", r".+(?<!_over)_(?:err|error|errs|errors|unc|uncert|uncertainty|stderr|std|stddev|sigma)_?\d*(?:_(?:up|down|low|high|lo|hi|lower|upper|plus|minus))?", "suffixes of Gaia, NASA Exoplanet Archive, TESS, NanoAOD"),
+    Convention("uncertainty", r".+(?<!_over)_(?:err|error|errs|errors|unc|uncert|uncertainty|stderr|std|stddev|sigma)_?\d*(?:_(?:up|down|low|high|lo|hi|lower|upper|plus|minus|[a-z]))?", "suffixes of Gaia, NASA Exoplanet Archive, TESS, NanoAOD"),
     Convention("uncertainty", r"(?:err|error|unc|uncertainty)_.+", "prefixes of Fermi-LAT (Unc_) and SDSS (err_) catalogues"),
     Convention("uncertainty", r".+_(?:ivar|variance)", "SDSS and DESI inverse variances"),
     # When.
@@ -50,6 +50,7 @@ CONVENTIONS = (
     Convention("time", r"(?:b|h|m)?jd_.*", "Julian dates: AAVSO, TESS"),
     Convention("time", r"timecorr|barycorr|" + _ANY + r"time_?0(?:bk)?|tranmid|pl_tranmid|t0_?(?:bjd|jd|mjd)?", "Kepler, TESS, NASA Exoplanet Archive"),
     Convention("time", r"time_(?:counter|instant|peak|start|stop|begin|end|min|max|centered)|t_?start|t_?stop|date_?obs|obs_?date|unix_?time|gps_?time|gps_?seconds|c_?time|hist_start", "NEMO, WRF, Fermi-LAT, OGIP"),
+    Convention("time", _ANY + r"time_(?:zero|offset|of_flight)|tof", "NeXus: events and pulses"),
     Convention("time", r"start|stop", "OGIP good time intervals", ("1-D", "together")),
     Convention("time", r"year|month|day|hour|minute|second|doy|day_of_year|decimal_year", "columns of dates in tables", ("1-D",)),
     Convention("time", r"t", "time of a series", ("1-D", "cased")),
@@ -68,6 +69,8 @@ CONVENTIONS = (
     Convention("position", r"mapfac_.+|(?:sin|cos)_?alpha(?:_.*)?|e[123][tuvfw]_?\d*|d[xy][tuvfcq]o?|h_?t[en]|d[cv]_edge|angle_(?:rho|t|u|v|edge)|f_(?:cell|edge|vertex)", "scale factors and rotations of the grids of WRF, NEMO, MOM, POP, MPAS", ("field",)),
     Convention("position", r"p[mn]|angle|f|dndx|dmde", "ROMS: metric of a curvilinear grid", ("field", "together")),
     Convention("position", r"d[cv]_edge|angle_edge|f_(?:cell|edge|vertex)|[uvw]\d?_?coord|uvw|sta_?xyz|eff_(?:wave|band)", "MPAS; OIFITS and measurement sets: places in the plane of spatial frequencies"),
+    Convention("position", r"[xyz]_pixel_(?:offset|size)|(?:sample_)?detector_distance|polar_angle|azimuthal_angle", "NeXus: where the pixels of a detector are"),
+    Convention("position", r"distance|(?:polar|azimuthal)_angle", "NeXus: where the pixels of a detector are", ("field", "together")),
     Convention("axis", r"r?d?zn[uw]|r?dn[uw]?w?|cs_[rw]|s_(?:rho|w)|hy[abp][mi]", "vertical coordinates of WRF, ROMS, CAM"),
     Convention("axis", r"[ab]k", "vertical coordinates of FV3", ("1-D", "together")),
     Convention("axis", r"(?:pres|pressure|depth|deph)(?:_adjusted)?", "Argo, OceanSITES: levels of profiles", ("profile",)),
@@ -83,7 +86,7 @@ CONVENTIONS = (
     Convention("axis", r"depths?|heights?|altitudes?|alt|levels?|lev|plev|pressures?|radius|radii|r|x|y|z|distance|angle|theta|scale|[xyz]_?(?:grid|axis|coords?)", "CF axes, profiles", ("1-D", "sorted")),
     # How many, how much each counts, which ones count.
     Convention("weight", _ANY + r"(?:weights?|wgts?|wt|xwgtup)(?:_.*)?|.*weights?", "NanoAOD, Delphes, HepMC, Les Houches files"),
-    Convention("weight", r"area_?(?:cell|triangle|edge|parcel)|kite_?areas?.*|cell_?(?:area|volume)s?|area_?cell[ao]|volcello|[tuqvc]_?area|remap_?matrix", "areas of cells of MPAS, CMIP, POP, ROMS; SCRIP and ESMF remapping"),
+    Convention("weight", r"area_?(?:cell|triangle|edge|parcel)|kite_?areas?.*|cell_?(?:area|volume)s?|area_?cell[ao]|volcello|[tuqvc]_?area|grid_?area|remap_?matrix", "areas of cells of MPAS, CMIP, POP, ROMS; SCRIP and ESMF remapping"),
     Convention("weight", r"wht|scale_?factors?(?:_.*)?|.+_sf|x_?section|cross_?section|x_?sec|sum_?weights|" + _ANY + r"(?:sum_?w2?)", "HST drizzled images, ATLAS Open Data, normalisations of events"),
     Convention("mask", _ANY + r"(?:masks?|landmask|lsm|tmask|umask|vmask|bad_?pix)", "CF, NEMO, images", ("whole",)),
     Convention("flag", _ANY + r"(?:flags?|quality|qual|dq|status|bits|bitmask|class|label|target|category|type|charge|pdg|pdg_?id|pid|sector|mother|daughter)", "FITS and NetCDF quality flags, NanoAOD, Kepler, TESS", ("whole",)),

@@ -38,7 +38,7 @@ from baler_core.pipeline.step_stream import STEP_STREAM, encode_steps
 from baler_core.pipeline.tuning import tuned
 from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Streams
 from baler_core.quantise.exact_zeros import ZERO_STREAM, keep_zeros
-from baler_core.quantise.settle import SETTLE_STREAM, settle
+from baler_core.quantise.settle import SETTLE_STREAM, settle, with_plain_zero
 
 if TYPE_CHECKING:
     from baler_core.pipeline.trained_file import TrainedModel
@@ -210,8 +210,9 @@ class GroupCoder:
         else:
             decoded = self.pipeline.decode(decoded, layout)
         arrays = restored_arrays(decoder, decoded, layout)
-        settled, flips = settle(block, arrays, layout, tolerances, lambda: len(pack_streams([streams])))
-        kept, zeros = keep_zeros(block, arrays, layout, tolerances, lambda: len(pack_streams([streams])))
+        plain = with_plain_zero(tolerances)
+        settled, flips = settle(block, arrays, layout, plain, lambda: len(pack_streams([streams])))
+        kept, zeros = keep_zeros(block, arrays, layout, plain, lambda: len(pack_streams([streams])))
         corrections, tolerances = correct(block, arrays, tolerances)
         if corrections.places:
             lost = sum(positions.size for positions, _ in corrections.places.values())

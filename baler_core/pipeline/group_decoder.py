@@ -20,10 +20,13 @@ from baler_core.pipeline.preprocess import Pipeline
 from baler_core.pipeline.scaled_groups import SCALED_STREAM, is_apart, needs_of, seen_by_models, unscaled
 from baler_core.pipeline.step_stream import STEP_STREAM, decode_steps
 from baler_core.plugin.interfaces import Model, Streams
-from baler_core.quantise.exact_zeros import ZERO_STREAM, keep_zeros_again
-from baler_core.quantise.settle import SETTLE_STREAM, flagged, settle_again
+from baler_core.quantise.exact_zeros import OLD_ZERO_STREAM, ZERO_STREAM, keep_zeros_again
+from baler_core.quantise.settle import OLD_SETTLE_STREAM, SETTLE_STREAM, flagged, settle_again, with_plain_zero
 
-_BESIDE = (STEP_STREAM, SCALED_STREAM, SETTLE_STREAM, ZERO_STREAM, EXACT_STREAM)
+_BESIDE = (
+    *(STEP_STREAM, SCALED_STREAM, EXACT_STREAM),
+    *(SETTLE_STREAM, OLD_SETTLE_STREAM, ZERO_STREAM, OLD_ZERO_STREAM),
+)
 AnyStream = TypeVar("AnyStream", bytes, Stream)
 
 
@@ -65,8 +68,7 @@ class GroupDecoder(NamedTuple):
         if is_apart(layout, tolerances):
             tolerances = {name: tolerance.among({}) for name, tolerance in tolerances.items()}
         arrays = restored_arrays(model, self._decoded(model, seen, layout, tolerances, beside[SCALED_STREAM]), layout)
-        settle_again(beside[SETTLE_STREAM], arrays, layout, tolerances)
-        keep_zeros_again(beside[ZERO_STREAM], arrays, layout, tolerances)
+        _settle(beside, arrays, layout, tolerances)
         corrections.apply(arrays)
         return arrays, group_digest(arrays, layout, tolerances, beside[EXACT_STREAM])
 
@@ -108,7 +110,7 @@ class GroupDecoder(NamedTuple):
         told = layout if beside[STEP_STREAM] or type(model).decode_part is Model.decode_part else chosen
         tolerances = decode_steps(beside[STEP_STREAM], told, self.tolerance_of(told))
         known = {name: tolerance.for_models for name, tolerance in tolerances.items()}
-        wanted_whole = part.names & flagged(beside[SETTLE_STREAM], layout)
+        wanted_whole = part.names & flagged(beside[OLD_SETTLE_STREAM] or beside[SETTLE_STREAM], layout)
         # Where only all values of a variable tell which of them are settled, it is restored whole and cut then.
         decoded_part = Part(part.names) if wanted_whole else part
         decoded = model.decode_part(seen, layout, known, decoded_part)
@@ -116,8 +118,7 @@ class GroupDecoder(NamedTuple):
             wanted, tolerances = self._further(decoded, layout, tolerances, part)
             decoded_part = Part(frozenset(v.name for v in wanted))
         arrays = _checked_part(model, decoded, wanted, layout, decoded_part)
-        settle_again(beside[SETTLE_STREAM], arrays, layout, tolerances, decoded_part)
-        keep_zeros_again(beside[ZERO_STREAM], arrays, layout, tolerances, decoded_part)
+        _settle(beside, arrays, layout, tolerances, decoded_part)
         decode_corrections(beside[EXACT_STREAM], layout).inside(decoded_part, layout).apply(arrays)
         if part.region and not decoded_part.region:
             arrays = {v.name: arrays[v.name][part.box(v)] for v in wanted if v.name in part.names}
@@ -130,6 +131,20 @@ class GroupDecoder(NamedTuple):
         further = tuple(v for v in layout.variables if v.name in decoded)
         known = {**self.tolerance_of(replace(layout, variables=further)), **tolerances}
         return tuple(v for v in further if v.name in part.names or _is_plain(known[v.name])), known
+
+
+def _settle(
+    beside: Mapping[str, bytes],
+    arrays: dict[str, np.ndarray],
+    layout: Layout,
+    tolerances: Mapping[str, Tolerance],
+    part: Part | None = None,
+) -> None:
+    """Put decoded values, in `arrays`, on their sides, and make zero what was, as files of this and older versions say."""
+    plain = with_plain_zero(tolerances)
+    old, zeros = beside[OLD_SETTLE_STREAM], beside[OLD_ZERO_STREAM]
+    settle_again(old or beside[SETTLE_STREAM], arrays, layout, tolerances if old else plain, part)
+    keep_zeros_again(zeros or beside[ZERO_STREAM], arrays, layout, tolerances if zeros else plain, part)
 
 
 def _apart(streams: Mapping[str, AnyStream]) -> tuple[dict[str, AnyStream], dict[str, bytes]]:

@@ -14,6 +14,8 @@ from baler_core.data.tolerance import make_tolerance, rounded_down
 from baler_core.data.variables import Schema, Variable
 
 logger = logging.getLogger(__name__)
+# So many variables are spoken of one by one.
+_TOLD = 3
 Span = tuple[float, float]
 """Smallest and largest value."""
 
@@ -52,8 +54,15 @@ def warn_of_wide(
     spans: Mapping[str, Span], tolerances: Mapping[str, Tolerance], about: Mapping[str, tuple[Variable, ErrorBound]]
 ) -> None:
     """Warn of variables that may come back as a single value."""
-    for sentence in _told(spans, tolerances, about, "all its values"):
+    for sentence in _in_short(_told(spans, tolerances, about, "all its values")):
         logger.warning("%s", sentence)
+
+
+def _in_short(told: Mapping[str, str]) -> list[str]:
+    """Return the first sentences, and which variables the others are of."""
+    names = list(told)[_TOLD:]
+    others = f"the same holds of {len(names)} more variables: {', '.join(map(repr, names))}"
+    return [*list(told.values())[:_TOLD], *([others] if names else [])]
 
 
 def told_of_wide(schema: Schema, values: Mapping[str, np.ndarray], bounds: Sequence[ErrorBound]) -> list[str]:
@@ -73,7 +82,7 @@ def told_of_wide(schema: Schema, values: Mapping[str, np.ndarray], bounds: Seque
         for name, (_, bound) in about.items()
         if bound.kind == "range" and bound.value >= 1
     ]
-    return [*_told(spans, tolerances, about, "its first values"), *shares]
+    return [*_told(spans, tolerances, about, "its first values").values(), *shares]
 
 
 def _told(
@@ -81,15 +90,15 @@ def _told(
     tolerances: Mapping[str, Tolerance],
     about: Mapping[str, tuple[Variable, ErrorBound]],
     what: str,
-) -> list[str]:
-    found = []
+) -> dict[str, str]:
+    found = {}
     for name, (low, high) in spans.items():
         if not 0 < high - low <= _allowed(tolerances[name], low, high):
             continue
         variable, bound = about[name]
         ends = np.sort([end * variable.scale + variable.offset for end in (low, high)])
         units = f" {variable.units}".rstrip()
-        found.append(
+        found[name] = (
             f"{name!r}: the bound ({bound}) is wider than {what} differ, which are from {ends[0]:.6g} to {ends[1]:.6g}{units}: "
             f"they may all come back as one. {_remedy(variable, bound, ends[1] - ends[0])}"
         )

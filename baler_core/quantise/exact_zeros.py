@@ -20,7 +20,9 @@ from baler_core.errors import FormatError
 from baler_core.quantise.positions import pack_positions, unpack_positions
 from baler_core.quantise.settle import SIGN_SHARE
 
-ZERO_STREAM = "0"
+ZERO_STREAM = "z"
+OLD_ZERO_STREAM = "0"
+"""As files of older versions call it, which restore −0."""
 # How the zeros are told: all values within a band but those listed; those listed; a mask of the whole variable.
 BAND, LISTED, MASKED = range(3)
 # Zeros count from this number and share of the values on, and if they are so many times as frequent as the values beside

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +24,9 @@ from baler_core.errors import FormatError
 from baler_core.quantise.positions import pack_positions, unpack_positions
 from baler_core.quantise.sign_flags import pack_flags, unpack_flags
 
-SETTLE_STREAM = "~"
+SETTLE_STREAM = "+"
+OLD_SETTLE_STREAM = "~"
+"""As files of older versions call it: what is moved to zero there is −0, as −offset / scale is without an offset."""
 NONE, ALL, LISTED, FLAGGED = range(4)
 # How far values with tolerances of their own are moved off a special one, in units in the last place.
 _AWAY = 16
@@ -31,6 +34,11 @@ _AWAY = 16
 _EXACT_BYTES = 4
 # What all signs of a group of grids may cost, beside its streams.
 SIGN_SHARE, SIGN_BYTES = 0.005, 256
+
+
+def with_plain_zero(tolerances: Mapping[str, Tolerance]) -> dict[str, Tolerance]:
+    """Return the tolerances with a zero that has no sign, as that of the original values has none."""
+    return {name: replace(one, zero=0.0) if one.zero == 0 else one for name, one in tolerances.items()}
 
 
 class Rule(NamedTuple):

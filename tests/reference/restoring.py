@@ -214,8 +214,10 @@ def restored_group(
         seen = [replace(v, form="<f8") if touched(steps, v) else v for v in own]
         decoded = decode(streams, seen, shapes, model)
         values = [np.array(undo(steps, v, array), order="C") for v, array in zip(own, decoded, strict=True)]
-    settle(streams.get("~", b""), values, own)
-    make_zeros(streams.get("0", b""), values, own)
+    plain = [replace(v, tolerance=replace(v.tolerance, zero=v.tolerance.zero + 0.0)) for v in own]
+    old, zeros = streams.get("~", b""), streams.get("0", b"")
+    settle(old or streams.get("+", b""), values, own if old else plain)
+    make_zeros(zeros or streams.get("z", b""), values, own if zeros else plain)
     corrections = streams.get("!", b"")
     correct(corrections, values, own)
     exact = [array for array, variable in zip(values, own, strict=True) if variable.tolerance.kind == "exact"]

@@ -68,7 +68,11 @@ class Hdf5Reader(_StoredAlike):
 
     name = "hdf5"
     summary = "HDF5: groups, datasets of any rank and type, attributes, dimension scales (h5py)"
-    suffixes: ClassVar[tuple[str, ...]] = (".h5", ".hdf5", ".he5", ".hdf", ".mat")
+    # with those of NeXus, Neurodata Without Borders, AnnData, Loom, Julia and coherent X-ray imaging
+    suffixes: ClassVar[tuple[str, ...]] = (
+        *(".h5", ".hdf5", ".he5", ".hdf", ".mat"),
+        *(".nxs", ".nexus", ".nwb", ".h5ad", ".loom", ".jld2", ".cxi"),
+    )
 
     def open(self, path: Path, variables: Sequence[str] | None = None) -> Source:
         """Open a file without reading values."""

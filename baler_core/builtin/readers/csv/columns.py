@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
@@ -19,6 +20,8 @@ ColumnKind = Literal["int64", "uint64", "float64", "text"]
 KINDS: dict[str, ColumnKind] = {"<i8": "int64", "<u8": "uint64", "<f8": "float64", "str": "text"}
 # Stands for a missing value in a column of integers: far from what any of them may become under a bound.
 MISSING_INTEGER = -(2**63)
+# Formats of more digits than each decimal of so many keeps as a float.
+_ALL_DIGITS = re.compile(r"\.(?:1[5-9]|[2-9]\d)([eEgG])$")
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,13 @@ class ColumnForm:
         return self.number.startswith(",")
 
     def cut(self, how: str) -> ColumnForm:
-        """Return the form that cuts digits as `rounding.shortened` defines."""
-        return replace(self, number=self.number + how)
+        """Return the form that cuts digits as `rounding.shortened` defines.
+
+        A format that writes all digits of a float, as numpy.savetxt does, would write those of the few that are left in full:
+        7.22445 as 7.224450000000000216e+00.
+        """
+        number = _ALL_DIGITS.sub(lambda found: "r" if found[1] in "eE" else "j", self.number) if how else self.number
+        return replace(self, number=number + how)
 
     def values(self, cells: Sequence[str]) -> np.ndarray:
         """Return values of some cells; a ValueError where the column is not what it was found to be."""

@@ -84,8 +84,18 @@ def _describe_fill(
             return None
     except (RuntimeError, TypeError, ValueError, OSError):
         pass
-    warn("its fill value is not kept, since it is of a type whose fill values h5py cannot read")
+    if not (isinstance(record_type, dict) and "reference" in record_type and _is_written(dataset)):
+        warn("its fill value is not kept, since it is of a type whose fill values h5py cannot read")
     return None
+
+
+def _is_written(dataset: h5d.DatasetID) -> bool:
+    """Whether all elements are, so that nobody sees the fill value, as in the cells of MATLAB."""
+    from h5py import h5d
+
+    if dataset.get_create_plist().get_layout() == h5d.CHUNKED or not dataset.shape:
+        return False
+    return dataset.get_storage_size() >= math.prod(dataset.shape) * dataset.get_type().get_size()
 
 
 def _fills_with_nothing(tid: h5t.TypeID, properties: h5p.PropDCID) -> bool:
