@@ -32,9 +32,12 @@ _TRAINING_VALUES = 1 << 25
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Minimum and width of each variable over its finite, non-fill values: float64, one entry per variable.
+    """Minimum and width of each variable over its finite, non-fill values.
 
-    A constant variable, or one without any value, has width 1.
+    Attributes
+    ----------
+    low, width
+        float64, one entry per variable. A constant variable, or one without any value, has width 1.
     """
 
     low: np.ndarray
