@@ -31,9 +31,13 @@ _TRAINING_VALUES = 1 << 25
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Minimum and width of each variable over its finite, non-fill values: float64, one entry per variable.
+    """How the values of each variable become about 0 .. 1.
 
-    A constant variable, or one without any value, has width 1.
+    Attributes
+    ----------
+    low, width
+        Minimum, and maximum less minimum, over finite, non-fill values: float64, one entry per variable. A constant variable, or
+        one without any value, has width 1.
     """
 
     low: np.ndarray
