@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,7 +17,7 @@ class Crop(nn.Module):
 
     def __init__(self, sizes: Sequence[int]) -> None:
         super().__init__()
-        self._kept = (..., *(slice(0, size) for size in sizes))
+        self._kept: tuple[Any, ...] = (..., *(slice(0, size) for size in sizes))
 
     def forward(self, samples: torch.Tensor) -> torch.Tensor:
         """Return samples of the sizes."""

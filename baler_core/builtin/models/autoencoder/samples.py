@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -13,7 +13,6 @@ from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import ValueRange, usable, value_range
 from baler_core.data.variables import Layout, Variable, with_events
 from baler_core.errors import DataError, FormatError
-from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Tolerances
 
 SampleForm = Literal["row", "series", "image", "volume"]
@@ -32,12 +31,13 @@ _TRAINING_VALUES = 1 << 25
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Minimum and width of each variable over its finite, non-fill values.
+    """How the values of each variable become about 0 .. 1.
 
     Attributes
     ----------
     low, width
-        float64, one entry per variable. A constant variable, or one without any value, has width 1.
+        Minimum, and maximum less minimum, over finite, non-fill values: float64, one entry per variable. A constant variable, or
+        one without any value, has width 1.
     """
 
     low: np.ndarray
