@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import ValueRange, usable, value_range
 from baler_core.data.variables import Layout, Variable, with_events
 from baler_core.errors import DataError, FormatError
+from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Tolerances
 
 SampleForm = Literal["row", "series", "image", "volume"]
