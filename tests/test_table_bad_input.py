@@ -71,12 +71,12 @@ def test_odd_tables_stay_within_their_bounds(tmp_path: Path, name: str) -> None:
 
 
 def test_hundreds_of_columns_take_seconds(tmp_path: Path) -> None:
-    columns = random.normal(size=(600, 100)).astype("<f4")
+    columns = random.normal(size=(300, 100)).astype("<f4")
     columns[1::2] = 2 * columns[::2] + 0.1 * columns[1::2]
     start = time.process_time()
     table = {f"c{number}": column for number, column in enumerate(columns)}
     baler_core.compress(table, tmp_path / "t.bal", bounds={"rel": 1e-3}, model="table")
-    assert time.process_time() - start < 60
+    assert time.process_time() - start < 30
     restored = baler_core.open(tmp_path / "t.bal")
     for name, values in table.items():
         assert (np.abs(restored[name].values - values) <= 1e-3 * np.abs(values)).all()
