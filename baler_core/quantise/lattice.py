@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import field
 from typing import Any, ClassVar
 
@@ -16,10 +15,8 @@ from baler_core.entropy.varint import ByteReader, unzigzag, write_varint, zigzag
 from baler_core.errors import FormatError
 from baler_core.machine.records import dataclass
 from baler_core.quantise.exponential import exp
+from baler_core.quantise.number_codes import as_int64, below, float_bits, in_pieces, to_codes
 
-_CODE_LIMIT = 2.0**62
-# So many values are rounded at a time: what is made of them on the way stays in the processor's cache.
-_PIECE = 1 << 15
 # How often each code must occur, on average, for values to be looked up.
 _REPEATED = 4
 # step, divisor, merge, offset, lowest: what bytes can hold of a lattice, whatever its kind
@@ -77,7 +74,7 @@ class Lattice(ABC):
         """
         special = classify(values, self.specials)
         with np.errstate(all="ignore"):
-            codes = _in_pieces(self._quantise, values, np.dtype(np.int64))
+            codes = in_pieces(self._quantise, values, np.dtype(np.int64))
         if self.specials:
             codes[special > 0] = 0
         return codes, special
@@ -120,7 +117,7 @@ class Lattice(ABC):
         """Restore values from what `quantise` returns."""
         dtype = np.dtype(self.dtype)
         with np.errstate(all="ignore"):
-            values = _in_pieces(lambda piece: self._dequantise(piece, dtype), codes, dtype)
+            values = in_pieces(lambda piece: self._dequantise(piece, dtype), codes, dtype)
         if self.specials and dtype.kind != "b":
             keep_off(values, None, self.specials, self.reach())
         with np.errstate(all="ignore"):  # of a damaged file: what is beyond the dtype becomes infinite
@@ -194,7 +191,7 @@ class IntegerLattice(Lattice):
     first: int = 0
 
     def _quantise(self, values: np.ndarray) -> np.ndarray:
-        codes = _as_int64(values) - np.int64(self.first)
+        codes = as_int64(values) - np.int64(self.first)
         if self.merge > 1 and values.dtype.itemsize == 8:
             # the same as below, for values so large that the sum would leave int64
             whole, rest = np.divmod(codes, self.merge)
@@ -242,7 +239,7 @@ class StepLattice(Lattice):
         return self.step / self.divisor
 
     def _quantise(self, values: np.ndarray) -> np.ndarray:
-        codes = _to_codes(np.rint(values.astype(np.float64) * self.divisor / self.step))
+        codes = to_codes(np.rint(values.astype(np.float64) * self.divisor / self.step))
         return codes if self.merge == 1 else np.floor_divide(codes + self.anchor, self.merge)
 
     def _dequantise(self, codes: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
@@ -269,7 +266,7 @@ class LogLattice(Lattice):
     exact = False
 
     def _quantise(self, values: np.ndarray) -> np.ndarray:
-        magnitude = _to_codes(np.rint(np.log(np.abs(values.astype(np.float64))) / self.step)) - self.smallest
+        magnitude = to_codes(np.rint(np.log(np.abs(values.astype(np.float64))) / self.step)) - self.smallest
         return np.where(np.signbit(values), -magnitude, magnitude)
 
     def _dequantise(self, codes: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
@@ -291,7 +288,7 @@ class BitsLattice(Lattice):
     dropped: int = 1
 
     def _quantise(self, values: np.ndarray) -> np.ndarray:
-        unsigned, sign_bit = _float_bits(values)
+        unsigned, sign_bit = float_bits(values)
         magnitude = unsigned & np.uint64(sign_bit - 1)
         if self.dropped:
             # Halfway values go to the even neighbour: values of two bits more than are kept would all grow otherwise.
@@ -326,7 +323,7 @@ class LogIntegerLattice(Lattice):
     def _quantise(self, values: np.ndarray) -> np.ndarray:
         exact = values.astype(np.float64)
         far = np.rint((np.log(np.abs(exact)) - np.log(self.near)) / self.step) + self.near + 1
-        codes = _to_codes(np.where(np.abs(exact) <= self.near, np.abs(exact), far))
+        codes = to_codes(np.where(np.abs(exact) <= self.near, np.abs(exact), far))
         return np.where(exact < 0, -codes, codes)
 
     def _dequantise(self, codes: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
@@ -334,7 +331,7 @@ class LogIntegerLattice(Lattice):
         far = exp((size - self.near - 1) * self.step) * (self.near * self.centre)
         magnitude = np.rint(np.where(size <= self.near, size, far))
         limits = np.iinfo(dtype)
-        return np.clip(np.where(codes < 0, -magnitude, magnitude), float(limits.min), _below(limits.max)).astype(dtype)
+        return np.clip(np.where(codes < 0, -magnitude, magnitude), float(limits.min), below(limits.max)).astype(dtype)
 
     def _parameters(self) -> Parameters:
         return self.step, self.centre, 1, self.near
@@ -368,40 +365,3 @@ def _made(kind: type[Lattice], dtype: str, parameters: Parameters, specials: tup
 
 def _double(reader: ByteReader) -> float:
     return float(struct.unpack("<d", reader.take(8))[0])
-
-
-def _as_int64(values: np.ndarray) -> np.ndarray:
-    """Return integers and booleans as int64; uint64 keeps its bits."""
-    if values.dtype.kind == "u" and values.dtype.itemsize == 8:
-        return np.ascontiguousarray(values.astype("=u8")).view(np.int64)
-    return values.astype(np.int64)
-
-
-def _in_pieces(function: Callable[[np.ndarray], np.ndarray], given: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """Return what a function of single values makes of an array, in `dtype`, piece by piece."""
-    if given.size <= _PIECE:
-        return np.asarray(function(given))
-    flat, found = given.reshape(-1), np.empty(given.size, dtype)
-    for start in range(0, flat.size, _PIECE):
-        piece = slice(start, start + _PIECE)
-        found[piece] = function(flat[piece])
-    return found.reshape(given.shape)
-
-
-def _to_codes(points: np.ndarray) -> np.ndarray:
-    """Return float64 lattice numbers as int64; what is not finite or too large becomes 0 and will be stored exactly."""
-    good = np.abs(points) < _CODE_LIMIT
-    return np.where(good, points, 0.0).astype(np.int64)
-
-
-def _float_bits(values: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return the bits of floats as uint64, and the weight of the sign bit."""
-    native = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("="), copy=False))
-    bits = native.view(f"u{native.dtype.itemsize}").astype(np.uint64)
-    return bits, 1 << (8 * native.dtype.itemsize - 1)
-
-
-def _below(limit: int) -> float:
-    """Return the largest float64 that does not exceed an integer limit."""
-    value = float(limit)
-    return value if int(value) <= limit else float(np.nextafter(value, 0.0))

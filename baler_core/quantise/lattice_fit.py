@@ -158,7 +158,7 @@ def _float_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
     elif tolerance.kind == "rel" and not tolerance.shift:
         # Where a bound cannot join two of their points, as of flags and counts, the values' own steps are exact at no cost;
         # finer steps would number values of many magnitudes by far larger codes (2 % of a file of 2,656 short branches).
-        coarse = any(one.spacing > 2 * tolerance.value * largest_magnitude(values) for one in regular)
+        coarse = any(_joins_none(one, values, tolerance) for one in regular)
         candidates.insert(1 if coarse else len(candidates), _log_lattice(values, tolerance.value))
     if len(candidates) == 1:
         return candidates[0]
@@ -191,7 +191,12 @@ def own_lattice(values: np.ndarray, tolerance: Tolerance) -> StepLattice | None:
     if found is None and np.isfinite(largest):
         spacing = find_spacing(values)
         found = None if spacing is None else StepLattice(values.dtype.str, *spacing)
-    return found if found is not None and found.spacing > 2 * tolerance.value * largest else None
+    return found if found is not None and _joins_none(found, values, tolerance) else None
+
+
+def _joins_none(lattice: StepLattice, values: np.ndarray, tolerance: Tolerance) -> bool:
+    """Whether a relative bound is too fine for any two points of a lattice, within the size of the values, to be one."""
+    return lattice.spacing > 2 * tolerance.value * largest_magnitude(values)
 
 
 def _lossless_lattices(values: np.ndarray) -> tuple[BitsLattice, list[StepLattice]]:
