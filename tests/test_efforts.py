@@ -105,7 +105,6 @@ CASES: tuple[tuple[Callable[[], Arrays], float, str], ...] = (
     (image, 1e-2, "auto"),
     (image, 1e-3, "predictive"),
     (large_noise, 1e-3, "auto"),
-    (large_noise, 1e-4, "transform"),
     (two_fields_with_holes, 1e-3, "auto"),
     (packed_field, 1e-4, "auto"),
     (related_columns, 1e-3, "auto"),

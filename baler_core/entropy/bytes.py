@@ -18,6 +18,7 @@ _QUICK: Final = 6
 # The compression ratio of pieces over that of the whole from which on pieces tell nothing: 1.0-1.4 on fields of floats,
 # 7-35 on corners of cells, which repeat from row to row.
 _UNLIKE: Final = 2
+_SAMPLE: Final = 1 << 13
 # Bits of a frame's first byte that are set where its size follows.
 _STATES_SIZE: Final = 0xE0
 # Window that zstd may ask memory for, however short what it restores is said to be.
@@ -85,7 +86,9 @@ def squeeze(data: bytes, *, thorough: bool = True, words: bytes = b"") -> bytes:
     words
         What short data is likely to hold; `unsqueeze` must be given the same.
     """
-    if thorough and len(data) > _LONG:
+    if thorough and len(data) > _SAMPLE and _is_noise(data):
+        forms = [(STORED, data)]
+    elif thorough and len(data) > _LONG:
         forms = [(STORED, data), *_forms_of_long(data)]
     else:
         forms = [(STORED, data), *((method, _compress(data, method)) for method in (_METHODS if thorough else [XZ]))]
@@ -103,6 +106,14 @@ def squeeze_fast(data: bytes) -> bytes:
 
 def _compress(data: bytes, method: int) -> bytes:
     return zstd(data) if method == ZSTD else xz(data, method - XZ)
+
+
+def _is_noise(data: bytes) -> bool:
+    """Whether zstd makes nothing smaller of all, nor xz of a part in the middle: xz takes longest where nothing is to be had."""
+    middle = (len(data) - _SAMPLE) // 2 // 8 * 8
+    sample = data[middle : middle + _SAMPLE]
+    # zstd finds what repeats anywhere, but nothing in a byte of the one before, or of its place in a number
+    return len(zstd(data, _QUICK)) >= len(data) and all(len(_compress(sample, method)) >= len(sample) for method in (XZ, XZ + 3))
 
 
 def _forms_of_long(data: bytes) -> list[tuple[int, bytes]]:

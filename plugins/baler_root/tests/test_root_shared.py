@@ -38,7 +38,7 @@ FILES = [
 @pytest.mark.parametrize(("name", "tree"), FILES, ids=[f"{name}-{tree}" for name, tree in FILES])
 def test_a_real_file(name: str, tree: str | None, shared_data: Path, restore: Restore) -> None:
     path = shared_data / "hep" / f"{name}.root"
-    _, _, again = restore(path, tree=tree, max_bytes=5 * 10**6)
+    _, _, again = restore(path, tree=tree, max_bytes=2 * 10**6)
     assert list(differences(path, again)) == []
 
 
