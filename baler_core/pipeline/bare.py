@@ -179,7 +179,7 @@ def _learned(job: Job, given: PreparedBlock) -> FittedModel:
     if not isinstance(model, FieldModel | TableModel):
         return chosen
     layout, tolerances = given.encoded.layout, given.encoded.tolerances
-    hints = replace(chosen.hints, for_other_files=True, baseline={})
+    hints = replace(chosen.hints.elsewhere(), for_other_files=True)
     again = type(model)(model.options)
     training = job.config.training
     again.fit([given.encoded.block], layout=layout, tolerances=tolerances, training=training, hints=hints)

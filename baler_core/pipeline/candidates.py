@@ -63,6 +63,29 @@ class FittedModel:
         return len(pack_streams([self.streams])) + (len(encode_state(self.model.state())) if own_state else 0)
 
 
+class PlainCoding:
+    """What the baseline makes of a task's first block, once for each effort: models are compared with it at every turn."""
+
+    def __init__(self, kind: type[Model], task: Task) -> None:
+        self._kind, self._task = kind, task
+        self._made: dict[Effort, Streams] = {}
+
+    def __call__(self, effort: Effort) -> Streams:
+        """Return its streams; it does with `balanced` what it does with `max`."""
+        effort = "fast" if effort == "fast" else "max"
+        if effort not in self._made:
+            task = self._task
+            model = with_effort(self._kind, effort)
+            self._made[effort] = model.encode(task.first, task.layout, task.tolerances, hints=NO_HINTS, plan=None)
+        return self._made[effort]
+
+
+def comparing(task: Task, kinds: Sequence[type[Model]]) -> Task:
+    """Have the baseline, if it is among the kinds, encode the task's first block once for all that compare themselves."""
+    baseline = [PlainCoding(kind, task) for kind in kinds if kind.name == BASELINE]
+    return replace(task, hints=replace(task.hints, plain=baseline[0])) if baseline else task
+
+
 def estimated(model: Model, task: Task) -> Estimate | None:
     """Have a model estimate the bytes of the first block.
 
@@ -81,7 +104,10 @@ def fitted(model: Model, task: Task, plan: object = None) -> FittedModel:
     """Fit a model that will encode the first block, by the plan of its estimate if there is one."""
     layout, tolerances, hints = task.layout, task.tolerances, task.hints
     model.fit(task.blocks, layout=layout, tolerances=tolerances, training=task.training, hints=hints, plan=plan)
-    return FittedModel(model, partial(model.encode, task.first, layout, tolerances, hints=hints, plan=plan), hints)
+    encode = partial(model.encode, task.first, layout, tolerances, hints=hints, plan=plan)
+    if model.name == BASELINE and hints.plain is not None:
+        encode = partial(hints.plain, model.options.effort)
+    return FittedModel(model, encode, hints)
 
 
 def with_effort(kind: type[Model], effort: Effort) -> Model:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from baler_core.errors import ConfigError
-from baler_core.pipeline.candidates import Candidates, FittedModel, estimated, fitted, is_small
+from baler_core.pipeline.candidates import Candidates, FittedModel, comparing, estimated, fitted, is_small
 from baler_core.pipeline.task import Task, sample_of
 from baler_core.plugin.interfaces import Effort, Model, Tolerances
 
@@ -68,6 +68,7 @@ def choose(kinds: Sequence[type[Model]], task: Task, effort: Effort = "max") -> 
     suitable = [kind for kind in kinds if task.layout.kind in kind.kinds and takes(kind, task.tolerances)]
     if not suitable:
         raise ConfigError(f"no model here codes the group {task.layout.name!r} (kind {task.layout.kind})")
+    task = comparing(task, suitable)
     if is_small(task):
         return min((_chosen(suitable, task, each) for each in _UP_TO[effort]), key=FittedModel.size)
     return _chosen(suitable, task, effort)
@@ -82,6 +83,6 @@ def _chosen(suitable: Sequence[type[Model]], task: Task, effort: Effort) -> Fitt
     sample = sample_of(task) if len(shortlist) > 1 else task
     if sample is task:
         return candidates.smallest(shortlist)
-    on_sample = Candidates(sample, effort)
+    on_sample = Candidates(comparing(sample, suitable), effort)
     best = on_sample.smallest(on_sample.shortlist(shortlist))
     return fitted(type(best.model)(best.model.options), task)

@@ -234,21 +234,25 @@ def begin_group(job: Job, given: PreparedBlock) -> tuple[GroupCoder, Callable[[]
         coder, coded = start_group(job, given)
         return coder, lambda: coded
     chosen, referred = choose_model(job, task_for(job, given))
-    coder, plain = _measured(job, given, coder_of(job, given, chosen, referred), chosen.expected)
+    coder, plain = _measured(job, given, coder_of(job, given, chosen, referred), chosen)
     return coder, lambda: coder.encode_first(given, chosen.streams, plain)
 
 
 def _measured(
-    job: Job, given: PreparedBlock, coder: GroupCoder, size: float | None
+    job: Job, given: PreparedBlock, coder: GroupCoder, chosen: FittedModel
 ) -> tuple[GroupCoder, Streams | None]:
     """Have the baseline encode the first of several blocks, if it may be near: once, in place of trying it on most others."""
     baseline, seen, sizes = coder.baseline, given.encoded, given.original.layout.sizes
+    size, known = chosen.expected, chosen.hints.plain
     if baseline is None or size is None or all(job.schema.sizes[dim] == length for dim, length in sizes.items()):
         return coder, None
     expected = baseline.estimate(seen.block, seen.layout, seen.tolerances, hints=NO_HINTS)
     if expected is None or expected.total >= _NEAR * size:
         return coder, None
-    streams = baseline.encode(seen.block, seen.layout, seen.tolerances, hints=NO_HINTS, plan=expected.plan)
+    if known is not None:
+        streams = known(baseline.options.effort)
+    else:
+        streams = baseline.encode(seen.block, seen.layout, seen.tolerances, hints=NO_HINTS, plan=expected.plan)
     return replace(coder, measured=(expected.total, len(pack_streams([streams])))), streams
 
 

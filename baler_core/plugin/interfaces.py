@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, SupportsBytes, TypeAlias
@@ -101,6 +101,8 @@ class Hints:
         About the bytes that `scalar` makes of each variable of this block; empty if nobody has asked it.
     rival
         About the bytes that the best other model makes of the group's first block; infinite if there is none.
+    plain
+        Returns what `scalar` makes of this block with an effort, made once for all that ask; None if it must be made anew.
     """
 
     formulas: Sequence[Formula] = ()
@@ -108,10 +110,11 @@ class Hints:
     by_reference: bool = False
     baseline: Mapping[str, float] = field(default_factory=dict)
     rival: float = math.inf
+    plain: Callable[[Effort], Streams] | None = None
 
     def elsewhere(self) -> Hints:
         """Return what holds for other blocks of the group, too."""
-        return replace(self, baseline={})
+        return replace(self, baseline={}, plain=None)
 
 
 NO_HINTS = Hints()

@@ -183,7 +183,7 @@ class FieldModel(Model):
             places = [numbers[member.variable.name] for member in fields.members]
             parts.append(write_varint(len(places)) + write_varints(places) + write_sized(data))
         rest = _without(layout, {member.variable.name for fields, _ in kept for member in fields.members})
-        plain = self._plain().encode(block, rest, tolerances) if rest.variables else {}
+        plain = self._plain(block, layout, rest, tolerances, hints) if rest.variables else {}
         return {STREAM: b"".join(parts), **plain}
 
     def _pays(
@@ -207,13 +207,15 @@ class FieldModel(Model):
         whole = sum(estimated_size(values_of(block, name), tolerances[name], whole=True) for name in names)
         if len(data) < _SMALLER[self.options.effort] * whole:
             return True
-        streams = self._plain().encode(block, _only(layout, set(names)), tolerances)
+        streams = self._plain(block, layout, _only(layout, set(names)), tolerances, hints)
         # What the container makes of them counts: scalar leaves streams that variables share uncompressed.
         return len(data) < len(pack_streams([streams]))
 
-    def _plain(self) -> ScalarModel:
-        """Make the model that codes the variables that this one leaves out."""
-        return ScalarModel(ScalarModel.Options(effort=self.options.effort))
+    def _plain(self, block: Block, layout: Layout, some: Layout, tolerances: Tolerances, hints: Hints) -> Streams:
+        """Encode some of the variables by `scalar`; if that is all of them, it may have been done before."""
+        if hints.plain is not None and len(some.variables) == len(layout.variables):
+            return hints.plain(self.options.effort)
+        return ScalarModel(ScalarModel.Options(effort=self.options.effort)).encode(block, some, tolerances)
 
     # ---- restoring
 
