@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -53,6 +55,15 @@ def test_a_run_reports_the_spread_over_the_kept_seeds(folder):
     page = (folder / "out" / "report.html").read_text(encoding="utf-8")
     assert "2 best of 3 seeds" in page
     assert " ± " in page
+    assert called("tables", folder / "out") == 0
+    tables = {path.name: path.read_text(encoding="utf-8") for path in (folder / "out" / "tables").iterdir()}
+    assert set(tables) == {f"{name}.{form}" for name in ("errors", "sizes", "seeds") for form in ("csv", "tex")}
+    (spread,) = [row for row in csv.DictReader(tables["seeds.csv"].splitlines()) if row["variable"] == "a"]
+    assert float(spread["residual rms"]) == found["variables"]["a"]["residual_rms"]["mean"]
+    assert float(spread["residual rms 2 sd"]) == found["variables"]["a"]["residual_rms"]["two_sd"]
+    assert re.search(r"^a &( \S+ ± \S+ &){3} \S+ ± \S+ \\\\$", tables["seeds.tex"], re.M)
+    sizes = {row["form"]: row for row in csv.DictReader(tables["sizes.csv"].splitlines())}
+    assert int(sizes["baler"]["bytes"]) == (folder / "out" / "d.bal").stat().st_size
 
 
 def test_seeds_without_an_autoencoder_are_told_to_have_no_effect(folder, capsys):

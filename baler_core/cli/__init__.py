@@ -32,6 +32,7 @@ COMMANDS = {
     "export-onnx": ("exporting_networks", "Write the networks of a file as ONNX."),
     "evaluate": ("results", "Compare a data file with its restored form."),
     "plot": ("results", "Draw chosen variables from the results of a run."),
+    "tables": ("results", "Write the errors and sizes of a run as CSV and LaTeX."),
     "info": ("inspection", "Show what a .bal file holds."),
     "verify": ("inspection", "Check that all of a .bal file can be restored."),
     "new-plugin": ("scaffolding", "Write a package for a plugin, with tests."),

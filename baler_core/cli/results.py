@@ -1,4 +1,4 @@
-"""Implement `baler evaluate` and `baler plot`: show the loss in numbers and pictures."""
+"""Implement `baler evaluate`, `baler plot` and `baler tables`: show the loss in numbers and pictures."""
 
 from __future__ import annotations
 
@@ -284,3 +284,15 @@ def plot(results: Path, variables: tuple[str, ...]) -> None:
 
     for picture in redraw(results, variables or ("*",)):
         click.echo(f"wrote {picture}")
+
+
+@click.command()
+@click.argument("results", type=_PATH)
+@common_options
+def tables(results: Path) -> None:
+    """Write errors and sizes as CSV and LaTeX into tables/ of RESULTS, the folder that `baler run` or `evaluate -o` wrote."""
+    from baler_core.report.tables import write_tables
+    from baler_core.report.write import read_results
+
+    for table in write_tables(read_results(results), results / "tables"):
+        click.echo(f"wrote {table}")

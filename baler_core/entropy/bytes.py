@@ -113,7 +113,9 @@ def _is_noise(data: bytes) -> bool:
     middle = (len(data) - _SAMPLE) // 2 // 8 * 8
     sample = data[middle : middle + _SAMPLE]
     # zstd finds what repeats anywhere, but nothing in a byte of the one before, or of its place in a number
-    return len(zstd(data, _QUICK)) >= len(data) and all(len(_compress(sample, method)) >= len(sample) for method in (XZ, XZ + 3))
+    return len(zstd(data, _QUICK)) >= len(data) and all(
+        len(_compress(sample, method)) >= len(sample) for method in (XZ, XZ + 3)
+    )
 
 
 def _forms_of_long(data: bytes) -> list[tuple[int, bytes]]:
