@@ -61,8 +61,8 @@ def _tolerance(record: list[Any]) -> Callable[[Any], None]:
 
 
 def _chain(header: Any) -> None:
-    """Five thousand variables whose tolerances follow from each other."""
-    count = 5000
+    """More variables whose tolerances follow from each other than calls may be nested."""
+    count = 1500
     header["variables"] = [{"key": f"v{n}", "form": "<f8", "dims": 0} for n in range(count)]
     header["bounds"] = [[1, ["abs", f"v{n + 1}"]] for n in range(count - 1)] + [[1, ["rel", 0.1]]]
     header["tolerances"] = [[count - 1, ["each", 1.0, 0.0]], [1, ["rel", 0.1, 0.0]]]

@@ -16,10 +16,10 @@ from baler_core.machine.threads import one_thread
 from baler_core.plugin.interfaces import NO_HINTS, Model, Streams, Tolerances, Training
 from baler_core.testing.blocks import MEMORY, fit
 
-_BLOCKS = 4
+_BLOCKS = 3
 _THREADS = 4
 _ROUNDS = 2
-_SHAPES = {"table": (150,), "grid": (12, 10, 14), "other": (30,)}
+_SHAPES = {"table": (150,), "grid": (10, 8, 12), "other": (30,)}
 
 
 def alike_blocks(kind: GroupKind) -> Iterator[tuple[Block, Layout, dict[str, Tolerance]]]:
