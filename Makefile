@@ -12,14 +12,14 @@ CHECKED = BALER_LOOPS=checked
 
 .PHONY: install demo loops test test-checked test-checked-part test-unoptimised wheels lint docs clean
 
-# Without bytecode of all that is installed, most of which is never imported: a minute.
 install: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 	@echo "installing into $(VENV), which takes some minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt -e ".[all,test]" $(PLUGINS)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt -e ".[all,test]" $(PLUGINS)
+	$(BIN)/python -m compileall -q baler_core plugins
 	touch $@
 
 demo: install
