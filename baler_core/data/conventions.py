@@ -24,7 +24,7 @@ class Convention:
     source
         The convention, and for whom.
     conditions
-        `whole`: only if all values are whole numbers. `1-D`: only variables of one dimension. `cased`: letters count.
+        `whole`: only if all values are whole numbers. `1-D`: only variables of one dimension longer than 1. `cased`: letters count.
         `field`: only variables of two dimensions or more. `profile`: only variables of two whose values rise or fall in each row.
         `sorted`: only if the values rise or fall throughout. `together`: only if another variable of the same group has a name of this form.
     """
@@ -41,11 +41,12 @@ _JOINED = r"(?:_(?:\d|[a-z]|gaia|sdss|2mass|wise|ps1|cat|ref))?"
 
 CONVENTIONS = (
     # Of a measurement and its error, the error is told by what it adds to the name.
-    Convention("uncertainty", r".+(?<!_over)_(?:err|error|errs|errors|unc|uncert|uncertainty|stderr|std|stddev|sigma)_?\d*(?:_(?:up|down|low|high|lo|hi|lower|upper|plus|minus|[a-z]))?", "suffixes of Gaia, NASA Exoplanet Archive, TESS, NanoAOD"),
+    Convention("uncertainty", r".+(?<!_over)_(?:err|error|errs|errors|unc|uncert|uncertainty|stderr|std|stddev|sigma)_?\d*(?:_?(?:up|down|low|high|lo|hi|lower|upper|plus|minus|pos|neg|stat|syst?|[lmnpu])|_[a-z])?", "suffixes of Gaia, NASA Exoplanet Archive, TESS, NanoAOD"),
     Convention("uncertainty", r"(?:err|error|unc|uncertainty)_.+", "prefixes of Fermi-LAT (Unc_) and SDSS (err_) catalogues"),
     Convention("uncertainty", r".+_(?:ivar|variance)", "SDSS and DESI inverse variances"),
     # When.
-    Convention("time", _ANY + r"(?<!proper_)(?<!life_)(?<!decay_)(?<!exposure_)(?<!exp_)(?<!dead_)(?<!live_)(?<!drift_)(?<!rise_)(?<!fall_)(?:time|times|timestamp|timestamps|datetime|epoch|date)", "CF, FITS time coordinates (Rots et al. 2015), event data"),
+    Convention("time", _ANY + r"(?<!proper_)(?<!life_)(?<!decay_)(?<!exposure_)(?<!exp_)(?<!dead_)(?<!live_)(?<!drift_)(?<!rise_)(?<!fall_)(?:time|times|timestamp|timestamps|datetime|epoch|date)(?:_(?:[mnpfu]?s|secs?|seconds?|minutes?|hours?|days?|utc|gps|unix|local))?", "CF, FITS time coordinates (Rots et al. 2015), event data"),
+    Convention("time", r"(?:.+_)?d_?time(?:_from_.+)?", "GHRSST: times from a reference time"),
     Convention("time", _ANY + r"(?:jd|(?:obs|h|t)?mjd|bjd|hjd|tjd|rjd|btjd|bkjd|juld|utc|tai|jdate|ref_epoch)(?:_tdb|_utc|_tcb|_tt)?(?:_?\d+)?", "Julian dates: FITS, AAVSO, Kepler, TESS, SDSS"),
     Convention("time", r"(?:b|h|m)?jd_.*", "Julian dates: AAVSO, TESS"),
     Convention("time", r"timecorr|barycorr|" + _ANY + r"time_?0(?:bk)?|tranmid|pl_tranmid|t0_?(?:bjd|jd|mjd)?", "Kepler, TESS, NASA Exoplanet Archive"),
@@ -61,6 +62,7 @@ CONVENTIONS = (
     Convention("position", r"alpha(?:win)?_j?2000|delta(?:win)?_j?2000|[xy](?:win)?_world", "SExtractor catalogues"),
     Convention("position", r"alpha|delta", "tables of right ascensions and declinations", ("1-D", "together")),
     Convention("position", r"[xy](?:win|peak)?_(?:image|pix|pixel|psf)|[xy]_?cent(?:er|re|roid)?", "SExtractor, photutils: places on an image", ("together",)),
+    Convention("position", r"(?:det|raw|chip|tdet|foc|sky)_?[xy]", "OGIP: places of events on a detector, or on the sky", ("together",)),
     Convention("position", _ANY + r"(?:glon|glat|gal_?lon|gal_?lat|elon|elat|ecl_?lon|ecl_?lat|sgl|sgb)", "VizieR, Gaia, Fermi-LAT catalogues"),
     Convention("position", r"[lb]", "Gaia: galactic coordinates", ("1-D", "cased", "together")),
     Convention("position", _ANY + r"(?:nav_|x|t|u|v|geo)?(?:lon|lat|longitude|latitude|lons|lats|lng)(?:_?(?:\d?d|deg))?", "CF, NEMO, WRF, POP, tables"),
@@ -76,7 +78,7 @@ CONVENTIONS = (
     Convention("axis", r"(?:pres|pressure|depth|deph)(?:_adjusted)?", "Argo, OceanSITES: levels of profiles", ("profile",)),
     Convention("position", r"fixed_?angles?|ray_?(?:azimuth|elevation)s?", "CfRadial: where a radar looks"),
     Convention("mesh", r"[xyz]_(?:cell|edge|vertex|node|nodes|face|center|centre|centers|centres|grid|mesh|coord|coords|coordinate|coordinates)", "MPAS, Fluent (x-coordinate), UGRID"),
-    Convention("mesh", r"(?:mesh|node|grid|cell|vertex|point)_?(?:coords?|coordinates?|positions?|points|nodes|xyz|[xyz])(?:_[012xyz])?|coordinates?_?[xyz012]?|coords?_?[xyz012]?|xyz|vertices|nodes", "CGNS, Exodus, Plot3D, MED"),
+    Convention("mesh", r"spatial(?:_coords?)?|(?:mesh|node|grid|cell|vertex|point)_?(?:coords?|coordinates?|positions?|points|nodes|xyz|[xyz])(?:_[012xyz])?|coordinates?_?[xyz012]?|coords?_?[xyz012]?|xyz|vertices|nodes", "CGNS, Exodus, Plot3D, MED; AnnData (spatial)"),
     Convention("mesh", r"points(?:_[012xyz])?|cell_?cent(?:er|re)s?(?:_[012xyz])?", "ParaView (Points:0), OpenFOAM"),
     Convention("mesh", r"elem|elems|elements?|connectivity|conn|tris?|triangles|tets?|quads?|faces|cells|simplices|e2n|t2n", "finite elements: indices of nodes", ("whole",)),
     Convention("mesh", r"[xyz]_(?:m|mm|cm|km|in)", "positions with their unit in the name, as CFD tables have them", ("1-D", "together")),
@@ -85,7 +87,7 @@ CONVENTIONS = (
     Convention("axis", r"(?:vacuum_|air_|log_?)?(?:wave|wavelengths?|lambda|lam|wave_?number|freq|frequency|frequencies|nu|energy|channel|bin|phase|lag)", "spectra of SDSS and the IVOA, histograms", ("1-D", "sorted")),
     Convention("axis", r"depths?|heights?|altitudes?|alt|levels?|lev|plev|pressures?|radius|radii|r|x|y|z|distance|angle|theta|scale|[xyz]_?(?:grid|axis|coords?)", "CF axes, profiles", ("1-D", "sorted")),
     # How many, how much each counts, which ones count.
-    Convention("weight", _ANY + r"(?:weights?|wgts?|wt|xwgtup)(?:_.*)?|.*weights?", "NanoAOD, Delphes, HepMC, Les Houches files"),
+    Convention("weight", _ANY + r"(?:weights?|wgts?|wt|xwgtup)(?:_.*)?|.*weights?|weighting", "NanoAOD, Delphes, HepMC, Les Houches files, openPMD"),
     Convention("weight", r"area_?(?:cell|triangle|edge|parcel)|kite_?areas?.*|cell_?(?:area|volume)s?|area_?cell[ao]|volcello|[tuqvc]_?area|grid_?area|remap_?matrix", "areas of cells of MPAS, CMIP, POP, ROMS; SCRIP and ESMF remapping"),
     Convention("weight", r"wht|scale_?factors?(?:_.*)?|.+_sf|x_?section|cross_?section|x_?sec|sum_?weights|" + _ANY + r"(?:sum_?w2?)", "HST drizzled images, ATLAS Open Data, normalisations of events"),
     Convention("mask", _ANY + r"(?:masks?|landmask|lsm|tmask|umask|vmask|bad_?pix)", "CF, NEMO, images", ("whole",)),

@@ -94,9 +94,9 @@ def roles_of(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Find
             seen = values.get(variable.name)
             numbers = None if seen is None else seen[usable(seen, variable.fill)]
             finding = _by_metadata(variable) or _by_name(variable, schema, (seen, numbers), paired)
-            if finding is None and numbers is not None and _is_column(variable):
+            if finding is None and numbers is not None and _is_column(variable, schema):
                 is_measured = variable.name in beside or _says_measured(variable)
-                finding = _by_values(numbers, on_grid=variable.dims[0] in shared, is_measured=is_measured)
+                finding = _by_values(numbers, on_grid=not shared.isdisjoint(variable.dims), is_measured=is_measured)
             if finding is None and numbers is not None and _may_connect(variable, schema):
                 finding = _indices(numbers)
             found[variable.name] = finding or Finding()
@@ -133,7 +133,7 @@ def told_by_values(schema: Schema) -> list[str]:
         if variable.is_numeric and variable.numpy_dtype.kind == "f" and _by_metadata(variable) is None:
             rows = list(conventions_for(variable.name))
             if (
-                _is_column(variable)
+                _is_column(variable, schema)
                 or _may_connect(variable, schema)
                 or any({"whole", "profile"} & set(row.conditions) for row, _ in rows)
             ):
@@ -158,8 +158,13 @@ def _indices(numbers: np.ndarray) -> Finding | None:
     return Finding("mesh", f"looks like indices ({distinct:,} different whole numbers, a few in each row)")
 
 
-def _is_column(variable: Variable) -> bool:
-    return len(variable.dims) == 1 and variable.numpy_dtype.kind == "f"
+def _is_column(variable: Variable, schema: Schema) -> bool:
+    return _rank(variable, schema) == 1 and variable.numpy_dtype.kind == "f"
+
+
+def _rank(variable: Variable, schema: Schema) -> int:
+    """Number of dimensions, without those of length 1 beside others: MATLAB writes a series as a row or a column."""
+    return min(len(variable.dims), max(1, sum(schema.sizes[dim] != 1 for dim in variable.dims)))
 
 
 def _by_metadata(variable: Variable) -> Finding | None:
@@ -192,9 +197,8 @@ def _by_name(
     if variable.name in paired:
         return Finding("uncertainty", "named as the error of a variable beside it")
     for row, pattern in conventions_for(variable.name):
-        if ("1-D" in row.conditions and len(variable.dims) > 1) or (
-            "field" in row.conditions and len(variable.dims) < 2
-        ):
+        rank = _rank(variable, schema)
+        if ("1-D" in row.conditions and rank > 1) or ("field" in row.conditions and rank < 2):
             continue
         if "profile" in row.conditions and not _sorted_in_rows(seen, variable):
             continue

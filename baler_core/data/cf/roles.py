@@ -93,6 +93,8 @@ MESH_GROUPS = frozenset(
 )
 # Where MATLAB keeps what cells, structures and objects refer to, under names of its own making.
 HIDDEN_GROUPS = frozenset({"#refs#", "#subsystem#"})
+# Where openPMD and others keep where particles are, part by part.
+PLACES = frozenset({"position", "positions", "positionoffset", "coordinates", "pos"})
 MESH_NAMES = frozenset({"connectivity", "topology", "geometry", "points", "offsets", "coordx", "coordy", "coordz"})
 POINTING = frozenset(POINTERS) | {"ancillary_variables"}
 TELLING = POINTING | frozenset(
@@ -233,6 +235,8 @@ def _from_place(variable: Described) -> tuple[Role, str] | None:
         return "mesh", f"lies in a group {telling[-1]!r}"
     if last in MESH_NAMES and (groups or last.startswith("coord")):
         return "mesh", f"is called {last!r}"
+    if groups and groups[-1] in PLACES and last in ("x", "y", "z", "r", "theta", "phi", "0", "1", "2"):
+        return "position", f"lies in a group {groups[-1]!r}"
     if variable.is_scale:
         return "axis", "is the scale of a dimension"
     if variable.fits:

@@ -124,7 +124,9 @@ def _grammar(sample: list[str], options: CsvOptions, preamble: Sequence[str], ma
         return replace(plain, separator=options.separator)
     widths = {s: [len(row) for row in sample_rows(sample, replace(plain, separator=s))] for s in _SEPARATORS}
     for separator in _SEPARATORS:
-        if len(set(widths[separator])) == 1 and widths[separator][0] > 1:
+        # Rows end where quotes stand in the midst of cells: the header alone says nothing.
+        enough = len(widths[separator]) > 1 or len(sample) == 1
+        if len(set(widths[separator])) == 1 and widths[separator][0] > 1 and enough:
             return replace(plain, separator=separator)
     for separator in _SEPARATORS:
         width, count = Counter(widths[separator]).most_common(1)[0]
@@ -144,7 +146,9 @@ def _behind_rule(lines: Sequence[str]) -> int:
 
 def _title_lines(lines: Sequence[str], grammar: Grammar) -> int:
     """How many of the first lines have other numbers of cells than the rows behind them."""
-    sample = [line for line in lines[:_SAMPLE_LINES] if line.strip() and grammar.quote not in line[:1]]
+    sample = [line for line in lines[:_SAMPLE_LINES] if line.strip()]
+    if grammar.quote and any(line.count(grammar.quote) % 2 for line in sample):  # rows may go on in other lines
+        sample = [line for line in sample if grammar.quote not in line[:1]]
     if not sample or grammar.cuts:
         return _behind_rule(lines[:_SAMPLE_LINES])
     widths = [len(row) for row in sample_rows(sample, grammar)]
@@ -152,6 +156,8 @@ def _title_lines(lines: Sequence[str], grammar: Grammar) -> int:
     if usual < 2 or count < 0.9 * len(widths) or count < 3:
         return 0
     for place, line in enumerate(lines[:_LONGEST_TITLE]):
+        if grammar.quote and line.count(grammar.quote) % 2:
+            return 0
         if line.strip() and len(sample_rows([line], grammar)[0]) == usual:
             return place
     return 0
@@ -227,8 +233,10 @@ def _under(lines: Sequence[str], start: int, width: int, dialect: Dialect) -> tu
         if len(rows) > place and _is_rule(lines[rows[place - 1][0] if place else start], rows[place][1], width):
             units = rows[0][1] if place and len(rows[0][1]) == width else []
             return rows[place][0], [cell.strip() for cell in units]
-    if rows and len(rows) > 2 and _is_units(rows[0][1], [cells for _, cells in rows[1:]], dialect):
-        return rows[0][0], [cell.strip() for cell in rows[0][1]]
+    for last in (1, 0):  # data loggers write a row of kinds under that of units: Avg, Smp
+        below = [cells for _, cells in rows[last + 1 :]]
+        if len(below) > last and all(_is_units(cells, below, dialect) for _, cells in rows[: last + 1]):
+            return rows[last][0], [cell.strip() for cell in rows[0][1]]
     return start, []
 
 
@@ -242,6 +250,8 @@ def _is_rule(line: str, cells: Sequence[str], width: int) -> bool:
 def _is_units(cells: Sequence[str], rows: Sequence[Sequence[str]], dialect: Dialect) -> bool:
     """Whether a row holds units: above numbers it has none, and in all their columns something like a unit or nothing."""
     rows = [row for row in rows if len(row) == len(cells)]
+    if _has_number(cells, dialect):
+        return False
     found = 0
     for place, cell in enumerate(cells):
         present = [row[place] for row in rows if not is_missing(row[place])]
@@ -256,12 +266,17 @@ def _is_units(cells: Sequence[str], rows: Sequence[Sequence[str]], dialect: Dial
 
 
 def _names_in_comment(preamble: list[str], mark: str, separator: str, count: int) -> list[str]:
-    """Names from the last comment line (NumPy's savetxt writes them there), else column0, column1, ..."""
+    """Names from the last comment line (NumPy's savetxt writes them there), else column0, column1, ...
+
+    The header of R has none for the names of rows.
+    """
     if preamble and mark:
+        is_comment = preamble[-1].startswith(mark)
         text = preamble[-1].lstrip(mark).strip()
-        words = [word.strip() for word in (text.split() if separator == " " else text.split(separator))]
-        if len(words) == count and len(set(words)) == count and not any(is_number(word) for word in words):
-            return words
+        words = [word.strip().strip('"') for word in (text.split() if separator == " " else text.split(separator))]
+        named = count if is_comment else count - 1
+        if len(words) == named and len({"column0", *words}) > named and not any(is_number(word) for word in words):
+            return words if is_comment else ["column0", *words]
     return [f"column{index}" for index in range(count)]
 
 
