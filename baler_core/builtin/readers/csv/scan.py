@@ -12,8 +12,8 @@ import numpy as np
 from baler_core.builtin.readers.csv.bulk import BulkRows, spelling_of
 from baler_core.builtin.readers.csv.columns import MISSING_INTEGER, ColumnForm
 from baler_core.builtin.readers.csv.numbers import (
-    WORDS,
     MISSING,
+    WORDS,
     has_decimal_commas,
     has_unclear_commas,
     is_missing,

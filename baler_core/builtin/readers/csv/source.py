@@ -112,7 +112,9 @@ class CsvSource(Source):
                 words[name] = column.words_for(tolerances[name].fill)
             elif tolerances[name].lossy:
                 how[name] = ""
-        return Settled(self._schema(self.schema.variables, how, words), settled) if how else Settled(self.schema, settled)
+        return (
+            Settled(self._schema(self.schema.variables, how, words), settled) if how else Settled(self.schema, settled)
+        )
 
     def move_rows(self, order: np.ndarray) -> None:
         """Move the spelling of cells and lines with their rows; lines between rows stay where they are."""
