@@ -32,6 +32,8 @@ _SAMPLE_LINES = 200
 _LONGEST_PREAMBLE = 10_000
 # Lines before the table that are no comments: a title, the names of an instrument.
 _LONGEST_TITLE = 50
+# Comment lines above the first row that may hold names: below them units may stand, and a rule.
+_NAMING = 3
 _UNIT = re.compile(r"[\[(]?[^\W\d_][\w°µ%*/^.\-+() ]{0,23}[\])]?|[\[(]?[%°][\])]?|1/\w+|10\^?\*?\*?[-+\d]+ ?\w*")
 
 
@@ -266,17 +268,22 @@ def _is_units(cells: Sequence[str], rows: Sequence[Sequence[str]], dialect: Dial
 
 
 def _names_in_comment(preamble: list[str], mark: str, separator: str, count: int) -> list[str]:
-    """Names from the last comment line (NumPy's savetxt writes them there), else column0, column1, ...
+    """Names from one of the last comment lines (NumPy's savetxt writes them there), else column0, column1, ...
 
-    The header of R has none for the names of rows.
+    Units may stand below them. The header of R, which is no comment, has no name for the names of rows.
     """
-    if preamble and mark:
-        is_comment = preamble[-1].startswith(mark)
-        text = preamble[-1].lstrip(mark).strip()
+    for line in reversed(preamble[-_NAMING:] if mark else []):
+        is_comment = line.startswith(mark)
+        text = line.lstrip(mark).strip()
         words = [word.strip().strip('"') for word in (text.split() if separator == " " else text.split(separator))]
         named = count if is_comment else count - 1
-        if len(words) == named and len({"column0", *words}) > named and not any(is_number(word) for word in words):
-            return words if is_comment else ["column0", *words]
+        are_units = all(re.fullmatch(r"[(\[].*[)\]]|-+", word) for word in words)
+        if len(words) == named and not are_units and not any(is_number(word) for word in words):
+            names = words if is_comment else ["column0", *words]
+            if len(set(names)) == count:
+                return names
+        if not is_comment:
+            break
     return [f"column{index}" for index in range(count)]
 
 
