@@ -93,7 +93,10 @@ def roles_of(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Find
         if variable.is_numeric:
             seen = values.get(variable.name)
             numbers = None if seen is None else seen[usable(seen, variable.fill)]
-            finding = _by_metadata(variable) or _by_name(variable, schema, (seen, numbers), paired)
+            finding = _by_metadata(variable)
+            if finding is None or _is_on_grid(finding):
+                on_grid = finding is not None
+                finding = _by_name(variable, schema, (seen, numbers), paired, on_grid=on_grid) or finding
             if finding is None and numbers is not None and _is_column(variable, schema):
                 is_measured = variable.name in beside or _says_measured(variable)
                 finding = _by_values(numbers, on_grid=not shared.isdisjoint(variable.dims), is_measured=is_measured)
@@ -130,13 +133,11 @@ def told_by_values(schema: Schema) -> list[str]:
     """Return the variables whose values `roles_of` needs: real numbers that metadata and name leave open."""
     wanted = []
     for variable in schema.variables:
-        if variable.is_numeric and variable.numpy_dtype.kind == "f" and _by_metadata(variable) is None:
-            rows = list(conventions_for(variable.name))
-            if (
-                _is_column(variable, schema)
-                or _may_connect(variable, schema)
-                or any({"whole", "profile"} & set(row.conditions) for row, _ in rows)
-            ):
+        known = _by_metadata(variable)
+        if variable.is_numeric and variable.numpy_dtype.kind == "f" and (known is None or _is_on_grid(known)):
+            conditions = {condition for row, _ in conventions_for(variable.name) for condition in row.conditions}
+            of_values = _is_column(variable, schema) or _may_connect(variable, schema) or "profile" in conditions
+            if "whole" in conditions or (known is None and of_values):
                 wanted.append(variable.name)
     return wanted
 
@@ -183,8 +184,18 @@ def _by_metadata(variable: Variable) -> Finding | None:
     return None
 
 
+def _is_on_grid(finding: Finding) -> bool:
+    """Whether a variable counts as measured since it has coordinates, as masks and map factors on the same grid have."""
+    return finding.role == "measured" and finding.reason.startswith("has ")
+
+
 def _by_name(
-    variable: Variable, schema: Schema, values: tuple[np.ndarray | None, np.ndarray | None], paired: Iterable[str]
+    variable: Variable,
+    schema: Schema,
+    values: tuple[np.ndarray | None, np.ndarray | None],
+    paired: Iterable[str],
+    *,
+    on_grid: bool = False,
 ) -> Finding | None:
     """Return the role of the first convention whose conditions hold.
 
@@ -192,11 +203,15 @@ def _by_name(
     ----------
     values
         The first values as they are stored, and the valid ones of these in one dimension; None if they are not known.
+    on_grid
+        Whether it has coordinates: only conventions for whole numbers and for fields count.
     """
     seen, numbers = values
-    if variable.name in paired:
+    if variable.name in paired and not on_grid:
         return Finding("uncertainty", "named as the error of a variable beside it")
     for row, pattern in conventions_for(variable.name):
+        if on_grid and not {"whole", "field"} & set(row.conditions):
+            continue
         rank = _rank(variable, schema)
         if ("1-D" in row.conditions and rank > 1) or ("field" in row.conditions and rank < 2):
             continue

@@ -14,7 +14,7 @@ from baler_core.machine.records import dataclass
 Measure = Literal["sigma", "variance", "inverse variance"]
 # Catalogues call a redshift z and its error zErr.
 _ALIASES = {"z": "redshift", "redshift": "z", "mag": "magnitude", "magnitude": "mag"}
-_WORD = r"(?:err|error|errs|errors|unc|uncert|uncertainty|std_?err(?:or)?|standard_error|std|stddev|sigma|e)"
+_WORD = r"(?:err|error|errs|errors|unc|uncert|uncertainty|std_?err(?:or)?|standard_error|std|stddev|sigma|precision|e)"
 _SIDES = r"(?:up|down|low|high|lo|hi|lower|upper|plus|minus|min|max|pos|neg|stat|statistical|syst?|systematic|total|u|l|n|p|m)"
 # `err_low` and `errlow`, and `low_err` and `lowerr`, whichever comes first; also `errn` and `errp` of the Exoplanet Archive
 _SIDE = rf"_?\d*(?:_?{_SIDES})?"
@@ -64,6 +64,11 @@ def errors_beside(names: Iterable[str]) -> dict[str, list[Errors]]:
         if owner is not None:
             measured, measure = owner
             found.setdefault(measured, []).append(Errors(name, measure))
+    # Argo: TEMP as it was measured is no better known than TEMP_ADJUSTED.
+    for name in list(found):
+        raw = re.sub(r"(?i)_adjusted$", "", name)
+        if raw in names and raw not in found:
+            found[raw] = found[name]
     return found
 
 
