@@ -165,7 +165,7 @@ class CsvSource(Source):
         """What stands beside the rows; of chosen columns alone, the lines between the rows."""
         return self._beside if self._whole else Beside(self._beside.others, self._beside.ends)
 
-    def _spellings(self, how: dict[str, str]) -> bytes:
+    def _spellings(self, how: Mapping[str, str]) -> bytes:
         parts = []
         for number, place in enumerate(self._kept):
             column = self._columns[place]
