@@ -65,7 +65,7 @@ def test_names_tell_in_the_words_of_their_fields(name: str, role: str) -> None:
     assert found(name, RANDOM.normal(3, 1, 500)).role == role
 
 
-@pytest.mark.parametrize("names", [("DETX", "DETY"), ("cx", "cy"), ("posX", "posY")])
+@pytest.mark.parametrize("names", [("DETX", "DETY"), ("cx", "cy"), ("posX", "posY"), ("UU--", "VV--")])
 def test_places_are_told_by_the_other_part_beside_them(names: tuple[str, str]) -> None:
     schema = Schema(tuple(Variable(name, "<f4", ("row",)) for name in names), {"row": 9})
     assert {finding.role for finding in roles_of(schema, {}).values()} == {"position"}

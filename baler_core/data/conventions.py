@@ -73,6 +73,7 @@ CONVENTIONS = (
     Convention("position", r"p[mn]|angle|e|f|dndx|dmde", "ROMS, WRF: metric and rotation of a curvilinear grid", ("field", "together")),
     Convention("position", r"d[cv]_edge|angle_edge|f_(?:cell|edge|vertex)|[uvw]\d?_?coord|uvw|sta_?xyz|eff_(?:wave|band)", "MPAS; OIFITS and measurement sets: places in the plane of spatial frequencies"),
     Convention("position", r"(?:.+_)?(?:pos(?:ition)?_?[xyz]|[xyz]_?pos(?:ition)?)", "GATE, particle codes: places called so", ("together",)),
+    Convention("position", r"(?:uu|vv|ww)(?:_(?:sin|ncp|l))?", "UVFITS, FITS-IDI: places in the plane of spatial frequencies", ("together",)),
     Convention("position", r"[xyz]_pixel_(?:offset|size)|(?:sample_)?detector_distance|polar_angle|azimuthal_angle", "NeXus: where the pixels of a detector are"),
     Convention("position", r"distance|(?:polar|azimuthal)_angle", "NeXus: where the pixels of a detector are", ("field", "together")),
     Convention("axis", r"r?d?zn[uw]|r?dn[uw]?w?|cs_[rw]|s_(?:rho|w)|hy[abp][mi]", "vertical coordinates of WRF, ROMS, CAM"),

@@ -6,6 +6,7 @@ XDMF, VTKHDF, CGNS and MED files.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import field
 from typing import Any
@@ -95,6 +96,8 @@ MESH_GROUPS = frozenset(
 HIDDEN_GROUPS = frozenset({"#refs#", "#subsystem#"})
 # Where openPMD and others keep where particles are, part by part.
 PLACES = frozenset({"position", "positions", "positionoffset", "coordinates", "pos"})
+# What pandas' HDFStore writes: all columns of one type in one array, ids and positions beside what was measured.
+BLOCKS = re.compile(r"values_block_\d+|block\d+_values")
 MESH_NAMES = frozenset({"connectivity", "topology", "geometry", "points", "offsets", "coordx", "coordy", "coordz"})
 POINTING = frozenset(POINTERS) | {"ancillary_variables"}
 TELLING = POINTING | frozenset(
@@ -142,6 +145,9 @@ def cf_roles(variables: Mapping[str, Described]) -> dict[str, tuple[Role, str]]:
     for name, variable in variables.items():
         if name in parts:
             found[name] = "unnamed", "part of complex numbers"
+            continue
+        if BLOCKS.fullmatch(name.rpartition("/")[2]):
+            found[name] = "unnamed", "holds several columns of a table of pandas, whose names it does not have"
             continue
         first = pointed.get(name)
         if first is None or first[0] not in STRONG:
