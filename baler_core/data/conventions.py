@@ -51,7 +51,7 @@ CONVENTIONS = (
     Convention("time", r"(?:b|h|m)?jd_.*", "Julian dates: AAVSO, TESS"),
     Convention("time", r"timecorr|barycorr|" + _ANY + r"time_?0(?:bk)?|tranmid|pl_tranmid|t0_?(?:bjd|jd|mjd)?", "Kepler, TESS, NASA Exoplanet Archive"),
     Convention("time", r"time_(?:counter|instant|peak|start|stop|begin|end|min|max|centered)|t_?start|t_?stop|date_?obs|obs_?date|unix_?time|gps_?time|gps_?seconds|c_?time|hist_start", "NEMO, WRF, Fermi-LAT, OGIP"),
-    Convention("time", _ANY + r"time_(?:zero|offset|of_flight)|tof", "NeXus: events and pulses"),
+    Convention("time", _ANY + r"time_(?:zero|offset|of_flight)|tof|tdc", "NeXus: events and pulses; digitisers"),
     Convention("time", r"start|stop", "OGIP good time intervals", ("1-D", "together")),
     Convention("time", r"year|month|day|night|hour|minute|second|doy|day_of_year|decimal_year", "columns of dates in tables", ("1-D",)),
     Convention("time", r"t", "time of a series", ("1-D", "cased")),

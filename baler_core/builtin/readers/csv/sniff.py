@@ -236,8 +236,10 @@ def _under(lines: Sequence[str], start: int, width: int, dialect: Dialect) -> tu
             units = rows[0][1] if place and len(rows[0][1]) == width else []
             return rows[place][0], [cell.strip() for cell in units]
     for last in (1, 0):  # data loggers write a row of kinds under that of units: Avg, Smp
-        below = [cells for _, cells in rows[last + 1 :]]
-        if len(below) > last and all(_is_units(cells, below, dialect) for _, cells in rows[: last + 1]):
+        head, below = rows[: last + 1], [cells for _, cells in rows[last + 1 :]]
+        if len(below) < 2 or (last and _has_number([cell for cell in rows[1][1] if not is_missing(cell)], dialect)):
+            continue
+        if all(_is_units(cells, below, dialect) for _, cells in head):
             return rows[last][0], [cell.strip() for cell in rows[0][1]]
     return start, []
 
@@ -252,8 +254,6 @@ def _is_rule(line: str, cells: Sequence[str], width: int) -> bool:
 def _is_units(cells: Sequence[str], rows: Sequence[Sequence[str]], dialect: Dialect) -> bool:
     """Whether a row holds units: above numbers it has none, and in all their columns something like a unit or nothing."""
     rows = [row for row in rows if len(row) == len(cells)]
-    if _has_number(cells, dialect):
-        return False
     found = 0
     for place, cell in enumerate(cells):
         present = [row[place] for row in rows if not is_missing(row[place])]
