@@ -147,6 +147,15 @@ def test_missing_integers_stay_missing_and_no_other_becomes_so(tmp_path):
             assert abs(int(before) - int(after)) <= 3
 
 
+@pytest.mark.parametrize(("mark", "spelt"), [("-9999", "{:.6g}"), ("-999.90", "{:.3f}"), ("-1E20", "{:.2f}")])
+def test_numbers_that_no_bound_moves_are_written_as_they_stood(mark, spelt, tmp_path):
+    rng = np.random.default_rng(3)
+    cells = [mark if x < 0.1 else spelt.format(y) for x, y in zip(rng.random(400), rng.normal(10, 2, 400), strict=True)]
+    back = through(table(tmp_path, "\n".join(["a", *cells, ""])), {"a": {"rel": 1e-2}}).split("\n")[1:-1]
+    assert [cell == mark for cell in back] == [cell == mark for cell in cells]
+    assert back != cells
+
+
 def test_a_table_of_fixed_width_keeps_its_columns_under_a_loss(tmp_path, caplog):
     rng = np.random.default_rng(4)
     lines = [

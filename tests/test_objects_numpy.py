@@ -159,6 +159,10 @@ def test_what_a_mask_hides_changes_nothing(tmp_path: Path) -> None:
         (tmp_path / "x.bal").rename(tmp_path / "first")
 
 
+def test_a_hard_mask_stays_hard(tmp_path: Path) -> None:
+    assert returned(np.ma.array([1.0, 2.0], mask=[0, 1], hard_mask=True), tmp_path).hardmask
+
+
 def test_masks_are_missing_values_in_a_dataset(tmp_path: Path) -> None:
     baler_core.compress({"i": ARRAYS["masked integers"], "t": ARRAYS["masked days"]}, tmp_path / "x.bal")
     dataset = baler_core.open(tmp_path / "x.bal")

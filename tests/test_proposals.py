@@ -47,6 +47,7 @@ def noise_in(proposal: Proposal) -> float:
         ("Flux1000", "Unc_Flux1000"), ("Muon_dxy", "Muon_dxyErr"), ("Bmag", "e_Bmag"), ("Jet.PT", "Jet.PTError"),
         ("Track.PT", "Track.ErrorPT"), ("psfMag_r", "psfMagErr_r"), ("MAG_AUTO", "MAGERR_AUTO"), ("w1mpro", "w1sigmpro"),
         ("mass", "mass_error_max"), ("pl_orbper", "pl_orbpererr2"), ("mag", "err"),
+        ("x", "x_errn"), ("x", "x_errlo"), ("x", "x_lower_err"), ("no2", "no2_precision"),
     ],
 )  # fmt: skip
 def test_a_column_with_errors_loses_a_tenth_of_each_values_own(measured: str, error: str) -> None:
@@ -66,6 +67,11 @@ def test_of_upper_and_lower_errors_the_smaller_counts() -> None:
     found = proposed(**columns)["koi_prad"]
     allowed = allowed_in(found.bound, Variable("koi_prad", "<f8", ("row",)), columns)
     np.testing.assert_allclose(allowed, 0.1 * np.minimum(up, -down))
+
+
+def test_what_was_measured_is_no_better_known_than_when_it_is_adjusted() -> None:
+    beside = errors_beside(["TEMP", "TEMP_ADJUSTED", "TEMP_ADJUSTED_ERROR"])
+    assert [errors.name for errors in beside["TEMP"]] == ["TEMP_ADJUSTED_ERROR"]
 
 
 def test_names_that_are_no_words_stand_between_backticks() -> None:
@@ -189,6 +195,25 @@ def test_quantities_of_events_at_even_times_are_no_noise(draw: Callable[[int], n
     assert proposed(time=np.arange(float(N)), energy=draw(N))["energy"].bound.startswith("{rel: 1.0e-3")
     signal = 50 * np.sin(np.arange(N) / 60) + RANDOM.normal(0, 2, N)
     assert absolute(proposed(time=np.arange(float(N)), signal=signal)["signal"]) == pytest.approx(0.5, rel=0.15)
+
+
+def test_independent_quantities_features_and_phases_are_no_noise() -> None:
+    mass = proposed(time=np.arange(float(N)), mass=RANDOM.normal(125, 2, N))["mass"]
+    assert mass.bound == "{range: 1.0e-3}" or "rel" in mass.bound
+    features, dims = RANDOM.normal(size=(200, 30)), ("dim0_200", "dim1_30")
+    schema = Schema((Variable("X", "<f8", dims),), dict(zip(dims, features.shape, strict=True)))
+    assert absolute(proposals_for(schema, {"X": features})["X"]) < 0.02
+    phases = Variable("phase", "<f8", ("y", "x"), units="rad")
+    found = proposals_for(Schema((phases,), {"y": 90, "x": 90}), {"phase": RANDOM.uniform(-3, 3, (90, 90))})
+    assert absolute(found["phase"]) == 1e-4
+
+
+def test_a_field_of_a_swath_is_one_of_the_earth() -> None:
+    dims = ("line", "pixel")
+    variables = (Variable("nav/latitude", "<f4", dims), Variable("geo/chlor_a", "<f4", dims))
+    values = {"nav/latitude": RANDOM.uniform(0, 9, (60, 70)), "geo/chlor_a": RANDOM.lognormal(-2, 1.5, (60, 70))}
+    found = proposals_for(Schema(variables, {"line": 60, "pixel": 70}), values)
+    assert found["geo/chlor_a"].bound.startswith("{rel: 1.0e-3")
 
 
 def test_the_spread_of_values_far_from_zero_is_kept() -> None:

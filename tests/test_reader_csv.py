@@ -170,6 +170,36 @@ def test_a_table_of_vizier_is_read_as_what_it_is(separator, tmp_path):
     ]
 
 
+TABLES_WITH_HEADS = {
+    "R": (
+        "mpg\tp.value\n" + '"Car 1"\t2.5\t1e-9\n"Car 2"\t3.5\t2e-9\n' * 9,
+        ["column0", "mpg", "p.value"],
+        ["", "", ""],
+    ),
+    "a logger": (
+        '"TOA5","st"\n"TIMESTAMP","T","RH"\n"TS","Deg C","%"\n"","Avg","Smp"\n' + '"2024-01-01",2.5,3\n' * 9,
+        ["TIMESTAMP", "T", "RH"],
+        ["TS", "Deg C", "%"],
+    ),
+    "units below names": (
+        "#HJD mag err\n#(d) (mag) (mag)\n" + "24.5 3.5 0.1\n" * 9,
+        ["HJD", "mag", "err"],
+        ["", "", ""],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TABLES_WITH_HEADS)
+def test_names_and_units_are_found_where_programs_write_them(name, tmp_path):
+    text, names, units = TABLES_WITH_HEADS[name]
+    path = csv_file(tmp_path, text)
+    with CsvReader().open(path) as source:
+        assert [v.name for v in source.schema.variables] == names
+        assert [v.units for v in source.schema.variables] == units
+        assert source.schema[names[1]].dtype == "<f8"
+    assert restored(path).decode() == text
+
+
 def test_decimal_commas_are_numbers_and_thousands_are_not(tmp_path):
     assert columns(csv_file(tmp_path, FILES["decimal commas"]))["x"].tolist() == [0.5, 1.25, -7.125]
     assert columns(csv_file(tmp_path, "1,5;2,7\n2,25;3,1\n"))["column1"].tolist() == [2.7, 3.1]

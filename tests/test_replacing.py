@@ -81,7 +81,7 @@ def test_python_replaces_files_of_others_only_when_told(folder: Path) -> None:
         assert target.read_bytes() != b"precious", name
 
 
-def test_python_replaces_its_own_results_of_the_same_data(folder: Path) -> None:
+def test_python_replaces_its_own_results_of_the_same_data(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     baler_core.compress("r1/a.npz", "one.bal", model="scalar")
     baler_core.compress("r1/a.npz", "one.bal", bounds={"x": {"abs": 0.1}}, model="scalar")
     baler_core.train("r1/a.npz", "one.balm", model="scalar")
@@ -96,6 +96,7 @@ def test_python_replaces_its_own_results_of_the_same_data(folder: Path) -> None:
         baler_core.compress("r2/a.npz", "one.bal", model="scalar")
     baler_core.compress({"u": np.arange(9.0)}, "u.bal", model="scalar")
     baler_core.compress({"u": np.arange(12.0)}, "u.bal", model="scalar")
+    assert "u.bal is replaced, which was made from an object with variables of the same names" in caplog.text
     with pytest.raises(baler_core.ConfigError, match=r"an object with other variables \(u\).*overwrite=True"):
         baler_core.compress({"v": np.arange(5.0)}, "u.bal", model="scalar")
     baler_core.compress({"v": np.arange(5.0)}, "u.bal", model="scalar", overwrite=True)

@@ -42,6 +42,8 @@ def found(name: str, values: np.ndarray | None = None, *, dims: int = 1, units: 
         ("ra_epoch2000", "position"), ("ra_gaia", "position"), ("dec_2", "position"), ("obsmjd", "time"), ("hmjd", "time"),
         ("entry/bank1_events/event_time_offset", "time"), ("event_time_zero", "time"), ("time_of_flight", "time"),
         ("x_pixel_offset", "position"), ("polar_angle", "position"), ("distance", ""),
+        ("sst_dtime", "time"), ("pmt_time_ns", "time"), ("drift_time_ns", ""), ("spatial", "mesh"), ("bbox", "mesh"),
+        ("weighting", "weight"), ("x_errn", "uncertainty"), ("DETX", ""), ("cx", ""), ("posX", ""),
         ("RAJ2000_b", "position"), ("pos_err_b", "uncertainty"), ("grid_area", "weight"), ("areaCell", "weight"), ("TAREA", "weight"), ("remap_matrix", "weight"), ("ZNU", "axis"), ("Cs_r", "axis"), ("dcEdge", "position"),
         ("OI_VIS2/UCOORD", "position"), ("OI_T3/U1COORD", "position"), ("STAXYZ", "position"),
         ("hus", ""), ("h", ""), ("angle", ""), ("f", ""), ("area", ""), ("Jet_area", ""), ("pn", ""),
@@ -61,6 +63,25 @@ def found(name: str, values: np.ndarray | None = None, *, dims: int = 1, units: 
 )  # fmt: skip
 def test_names_tell_in_the_words_of_their_fields(name: str, role: str) -> None:
     assert found(name, RANDOM.normal(3, 1, 500)).role == role
+
+
+@pytest.mark.parametrize("names", [("DETX", "DETY"), ("cx", "cy"), ("posX", "posY"), ("UU--", "VV--")])
+def test_places_are_told_by_the_other_part_beside_them(names: tuple[str, str]) -> None:
+    schema = Schema(tuple(Variable(name, "<f4", ("row",)) for name in names), {"row": 9})
+    assert {finding.role for finding in roles_of(schema, {}).values()} == {"position"}
+
+
+def test_a_row_of_a_matrix_is_a_column_and_masks_on_a_grid_are_masks() -> None:
+    # MATLAB writes a series as a matrix of one row
+    schema = Schema((Variable("t", "<f8", ("one", "n")),), {"one": 1, "n": 100})
+    assert roles_of(schema, {})["t"].role == "time"
+    # WRF gives masks, categories and map factors coordinates, as it does with what is measured
+    about = {"role": "measured", "reason": "has coordinates"}
+    names = ("LANDMASK", "LU_INDEX", "MAPFAC_M", "height")
+    grid = Schema(tuple(Variable(name, "<f4", ("y", "x"), **about) for name in names), {"y": 20, "x": 30})  # type: ignore[arg-type]
+    values = {name: RANDOM.integers(0, 2, (20, 30)).astype("f4") for name in told_by_values(grid)}
+    told = {name: finding.role for name, finding in roles_of(grid, values).items()}
+    assert told == {"LANDMASK": "mask", "LU_INDEX": "identifier", "MAPFAC_M": "position", "height": "measured"}
 
 
 @pytest.mark.parametrize(

@@ -144,3 +144,16 @@ def test_what_marks_missing_values_stays_and_widens_no_range(
     if "range" in bound:
         assert np.abs(y - x)[~missing].max() <= 1e-3 * 27
     assert (y != x)[~missing].any()
+
+
+def test_several_marks_of_one_variable_are_found_and_kept(tmp_path: Path) -> None:
+    values = with_some(RANDOM.uniform(15, 22, 600), 99.0, 40)
+    values[::7], values[::31] = -99.0, -9999.0
+    said = found(values)
+    assert said is not None
+    assert {mark.value for mark in said.all} == {99.0, -99.0, -9999.0}
+    assert 15 <= said.low < said.high <= 22
+    api.compress({"mag": values}, tmp_path / "a.bal", bounds={"mag": {"rel": 0.01}}, model="scalar")
+    again = api.open(tmp_path / "a.bal")["mag"].values
+    for mark in (99.0, -99.0, -9999.0):
+        assert ((again == mark) == (values == mark)).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from baler_core.pipeline.trained_lookup import Lookup, find_trained
 
 ANOTHER_NAME = "choose another name"
 OR_OVERWRITE = f"{ANOTHER_NAME}, or replace it with overwrite=True"
+
+logger = logging.getLogger(__name__)
 
 
 def refuse_output(
@@ -60,7 +63,7 @@ def refuse_compressed(target: Path, data: Any, advice: str) -> None:
 
 
 def refuse_other_object(target: Path, schema: Schema) -> None:
-    """Refuse to replace the .bal file of an object by that of one with other variables.
+    """Refuse to replace the .bal file of an object by that of one with other variables; tell that another is replaced.
 
     Raises
     ------
@@ -74,6 +77,7 @@ def refuse_other_object(target: Path, schema: Schema) -> None:
         raise ConfigError(
             f"{target} already exists, made from an object with other variables ({listed(there)}): {OR_OVERWRITE}"
         )
+    logger.warning("%s is replaced, which was made from an object with variables of the same names", target)
 
 
 def refuse_other_file(source: Path, target: Path, advice: str) -> None:

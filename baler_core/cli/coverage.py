@@ -39,7 +39,7 @@ def show_matches(found: Matches) -> None:
     for title, lines in (
         ("exact in spite of a wildcard; a lossy bound must name them in full", _reasons(found)),
         ("whole numbers, text and others, which no wildcard touches", [listed(found.whole)] if found.whole else []),
-        ("one value may mark missing data, and is kept exactly", _sentinels(found)),
+        ("values that may mark missing data, and are kept exactly", _sentinels(found)),
         ("a bound relative to an angle", found.angles),
         ("a bound wider than the values differ", found.wide),
         ("values end at a number that restored ones may cross", found.crossed),
@@ -105,5 +105,9 @@ def matches_record(found: Matches) -> dict[str, Any]:
         "undrawn": list(found.undrawn),
         "crossed": list(found.crossed),
         "derived": list(found.derived),
-        "sentinels": {name: {"value": s.value, "count": s.count} for name, s in found.sentinels.items()},
+        "sentinels": {
+            name: {"value": s.value, "count": s.count}
+            | ({"more": [{"value": m.value, "count": m.count} for m in s.more]} if s.more else {})
+            for name, s in found.sentinels.items()
+        },
     }

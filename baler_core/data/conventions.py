@@ -24,7 +24,7 @@ class Convention:
     source
         The convention, and for whom.
     conditions
-        `whole`: only if all values are whole numbers. `1-D`: only variables of one dimension. `cased`: letters count.
+        `whole`: only if all values are whole numbers. `1-D`: only variables of one dimension longer than 1. `cased`: letters count.
         `field`: only variables of two dimensions or more. `profile`: only variables of two whose values rise or fall in each row.
         `sorted`: only if the values rise or fall throughout. `together`: only if another variable of the same group has a name of this form.
     """
@@ -41,34 +41,39 @@ _JOINED = r"(?:_(?:\d|[a-z]|gaia|sdss|2mass|wise|ps1|cat|ref))?"
 
 CONVENTIONS = (
     # Of a measurement and its error, the error is told by what it adds to the name.
-    Convention("uncertainty", r".+(?<!_over)_(?:err|error|errs|errors|unc|uncert|uncertainty|stderr|std|stddev|sigma)_?\d*(?:_(?:up|down|low|high|lo|hi|lower|upper|plus|minus|[a-z]))?", "suffixes of Gaia, NASA Exoplanet Archive, TESS, NanoAOD"),
+    Convention("uncertainty", r".+(?<!_over)_(?:err|error|errs|errors|unc|uncert|uncertainty|stderr|std|stddev|sigma)_?\d*(?:_?(?:up|down|low|high|lo|hi|lower|upper|plus|minus|pos|neg|stat|syst?|[lmnpu])|_[a-z])?", "suffixes of Gaia, NASA Exoplanet Archive, TESS, NanoAOD"),
     Convention("uncertainty", r"(?:err|error|unc|uncertainty)_.+", "prefixes of Fermi-LAT (Unc_) and SDSS (err_) catalogues"),
     Convention("uncertainty", r".+_(?:ivar|variance)", "SDSS and DESI inverse variances"),
     # When.
-    Convention("time", _ANY + r"(?<!proper_)(?<!life_)(?<!decay_)(?<!exposure_)(?<!exp_)(?<!dead_)(?<!live_)(?<!drift_)(?<!rise_)(?<!fall_)(?:time|times|timestamp|timestamps|datetime|epoch|date)", "CF, FITS time coordinates (Rots et al. 2015), event data"),
+    Convention("time", _ANY + r"(?<!proper_)(?<!life_)(?<!decay_)(?<!exposure_)(?<!exp_)(?<!dead_)(?<!live_)(?<!drift_)(?<!rise_)(?<!fall_)(?:time|times|timestamp|timestamps|datetime|epoch|date)(?:_(?:[mnpfu]?s|secs?|seconds?|minutes?|hours?|days?|utc|gps|unix|local))?", "CF, FITS time coordinates (Rots et al. 2015), event data"),
+    Convention("time", r"(?:.+_)?d_?time(?:_from_.+)?", "GHRSST: times from a reference time"),
     Convention("time", _ANY + r"(?:jd|(?:obs|h|t)?mjd|bjd|hjd|tjd|rjd|btjd|bkjd|juld|utc|tai|jdate|ref_epoch)(?:_tdb|_utc|_tcb|_tt)?(?:_?\d+)?", "Julian dates: FITS, AAVSO, Kepler, TESS, SDSS"),
     Convention("time", r"(?:b|h|m)?jd_.*", "Julian dates: AAVSO, TESS"),
     Convention("time", r"timecorr|barycorr|" + _ANY + r"time_?0(?:bk)?|tranmid|pl_tranmid|t0_?(?:bjd|jd|mjd)?", "Kepler, TESS, NASA Exoplanet Archive"),
     Convention("time", r"time_(?:counter|instant|peak|start|stop|begin|end|min|max|centered)|t_?start|t_?stop|date_?obs|obs_?date|unix_?time|gps_?time|gps_?seconds|c_?time|hist_start", "NEMO, WRF, Fermi-LAT, OGIP"),
-    Convention("time", _ANY + r"time_(?:zero|offset|of_flight)|tof", "NeXus: events and pulses"),
+    Convention("time", _ANY + r"time_(?:zero|offset|of_flight)|tof|tdc", "NeXus: events and pulses; digitisers"),
     Convention("time", r"start|stop", "OGIP good time intervals", ("1-D", "together")),
-    Convention("time", r"year|month|day|hour|minute|second|doy|day_of_year|decimal_year", "columns of dates in tables", ("1-D",)),
+    Convention("time", r"year|month|day|night|hour|minute|second|doy|day_of_year|decimal_year", "columns of dates in tables", ("1-D",)),
     Convention("time", r"t", "time of a series", ("1-D", "cased")),
     # Where.
     Convention("position", r"(?!pm_|mu_)" + _ANY + r"(?:ra|dec|raj2000|dej2000|decj2000|r_?adeg|d_?edeg|ra_?icrs|de_?icrs|dec_?icrs|ra_?deg|dec_?deg|ra_?rad|dec_?rad|ra_?fk5|dec_?fk5)" + _JOINED, "VizieR, Gaia, SDSS, Kepler, TESS catalogues, and joins of them"),
     Convention("position", r"(?:ra|dec|decl)_?(?:mean|stack|avg|median|epoch_?\d+|b1950|j1950)|" + _ANY + r"(?:right_?ascension|declination|decl)" + _JOINED, "Pan-STARRS, Gaia, ATLAS, tables"),
     Convention("position", r"r_?a_?[hms]|d_?e_?c?_?[dms]", "VizieR: hours, minutes, seconds", ("1-D", "together")),
     Convention("position", r"alpha(?:win)?_j?2000|delta(?:win)?_j?2000|[xy](?:win)?_world", "SExtractor catalogues"),
+    Convention("position", r"c[xyz]", "SDSS: directions as unit vectors", ("1-D", "together")),
     Convention("position", r"alpha|delta", "tables of right ascensions and declinations", ("1-D", "together")),
     Convention("position", r"[xy](?:win|peak)?_(?:image|pix|pixel|psf)|[xy]_?cent(?:er|re|roid)?", "SExtractor, photutils: places on an image", ("together",)),
+    Convention("position", r"(?:det|raw|chip|tdet|foc|sky)_?[xy]", "OGIP: places of events on a detector, or on the sky", ("together",)),
     Convention("position", _ANY + r"(?:glon|glat|gal_?lon|gal_?lat|elon|elat|ecl_?lon|ecl_?lat|sgl|sgb)", "VizieR, Gaia, Fermi-LAT catalogues"),
     Convention("position", r"[lb]", "Gaia: galactic coordinates", ("1-D", "cased", "together")),
     Convention("position", _ANY + r"(?:nav_|x|t|u|v|geo)?(?:lon|lat|longitude|latitude|lons|lats|lng)(?:_?(?:\d?d|deg))?", "CF, NEMO, WRF, POP, tables"),
     Convention("position", r"(?:nav_|x|t|u|v|geo)?(?:lon|lat|long)(?:_?(?:cell|edge|vertex|t|u|v|m|rho|psi|c))?", "MPAS, ROMS, WRF, POP"),
     Convention("position", r"glam[tuvf]|gphi[tuvf]|(?:nav_)?lev|depth[tuvw]|rlon|rlat|[tu]long|[tu]lat", "NEMO, POP, rotated grids"),
     Convention("position", r"mapfac_.+|(?:sin|cos)_?alpha(?:_.*)?|e[123][tuvfw]_?\d*|d[xy][tuvfcq]o?|h_?t[en]|d[cv]_edge|angle_(?:rho|t|u|v|edge)|f_(?:cell|edge|vertex)", "scale factors and rotations of the grids of WRF, NEMO, MOM, POP, MPAS", ("field",)),
-    Convention("position", r"p[mn]|angle|f|dndx|dmde", "ROMS: metric of a curvilinear grid", ("field", "together")),
+    Convention("position", r"p[mn]|angle|e|f|dndx|dmde", "ROMS, WRF: metric and rotation of a curvilinear grid", ("field", "together")),
     Convention("position", r"d[cv]_edge|angle_edge|f_(?:cell|edge|vertex)|[uvw]\d?_?coord|uvw|sta_?xyz|eff_(?:wave|band)", "MPAS; OIFITS and measurement sets: places in the plane of spatial frequencies"),
+    Convention("position", r"(?:.+_)?(?:pos(?:ition)?_?[xyz]|[xyz]_?pos(?:ition)?)", "GATE, particle codes: places called so", ("together",)),
+    Convention("position", r"(?:uu|vv|ww)(?:_(?:sin|ncp|l))?", "UVFITS, FITS-IDI: places in the plane of spatial frequencies", ("together",)),
     Convention("position", r"[xyz]_pixel_(?:offset|size)|(?:sample_)?detector_distance|polar_angle|azimuthal_angle", "NeXus: where the pixels of a detector are"),
     Convention("position", r"distance|(?:polar|azimuthal)_angle", "NeXus: where the pixels of a detector are", ("field", "together")),
     Convention("axis", r"r?d?zn[uw]|r?dn[uw]?w?|cs_[rw]|s_(?:rho|w)|hy[abp][mi]", "vertical coordinates of WRF, ROMS, CAM"),
@@ -76,8 +81,9 @@ CONVENTIONS = (
     Convention("axis", r"(?:pres|pressure|depth|deph)(?:_adjusted)?", "Argo, OceanSITES: levels of profiles", ("profile",)),
     Convention("position", r"fixed_?angles?|ray_?(?:azimuth|elevation)s?", "CfRadial: where a radar looks"),
     Convention("mesh", r"[xyz]_(?:cell|edge|vertex|node|nodes|face|center|centre|centers|centres|grid|mesh|coord|coords|coordinate|coordinates)", "MPAS, Fluent (x-coordinate), UGRID"),
-    Convention("mesh", r"(?:mesh|node|grid|cell|vertex|point)_?(?:coords?|coordinates?|positions?|points|nodes|xyz|[xyz])(?:_[012xyz])?|coordinates?_?[xyz012]?|coords?_?[xyz012]?|xyz|vertices|nodes", "CGNS, Exodus, Plot3D, MED"),
+    Convention("mesh", r"spatial(?:_coords?)?|(?:mesh|node|grid|cell|vertex|point)_?(?:coords?|coordinates?|positions?|points|nodes|xyz|[xyz])(?:_[012xyz])?|coordinates?_?[xyz012]?|coords?_?[xyz012]?|xyz|vertices|nodes", "CGNS, Exodus, Plot3D, MED; AnnData (spatial)"),
     Convention("mesh", r"points(?:_[012xyz])?|cell_?cent(?:er|re)s?(?:_[012xyz])?", "ParaView (Points:0), OpenFOAM"),
+    Convention("mesh", r"b_?box(?:es)?|bounding_?box(?:es)?|centroids?|k_?points?|kpts|lattice(?:_vectors?)?|unit_?cells?|cell_(?:lengths|angles|vectors)|box_?(?:lengths|vectors|size)", "boxes around objects, crystals and their reciprocal space"),
     Convention("mesh", r"elem|elems|elements?|connectivity|conn|tris?|triangles|tets?|quads?|faces|cells|simplices|e2n|t2n", "finite elements: indices of nodes", ("whole",)),
     Convention("mesh", r"[xyz]_(?:m|mm|cm|km|in)", "positions with their unit in the name, as CFD tables have them", ("1-D", "together")),
     Convention("cell_bounds", r"(?!n_).+_(?:bnds|bnd|bounds|vertices|corners|edges)|bounds_.+|(?:lon|lat)v", "CF cell bounds, NEMO, CICE"),
@@ -85,10 +91,10 @@ CONVENTIONS = (
     Convention("axis", r"(?:vacuum_|air_|log_?)?(?:wave|wavelengths?|lambda|lam|wave_?number|freq|frequency|frequencies|nu|energy|channel|bin|phase|lag)", "spectra of SDSS and the IVOA, histograms", ("1-D", "sorted")),
     Convention("axis", r"depths?|heights?|altitudes?|alt|levels?|lev|plev|pressures?|radius|radii|r|x|y|z|distance|angle|theta|scale|[xyz]_?(?:grid|axis|coords?)", "CF axes, profiles", ("1-D", "sorted")),
     # How many, how much each counts, which ones count.
-    Convention("weight", _ANY + r"(?:weights?|wgts?|wt|xwgtup)(?:_.*)?|.*weights?", "NanoAOD, Delphes, HepMC, Les Houches files"),
+    Convention("weight", _ANY + r"(?:weights?|wgts?|wt|xwgtup)(?:_.*)?|.*weights?|weighting", "NanoAOD, Delphes, HepMC, Les Houches files, openPMD"),
     Convention("weight", r"area_?(?:cell|triangle|edge|parcel)|kite_?areas?.*|cell_?(?:area|volume)s?|area_?cell[ao]|volcello|[tuqvc]_?area|grid_?area|remap_?matrix", "areas of cells of MPAS, CMIP, POP, ROMS; SCRIP and ESMF remapping"),
     Convention("weight", r"wht|scale_?factors?(?:_.*)?|.+_sf|x_?section|cross_?section|x_?sec|sum_?weights|" + _ANY + r"(?:sum_?w2?)", "HST drizzled images, ATLAS Open Data, normalisations of events"),
-    Convention("mask", _ANY + r"(?:masks?|landmask|lsm|tmask|umask|vmask|bad_?pix)", "CF, NEMO, images", ("whole",)),
+    Convention("mask", _ANY + r"(?:masks?|landmask|lsm|tmask|umask|vmask|(?:bad|hot|dead)_?pix(?:els?)?)", "CF, NEMO, images", ("whole",)),
     Convention("flag", _ANY + r"(?:flags?|quality|qual|dq|status|bits|bitmask|class|label|target|category|type|charge|pdg|pdg_?id|pid|sector|mother|daughter)", "FITS and NetCDF quality flags, NanoAOD, Kepler, TESS", ("whole",)),
     Convention("flag", r"(?:is|has|pass|use)_.+", "logical columns of tables", ("whole",)),
     Convention("count", r"n_.+|(?:.*_)?num_.+|number_of_.+|" + _ANY + r"(?:counts?|multiplicity|mult|n_?hits|n_?dof|n_?events|n_?tracks|n_?obs|nobs)", "NanoAOD, PFJet, Gaia (n_obs)", ("whole",)),

@@ -93,10 +93,13 @@ def roles_of(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Find
         if variable.is_numeric:
             seen = values.get(variable.name)
             numbers = None if seen is None else seen[usable(seen, variable.fill)]
-            finding = _by_metadata(variable) or _by_name(variable, schema, (seen, numbers), paired)
-            if finding is None and numbers is not None and _is_column(variable):
+            finding = _by_metadata(variable)
+            if finding is None or _is_on_grid(finding):
+                on_grid = finding is not None
+                finding = _by_name(variable, schema, (seen, numbers), paired, on_grid=on_grid) or finding
+            if finding is None and numbers is not None and _is_column(variable, schema):
                 is_measured = variable.name in beside or _says_measured(variable)
-                finding = _by_values(numbers, on_grid=variable.dims[0] in shared, is_measured=is_measured)
+                finding = _by_values(numbers, on_grid=not shared.isdisjoint(variable.dims), is_measured=is_measured)
             if finding is None and numbers is not None and _may_connect(variable, schema):
                 finding = _indices(numbers)
             found[variable.name] = finding or Finding()
@@ -130,13 +133,11 @@ def told_by_values(schema: Schema) -> list[str]:
     """Return the variables whose values `roles_of` needs: real numbers that metadata and name leave open."""
     wanted = []
     for variable in schema.variables:
-        if variable.is_numeric and variable.numpy_dtype.kind == "f" and _by_metadata(variable) is None:
-            rows = list(conventions_for(variable.name))
-            if (
-                _is_column(variable)
-                or _may_connect(variable, schema)
-                or any({"whole", "profile"} & set(row.conditions) for row, _ in rows)
-            ):
+        known = _by_metadata(variable)
+        if variable.is_numeric and variable.numpy_dtype.kind == "f" and (known is None or _is_on_grid(known)):
+            conditions = {condition for row, _ in conventions_for(variable.name) for condition in row.conditions}
+            of_values = _is_column(variable, schema) or _may_connect(variable, schema) or "profile" in conditions
+            if "whole" in conditions or (known is None and of_values):
                 wanted.append(variable.name)
     return wanted
 
@@ -158,8 +159,13 @@ def _indices(numbers: np.ndarray) -> Finding | None:
     return Finding("mesh", f"looks like indices ({distinct:,} different whole numbers, a few in each row)")
 
 
-def _is_column(variable: Variable) -> bool:
-    return len(variable.dims) == 1 and variable.numpy_dtype.kind == "f"
+def _is_column(variable: Variable, schema: Schema) -> bool:
+    return _rank(variable, schema) == 1 and variable.numpy_dtype.kind == "f"
+
+
+def _rank(variable: Variable, schema: Schema) -> int:
+    """Number of dimensions, without those of length 1 beside others: MATLAB writes a series as a row or a column."""
+    return min(len(variable.dims), max(1, sum(schema.sizes[dim] != 1 for dim in variable.dims)))
 
 
 def _by_metadata(variable: Variable) -> Finding | None:
@@ -178,8 +184,18 @@ def _by_metadata(variable: Variable) -> Finding | None:
     return None
 
 
+def _is_on_grid(finding: Finding) -> bool:
+    """Whether a variable counts as measured since it has coordinates, as masks and map factors on the same grid have."""
+    return finding.role == "measured" and finding.reason.startswith("has ")
+
+
 def _by_name(
-    variable: Variable, schema: Schema, values: tuple[np.ndarray | None, np.ndarray | None], paired: Iterable[str]
+    variable: Variable,
+    schema: Schema,
+    values: tuple[np.ndarray | None, np.ndarray | None],
+    paired: Iterable[str],
+    *,
+    on_grid: bool = False,
 ) -> Finding | None:
     """Return the role of the first convention whose conditions hold.
 
@@ -187,14 +203,17 @@ def _by_name(
     ----------
     values
         The first values as they are stored, and the valid ones of these in one dimension; None if they are not known.
+    on_grid
+        Whether it has coordinates: only conventions for whole numbers and for fields count.
     """
     seen, numbers = values
-    if variable.name in paired:
+    if variable.name in paired and not on_grid:
         return Finding("uncertainty", "named as the error of a variable beside it")
     for row, pattern in conventions_for(variable.name):
-        if ("1-D" in row.conditions and len(variable.dims) > 1) or (
-            "field" in row.conditions and len(variable.dims) < 2
-        ):
+        if on_grid and not {"whole", "field"} & set(row.conditions):
+            continue
+        rank = _rank(variable, schema)
+        if ("1-D" in row.conditions and rank > 1) or ("field" in row.conditions and rank < 2):
             continue
         if "profile" in row.conditions and not _sorted_in_rows(seen, variable):
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,6 +31,8 @@ _FEWEST, _FAR = 10, 3.0
 _FEWEST_CUSTOMARY, _FAR_CUSTOMARY = 3, 0.1
 # Fewer different values beside it tell no spread; of fewer equal ones than this share, nothing is thought.
 _FEW_OTHERS = 10
+# So many marks may one variable have: -99 where nothing was seen, 99 where nothing was looked at.
+_MOST_MARKS = 4
 _SHARE = 0.005
 # A negative whole number below all others, be it near, where it is so large a share and the others hardly ever repeat:
 # what -1 or -5 is for discriminants and ratios of jets that have none.
@@ -40,7 +43,7 @@ _SHARE_NEAR, _DISTINCT = 0.02, 0.5
 class Sentinel:
     """A value, how often it stands among those that were seen, and between which the others lie; in physical units.
 
-    `near` if it lies no farther from them than they from each other.
+    `near` if it lies no farther from them than they from each other. `more` are further such values of the variable.
     """
 
     value: float
@@ -48,22 +51,31 @@ class Sentinel:
     low: float
     high: float
     near: bool = False
+    more: tuple[Sentinel, ...] = ()
 
-    def short(self, variable: Variable) -> float:
-        """Return the value with the fewest digits that its number type tells apart."""
+    @property
+    def all(self) -> tuple[Sentinel, ...]:
+        """All such values of the variable."""
+        return (self, *self.more)
+
+    def short(self, variable: Variable) -> tuple[float, ...]:
+        """Return the values with the fewest digits that their number type tells apart."""
         as_stored = variable.numpy_dtype
-        return (
-            float(str(as_stored.type(self.value))) if as_stored.kind == "f" and not variable.is_packed else self.value
-        )
+        values = [mark.value for mark in self.all]
+        if as_stored.kind == "f" and not variable.is_packed:
+            values = [float(str(as_stored.type(value))) for value in values]
+        return tuple(values)
 
     def stored(self, variable: Variable) -> tuple[float, ...]:
-        """Return what the file holds for the value."""
-        return tuple(stored_numbers((self.value,), variable.scale, variable.offset, variable.numpy_dtype))
+        """Return what the file holds for the values."""
+        values = tuple(mark.value for mark in self.all)
+        return tuple(stored_numbers(values, variable.scale, variable.offset, variable.numpy_dtype))
 
     def __str__(self) -> str:
         where = "below" if self.near else "far outside"
         rest = f"{where} the other values ({self.low:.4g} to {self.high:.4g})"
-        return f"{self.value:.7g} occurs {self.count:,} times, {rest}"
+        others = "".join(f", {mark.value:.7g} {mark.count:,} times" for mark in self.more)
+        return f"{self.value:.7g} occurs {self.count:,} times{others}, {rest}"
 
 
 NO_SENTINELS: Mapping[str, Sentinel] = {}
@@ -88,6 +100,22 @@ def sentinels_in(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, 
 
 def _sentinel(variable: Variable, values: np.ndarray) -> Sentinel | None:
     known = values[usable(values, (*variable.fill, *variable.flags), variable.limits)].astype(np.float64)
+    marks: list[Sentinel] = []
+    while len(marks) < _MOST_MARKS:
+        found = _mark(variable, known)
+        if found is None:
+            break
+        stored, mark = found
+        marks.append(mark)
+        known = known[known != stored]
+    if not marks:
+        return None
+    last = marks[-1]
+    return replace(marks[0], low=last.low, high=last.high, more=tuple(marks[1:]))
+
+
+def _mark(variable: Variable, known: np.ndarray) -> tuple[float, Sentinel] | None:
+    """Return the value at one end that looks like a mark of missing values, as it is stored and as it is shown."""
     if known.size < _FEW_OTHERS:
         return None
     for end in (float(known.min()), float(known.max())):
@@ -106,7 +134,7 @@ def _sentinel(variable: Variable, values: np.ndarray) -> Sentinel | None:
         is_far = count >= max(few, _SHARE * known.size if not is_customary else 0) and gap > far * spread
         if is_far or _is_mark(variable, end, count, others):
             physical = [float(number * variable.scale + variable.offset) for number in (end, low, high)]
-            return Sentinel(physical[0], count, min(physical[1:]), max(physical[1:]), not is_far)
+            return end, Sentinel(physical[0], count, min(physical[1:]), max(physical[1:]), not is_far)
     return None
 
 

@@ -14,14 +14,17 @@ from baler_core.machine.records import dataclass
 Measure = Literal["sigma", "variance", "inverse variance"]
 # Catalogues call a redshift z and its error zErr.
 _ALIASES = {"z": "redshift", "redshift": "z", "mag": "magnitude", "magnitude": "mag"}
-_WORD = r"(?:err|error|errs|errors|unc|uncert|uncertainty|stderr|std|stddev|sigma|e)"
-_SIDE = r"_?\d*(?:_(?:up|down|low|high|lo|hi|lower|upper|plus|minus|min|max|pos|neg|u|l))?"
+_WORD = r"(?:err|error|errs|errors|unc|uncert|uncertainty|std_?err(?:or)?|standard_error|std|stddev|sigma|precision|e)"
+_SIDES = r"(?:up|down|low|high|lo|hi|lower|upper|plus|minus|min|max|pos|neg|stat|statistical|syst?|systematic|total|u|l|n|p|m)"
+# `err_low` and `errlow`, and `low_err` and `lowerr`, whichever comes first; also `errn` and `errp` of the Exoplanet Archive
+_SIDE = rf"_?\d*(?:_?{_SIDES})?"
 # A column of this name alone holds the errors of the column before it, as in `HJD, mag, err`.
 _ALONE = ("err", "error", "errs", "errors", "unc", "uncertainty", "stderr", "sigma")
 _FORMS: tuple[tuple[str, Measure], ...] = (
     (r"(?P<base>.+?)_ivar", "inverse variance"),
     (r"(?P<base>.+?)_(?:variance|var)", "variance"),
     (rf"(?P<base>.+?)_{_WORD}{_SIDE}", "sigma"),
+    (rf"(?P<base>.+?)_{_SIDES}_?(?:err|error|errs|errors|unc|uncertainty)", "sigma"),
     (rf"(?P<base>.+?)(?:err|error)\d*{_SIDE}", "sigma"),
     (r"(?:e|err|error|unc|uncertainty|sigma|s|d|std)_(?P<base>.+)", "sigma"),
     # SDSS psfMagErr_r beside psfMag_r, SExtractor MAGERR_AUTO beside MAG_AUTO, WISE w1sigmpro beside w1mpro
@@ -61,6 +64,11 @@ def errors_beside(names: Iterable[str]) -> dict[str, list[Errors]]:
         if owner is not None:
             measured, measure = owner
             found.setdefault(measured, []).append(Errors(name, measure))
+    # Argo: TEMP as it was measured is no better known than TEMP_ADJUSTED.
+    for name in list(found):
+        raw = re.sub(r"(?i)_adjusted$", "", name)
+        if raw in names and raw not in found:
+            found[raw] = found[name]
     return found
 
 

@@ -56,7 +56,7 @@ def with_exact_sentinels(
 ) -> tuple[ErrorBound, ...]:
     """Return the bounds, under which what looks like a mark of missing values stays, and no other value becomes one."""
     return tuple(
-        replace(bound, exact_at=tuple(dict.fromkeys((*bound.exact_at, sentinels[v.name].short(v)))))
+        replace(bound, exact_at=tuple(dict.fromkeys((*bound.exact_at, *sentinels[v.name].short(v)))))
         if v.name in sentinels and bound.kind != "none"
         else bound
         for v, bound in zip(schema.variables, bounds, strict=True)

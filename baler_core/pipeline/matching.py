@@ -339,8 +339,8 @@ def told_of_sentinels(found: Mapping[str, Sentinel]) -> list[str]:
         return []
     said = listed([f"{name!r} ({sentinel})" for name, sentinel in found.items()])
     return [
-        f"one value may stand for missing ones, so it is kept exactly, and no other becomes it: {said}. Nothing in the file "
-        "says so: if a variable has more of them, state 'exact_at' beside its bound"
+        f"some values may stand for missing ones, so they are kept exactly, and no other becomes one: {said}. Nothing in the "
+        "file says so: if a variable has more of them, state 'exact_at' beside its bound"
     ]
 
 

@@ -128,7 +128,7 @@ def _is_mostly_small(values: np.ndarray) -> bool:
 
 def of_column(variable: Variable, values: np.ndarray | None) -> Proposal:
     """Return what suits a column of a table, or a series without noise."""
-    angle = _angle(variable)
+    angle = angle_bound(variable)
     if angle is not None:
         return angle
     name = variable.name.rpartition("/")[2]
@@ -149,8 +149,8 @@ def of_column(variable: Variable, values: np.ndarray | None) -> Proposal:
     return Proposal(OTHERS, "three digits")
 
 
-def _angle(variable: Variable) -> Proposal | None:
-    """The same small angle everywhere: values near zero mean no more than others."""
+def angle_bound(variable: Variable) -> Proposal | None:
+    """Return what suits angles: the same small angle everywhere: values near zero mean no more than others."""
     units = variable.units.lower()
     if units in ("deg", "degree", "degrees", "arcdegrees") and not names_size(variable.name):
         return Proposal("{abs: 5.0e-3}", "an angle in degrees")

@@ -21,6 +21,7 @@ from baler_core.machine.records import dataclass
 from baler_core.pipeline.noise_bounds import has_tiles
 from baler_core.suggest.allowed import allowed_in, physical_values
 from baler_core.suggest.coarse import Coarseness, stored_coarsely
+from baler_core.suggest.draws import are_draws, of_features
 from baler_core.suggest.edges import with_edges
 from baler_core.suggest.four_vectors import with_masses
 from baler_core.suggest.kinds import are_categories, has_conventional_zero, of_column, of_field, unvarying
@@ -38,9 +39,6 @@ _FEW = 30
 _EVEN = 0.75
 # Somebody who rounded values chose their precision: a bound that would take less than so many times that is not worth it.
 _CHOSEN = 4.0
-# A series whose noise is more than half of its spread, and that lies within ten times its noise of zero, is none: quantities
-# of events drawn from exponential, normal and uniform distributions have 0.9 to 1.1, and lie within five.
-_OF_DRAWS, _FAR_OFF = 0.5, 10.0
 # Groups and trees of what was set, not measured: in files of ATLAS, of simulations, of instruments.
 _SETTINGS_GROUPS = re.compile(r"(?i)_?(?:meta[_ -]?data|config(?:uration)?s?|settings|provenance)")
 _SETTINGS = "it describes the data"
@@ -69,6 +67,8 @@ class Seen:
         Variables that hold the errors of others.
     lists
         Variables that are short lists in the rows of a table.
+    maps
+        The last two dimensions of latitudes and longitudes that are fields, as of a satellite's swath.
     """
 
     roles: Mapping[str, Finding]
@@ -79,6 +79,7 @@ class Seen:
     names: frozenset[str] = frozenset()
     own: frozenset[str] = frozenset()
     lists: frozenset[str] = frozenset()
+    maps: frozenset[tuple[str, ...]] = frozenset()
 
 
 def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Proposal]:
@@ -131,6 +132,7 @@ def _seen(schema: Schema, values: Mapping[str, np.ndarray]) -> Seen:
         names,
         frozenset(error.name for found in errors.values() for error in found),
         lists_in_rows(schema),
+        frozenset(v.dims[-2:] for v in schema.variables if len(v.dims) > 1 and _is_on_earth(v, roles)),
     )
 
 
@@ -276,7 +278,15 @@ def _is_of_earth(variable: Variable, seen: Seen) -> bool:
     What varies between neighbours there is clouds and eddies, however coarse its grid.
     """
     on_earth = any(seen.roles.get(dim, Finding()).role == "position" for dim in variable.dims)
-    return bool(variable.standard_name) or on_earth
+    return bool(variable.standard_name) or on_earth or variable.dims[-2:] in seen.maps
+
+
+def _is_on_earth(variable: Variable, roles: Mapping[str, Finding]) -> bool:
+    """Whether it holds latitudes or longitudes."""
+    is_position = roles.get(variable.name, Finding()).role == "position"
+    return is_position and bool(
+        re.search(r"lat|lon|degrees?_?[ne]", variable.name.lower() + " " + variable.units.lower())
+    )
 
 
 def _is_white(variable: Variable, seen: Seen) -> bool:
@@ -320,8 +330,10 @@ def _below_noise(values: np.ndarray | None, variable: Variable, seen: Seen) -> P
     if values is None or not np.isfinite(values).any() or any(map(_DRAWS.fullmatch, variable.dims[-2:])):
         return None
     noise = _noise_seen(values, variable, stored_coarsely(variable, seen.stored[variable.name], values))
-    if not noise.is_noise or (values.ndim == 1 and _are_draws(values, noise)):
+    if not noise.is_noise or (values.ndim == 1 and are_draws(values, noise, variable)):
         return None
+    if values.ndim > 1 and (features := of_features(values, noise, variable)) is not None:
+        return features
     about = f"{noise.sigma:.3g} {variable.units}".rstrip()
     if has_tiles(variable, values.shape[-2:]):
         tile = "row" if values.ndim == 2 else "plane"
@@ -329,16 +341,6 @@ def _below_noise(values: np.ndarray | None, variable: Variable, seen: Seen) -> P
             f"{{noise: {_OF_NOISE}}}", f"a quarter of the noise in each {tile}, about {about}", is_below_noise=True
         )
     return Proposal(absolute(_OF_NOISE * noise.sigma), f"a quarter of the noise, {about}", is_below_noise=True)
-
-
-def _are_draws(values: np.ndarray, noise: Noise) -> bool:
-    """Whether a series may be independent quantities, as of events in the order of their times, and no noisy signal.
-
-    Neighbours have nothing in common, differ about as much as any two values, and are not far off zero beside that.
-    """
-    known = values[np.isfinite(values)]
-    low, middle, high = np.percentile(known, (16, 50, 84))
-    return noise.is_white and noise.sigma > _OF_DRAWS * (high - low) / 2 and abs(middle) < _FAR_OFF * noise.sigma
 
 
 def _noise_seen(values: np.ndarray, variable: Variable, coarse: Coarseness | None) -> Noise:

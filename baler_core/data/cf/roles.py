@@ -6,6 +6,7 @@ XDMF, VTKHDF, CGNS and MED files.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import field
 from typing import Any
@@ -93,6 +94,10 @@ MESH_GROUPS = frozenset(
 )
 # Where MATLAB keeps what cells, structures and objects refer to, under names of its own making.
 HIDDEN_GROUPS = frozenset({"#refs#", "#subsystem#"})
+# Where openPMD and others keep where particles are, part by part.
+PLACES = frozenset({"position", "positions", "positionoffset", "coordinates", "pos"})
+# What pandas' HDFStore writes: all columns of one type in one array, ids and positions beside what was measured.
+BLOCKS = re.compile(r"values_block_\d+|block\d+_values")
 MESH_NAMES = frozenset({"connectivity", "topology", "geometry", "points", "offsets", "coordx", "coordy", "coordz"})
 POINTING = frozenset(POINTERS) | {"ancillary_variables"}
 TELLING = POINTING | frozenset(
@@ -140,6 +145,9 @@ def cf_roles(variables: Mapping[str, Described]) -> dict[str, tuple[Role, str]]:
     for name, variable in variables.items():
         if name in parts:
             found[name] = "unnamed", "part of complex numbers"
+            continue
+        if BLOCKS.fullmatch(name.rpartition("/")[2]):
+            found[name] = "unnamed", "holds several columns of a table of pandas, whose names it does not have"
             continue
         first = pointed.get(name)
         if first is None or first[0] not in STRONG:
@@ -233,6 +241,8 @@ def _from_place(variable: Described) -> tuple[Role, str] | None:
         return "mesh", f"lies in a group {telling[-1]!r}"
     if last in MESH_NAMES and (groups or last.startswith("coord")):
         return "mesh", f"is called {last!r}"
+    if groups and groups[-1] in PLACES and last in ("x", "y", "z", "r", "theta", "phi", "0", "1", "2"):
+        return "position", f"lies in a group {groups[-1]!r}"
     if variable.is_scale:
         return "axis", "is the scale of a dimension"
     if variable.fits:

@@ -117,6 +117,8 @@ class Columns:
             form["mask"] = self._put(f"{name}/mask", mask, dims, {"role": "mask", "reason": "the mask of the array"})
         if values.dtype.kind != "O" and not _same(values.fill_value, np.ma.default_fill_value(values.dtype)):
             form["fill"] = packed(np.asarray(values.fill_value, values.dtype)[()], f"the fill value of {name!r}")
+        if values.hardmask:
+            form["hard"] = True
         return form
 
     def _times(self, name: str, values: Any, dims: Sequence[str] | None, about: dict[str, Any]) -> Form:
@@ -274,7 +276,7 @@ def rebuild(form: Form, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
 def _rebuilt_mask(form: Form, values: np.ndarray, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     mask = arrays[form["mask"]] if "mask" in form else np.ma.nomask
     fill = unpacked(form["fill"]) if "fill" in form else None
-    return np.ma.MaskedArray(values, mask=mask, fill_value=fill)
+    return np.ma.MaskedArray(values, mask=mask, fill_value=fill, hard_mask=bool(form.get("hard")))
 
 
 def _rebuilt_fields(form: Form, arrays: Mapping[str, np.ndarray]) -> np.ndarray:

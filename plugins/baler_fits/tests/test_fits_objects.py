@@ -11,6 +11,7 @@ from astropy import units
 from astropy.coordinates import SkyCoord
 from astropy.table import Column, MaskedColumn, QTable, Table
 from astropy.time import Time
+from astropy.utils.masked import Masked
 
 import baler_core
 from baler_core import DataError
@@ -57,7 +58,15 @@ TABLES = {
     "no rows": lambda: catalogue()[:0],
     "masked": lambda: Table({"a": [1.0, 2.0]}, masked=True),
     "times": lambda: Table({"t": Time([59000.0, 59001.25], format="mjd")}),
+    "masked quantities": lambda: QTable({"q": Masked([1.0, 2.0] * units.Jy, mask=[True, False])}),
+    "indices": lambda: _indexed(Table({"a": [3, 1, 2], "b": [1.0, 2.0, 3.0]})),
 }
+
+
+def _indexed(table: Table) -> Table:
+    table.add_index("a")
+    table.add_index(["a", "b"], unique=True)
+    return table
 
 
 def returned(data: Any, path: Path, **more: Any) -> Any:
@@ -74,6 +83,7 @@ def test_a_table_returns_as_it_was(name: str, tmp_path: Path) -> None:
     assert before.colnames == after.colnames
     assert dict(before.meta) == dict(after.meta)
     assert before.masked == after.masked
+    assert [index.id for index in before.indices] == [index.id for index in after.indices]
     for key in before.colnames:
         one, other = before[key], after[key]
         assert type(one) is type(other)

@@ -184,6 +184,8 @@ def test_scales_and_mesh_groups_of_hdf5(tmp_path: Path) -> None:
         file["Mesh/0/mesh/topology"] = np.zeros((5, 4), "i8")
         file["VTKHDF/Points"] = np.zeros((9, 3))
         file["VTKHDF/PointData/pressure"] = np.zeros(9)
+        file["electrons/position/x"], file["electrons/momentum/x"] = np.zeros(7), np.zeros(7)  # openPMD
+        file["df/block0_values"] = np.zeros((7, 2))  # pandas
     with Hdf5Reader().open(path) as source:
         found = {variable.name: variable.role for variable in source.schema.variables}
     assert found == {
@@ -193,6 +195,9 @@ def test_scales_and_mesh_groups_of_hdf5(tmp_path: Path) -> None:
         "Mesh/0/mesh/topology": "mesh",
         "VTKHDF/Points": "mesh",
         "VTKHDF/PointData/pressure": "",
+        "electrons/position/x": "position",
+        "electrons/momentum/x": "",
+        "df/block0_values": "unnamed",
     }
 
 

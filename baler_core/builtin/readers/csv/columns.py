@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from baler_core.builtin.readers.csv.numbers import FORMAT, floats, is_missing, number_writer, with_points
+from baler_core.builtin.readers.csv.numbers import FORMAT, floats, is_missing, is_number, number_writer, with_points
 from baler_core.builtin.readers.csv.rounding import cut
 from baler_core.data.variables import Json, Variable
 from baler_core.errors import FormatError
@@ -33,7 +33,8 @@ class ColumnForm:
     number
         `d`: integer. `r`: shortest digits, at least one decimal (1.0). `j`: shortest digits (1). `J`: as Java
         writes them (1.0E-4). Else a printf format without its percent sign (`.3f`). A comma before it: with decimal
-        commas. Behind it, how digits were cut under a lossy bound: `~3` to three decimals, `~g6` to six digits.
+        commas. Behind it, how digits were cut under a lossy bound: `~3` to three decimals, `~g6` to six digits; and numbers
+        that no bound moves and that are written as they stood: `@-9999;99.90`.
     missing
         The word that stands for "no value".
     has_missing
@@ -62,7 +63,7 @@ class ColumnForm:
             If it was damaged on the way.
         """
         number, _, missing = stored.partition(" ") if isinstance(stored, str) else ("", "", "")
-        if variable.dtype not in KINDS or not FORMAT.fullmatch(number):
+        if variable.dtype not in KINDS or not _is_format(number):
             raise FormatError(f"the description of a column is damaged: {stored!r} for {variable.dtype}")
         return cls(KINDS[variable.dtype], number, missing, bool(variable.fill), variable.limits)
 
@@ -81,14 +82,14 @@ class ColumnForm:
         """Whether the column has decimal commas."""
         return self.number.startswith(",")
 
-    def cut(self, how: str) -> ColumnForm:
-        """Return the form that cuts digits as `rounding.shortened` defines.
+    def cut(self, how: str, words: Sequence[str] = ()) -> ColumnForm:
+        """Return the form that cuts digits as `rounding.shortened` defines, and writes some numbers as they stood.
 
         A format that writes all digits of a float, as numpy.savetxt does, would write those of the few that are left in full:
         7.22445 as 7.224450000000000216e+00.
         """
         number = _ALL_DIGITS.sub(lambda found: "r" if found[1] in "eE" else "j", self.number) if how else self.number
-        return replace(self, number=number + how)
+        return replace(self, number=number + how + "@" * bool(words) + ";".join(words))
 
     def values(self, cells: Sequence[str]) -> np.ndarray:
         """Return values of some cells; a ValueError where the column is not what it was found to be."""
@@ -125,7 +126,8 @@ class ColumnForm:
         return cells
 
     def _float_cells(self, values: np.ndarray) -> list[str]:
-        base, mark, how = self.number.removeprefix(",").partition("~")
+        number, _, words = self.number.removeprefix(",").partition("@")
+        base, mark, how = number.partition("~")
         short = cut(values, mark + how)
         beyond = ((short < self.limits[0]) & (values >= self.limits[0])) | (
             (short > self.limits[1]) & (values <= self.limits[1])
@@ -139,6 +141,15 @@ class ColumnForm:
                 cells[index] = repr(plain[index])
         if self.comma:
             cells = "\0".join(cells).replace(".", ",").split("\0")
+        for word in filter(None, words.split(";")):
+            for index in np.flatnonzero(values == float(word.replace(",", "."))):
+                cells[index] = word
         for index in np.flatnonzero(absent):
             cells[index] = self.missing
         return cells
+
+
+def _is_format(number: str) -> bool:
+    """Whether a column may be written so, whatever a file says."""
+    words = number.partition("@")[2].replace(",", ".").split(";")
+    return FORMAT.fullmatch(number) is not None and all(map(is_number, filter(None, words)))

@@ -25,7 +25,12 @@ _MISSING_TEXT = frozenset(
         *("NULL", "null", "NaN", "-NaN", "nan", "-nan", "None"),
     )
 )
-FORMAT = re.compile(r",?(?:r|j|J|d|\+?(?:0\d{1,2})?\.\d{1,2}[feEgG])(?:" + ROUNDING.pattern + ")?")
+# Numbers that are written as they stood, however others of their column are: -9999 among 1.0 and 2.5.
+_AS_IT_STOOD = r"[+-]?\d{0,30}[.,]?\d{0,30}(?:[eE][+-]?\d{1,3})?"
+WORDS = re.compile(f"@{_AS_IT_STOOD}(?:;{_AS_IT_STOOD}){{0,199}}")
+FORMAT = re.compile(
+    r",?(?:r|j|J|d|\+?(?:0\d{1,2})?\.\d{1,2}[feEgG])(?:" + ROUNDING.pattern + ")?(?:" + WORDS.pattern + ")?"
+)
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _INFINITY = re.compile(r"[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?", re.ASCII)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import field, replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from baler_core.builtin.readers.csv.bulk import BulkRows, spelling_of
 from baler_core.builtin.readers.csv.columns import MISSING_INTEGER, ColumnForm
 from baler_core.builtin.readers.csv.numbers import (
     MISSING,
+    WORDS,
     has_decimal_commas,
     has_unclear_commas,
     is_missing,
@@ -277,6 +278,16 @@ class ScannedColumn:
             (row, text) for row, text in zip(self.irregular.rows, self.irregular.texts, strict=True) if is_missing(text)
         ]
         return Irregular([row for row, _ in pairs], [text for _, text in pairs])
+
+    def words_for(self, numbers: Collection[float]) -> list[str]:
+        """Return how irregular cells spell some numbers, one spelling of each, the commonest."""
+        if self.form.kind != "float64":
+            return []
+        words = Counter(text for text in self.irregular.texts if WORDS.fullmatch(f"@{text}"))
+        found: dict[float, str] = {}
+        for word, _ in words.most_common():
+            found.setdefault(self.form.values([word]).item(), word)
+        return [word for number, word in found.items() if number in numbers]
 
     # ---- the decision
 

@@ -32,6 +32,8 @@ _SAMPLE_LINES = 200
 _LONGEST_PREAMBLE = 10_000
 # Lines before the table that are no comments: a title, the names of an instrument.
 _LONGEST_TITLE = 50
+# Comment lines above the first row that may hold names: below them units may stand, and a rule.
+_NAMING = 3
 _UNIT = re.compile(r"[\[(]?[^\W\d_][\w°µ%*/^.\-+() ]{0,23}[\])]?|[\[(]?[%°][\])]?|1/\w+|10\^?\*?\*?[-+\d]+ ?\w*")
 
 
@@ -124,7 +126,9 @@ def _grammar(sample: list[str], options: CsvOptions, preamble: Sequence[str], ma
         return replace(plain, separator=options.separator)
     widths = {s: [len(row) for row in sample_rows(sample, replace(plain, separator=s))] for s in _SEPARATORS}
     for separator in _SEPARATORS:
-        if len(set(widths[separator])) == 1 and widths[separator][0] > 1:
+        # Rows end where quotes stand in the midst of cells: the header alone says nothing.
+        enough = len(widths[separator]) > 1 or len(sample) == 1
+        if len(set(widths[separator])) == 1 and widths[separator][0] > 1 and enough:
             return replace(plain, separator=separator)
     for separator in _SEPARATORS:
         width, count = Counter(widths[separator]).most_common(1)[0]
@@ -144,7 +148,9 @@ def _behind_rule(lines: Sequence[str]) -> int:
 
 def _title_lines(lines: Sequence[str], grammar: Grammar) -> int:
     """How many of the first lines have other numbers of cells than the rows behind them."""
-    sample = [line for line in lines[:_SAMPLE_LINES] if line.strip() and grammar.quote not in line[:1]]
+    sample = [line for line in lines[:_SAMPLE_LINES] if line.strip()]
+    if grammar.quote and any(line.count(grammar.quote) % 2 for line in sample):  # rows may go on in other lines
+        sample = [line for line in sample if grammar.quote not in line[:1]]
     if not sample or grammar.cuts:
         return _behind_rule(lines[:_SAMPLE_LINES])
     widths = [len(row) for row in sample_rows(sample, grammar)]
@@ -152,6 +158,8 @@ def _title_lines(lines: Sequence[str], grammar: Grammar) -> int:
     if usual < 2 or count < 0.9 * len(widths) or count < 3:
         return 0
     for place, line in enumerate(lines[:_LONGEST_TITLE]):
+        if grammar.quote and line.count(grammar.quote) % 2:
+            return 0
         if line.strip() and len(sample_rows([line], grammar)[0]) == usual:
             return place
     return 0
@@ -227,8 +235,12 @@ def _under(lines: Sequence[str], start: int, width: int, dialect: Dialect) -> tu
         if len(rows) > place and _is_rule(lines[rows[place - 1][0] if place else start], rows[place][1], width):
             units = rows[0][1] if place and len(rows[0][1]) == width else []
             return rows[place][0], [cell.strip() for cell in units]
-    if rows and len(rows) > 2 and _is_units(rows[0][1], [cells for _, cells in rows[1:]], dialect):
-        return rows[0][0], [cell.strip() for cell in rows[0][1]]
+    for last in (1, 0):  # data loggers write a row of kinds under that of units: Avg, Smp
+        head, below = rows[: last + 1], [cells for _, cells in rows[last + 1 :]]
+        if len(below) < 2 or (last and _has_number([cell for cell in rows[1][1] if not is_missing(cell)], dialect)):
+            continue
+        if all(_is_units(cells, below, dialect) for _, cells in head):
+            return rows[last][0], [cell.strip() for cell in rows[0][1]]
     return start, []
 
 
@@ -256,12 +268,22 @@ def _is_units(cells: Sequence[str], rows: Sequence[Sequence[str]], dialect: Dial
 
 
 def _names_in_comment(preamble: list[str], mark: str, separator: str, count: int) -> list[str]:
-    """Names from the last comment line (NumPy's savetxt writes them there), else column0, column1, ..."""
-    if preamble and mark:
-        text = preamble[-1].lstrip(mark).strip()
-        words = [word.strip() for word in (text.split() if separator == " " else text.split(separator))]
-        if len(words) == count and len(set(words)) == count and not any(is_number(word) for word in words):
-            return words
+    """Names from one of the last comment lines (NumPy's savetxt writes them there), else column0, column1, ...
+
+    Units may stand below them. The header of R, which is no comment, has no name for the names of rows.
+    """
+    for line in reversed(preamble[-_NAMING:] if mark else []):
+        is_comment = line.startswith(mark)
+        text = line.lstrip(mark).strip()
+        words = [word.strip().strip('"') for word in (text.split() if separator == " " else text.split(separator))]
+        named = count if is_comment else count - 1
+        are_units = all(re.fullmatch(r"[(\[].*[)\]]|-+", word) for word in words)
+        if len(words) == named and not are_units and not any(is_number(word) for word in words):
+            names = words if is_comment else ["column0", *words]
+            if len(set(names)) == count:
+                return names
+        if not is_comment:
+            break
     return [f"column{index}" for index in range(count)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -92,6 +92,7 @@ class CsvSource(Source):
     def settle(self, tolerances: Tolerances, *, in_full: Collection[str] = ()) -> Settled:
         """Keep the spelling of cells only where values stay exact, and have digits cut where they do not."""
         how: dict[str, str] = {}
+        words = {}
         settled = dict(tolerances)
         for place in self._kept:
             name, column = self._dialect.names[place], self._columns[place]
@@ -108,9 +109,12 @@ class CsvSource(Source):
                     logger.warning("%r stays exact: a table of fixed width has no room for other digits", name)
                     continue
                 how[name] = cut
+                words[name] = column.words_for(tolerances[name].fill)
             elif tolerances[name].lossy:
                 how[name] = ""
-        return Settled(self._schema(self.schema.variables, how), settled) if how else Settled(self.schema, settled)
+        return (
+            Settled(self._schema(self.schema.variables, how, words), settled) if how else Settled(self.schema, settled)
+        )
 
     def move_rows(self, order: np.ndarray) -> None:
         """Move the spelling of cells and lines with their rows; lines between rows stay where they are."""
@@ -123,9 +127,12 @@ class CsvSource(Source):
 
     # ---- the schema
 
-    def _schema(self, variables: Sequence[Variable], how: dict[str, str]) -> Schema:
-        """The schema, given how the digits of lossy variables are cut."""
-        forms = [self._columns[place].form.cut(how.get(self._dialect.names[place], "")) for place in self._kept]
+    def _schema(
+        self, variables: Sequence[Variable], how: Mapping[str, str], words: Mapping[str, Sequence[str]] | None = None
+    ) -> Schema:
+        """The schema, given how the digits of lossy variables are cut, and which of their numbers stay as they stood."""
+        names = [(place, self._dialect.names[place]) for place in self._kept]
+        forms = [self._columns[place].form.cut(how.get(n, ""), (words or {}).get(n, ())) for place, n in names]
         runs = itertools.groupby(form.to_json() for form in forms)
         stored = [[len([*run]), form] for form, run in runs]
         skeleton: dict[str, Json] = {"dialect": self._kept_dialect().to_json(), "columns": stored}
@@ -158,7 +165,7 @@ class CsvSource(Source):
         """What stands beside the rows; of chosen columns alone, the lines between the rows."""
         return self._beside if self._whole else Beside(self._beside.others, self._beside.ends)
 
-    def _spellings(self, how: dict[str, str]) -> bytes:
+    def _spellings(self, how: Mapping[str, str]) -> bytes:
         parts = []
         for number, place in enumerate(self._kept):
             column = self._columns[place]

@@ -34,6 +34,7 @@ class AstropyTables(ObjectKind):
         if variables is not None:
             value = value[columns.choose(list(value.colnames), variables)]
         plain, extra = _serialized(value)
+        indices = [[list(index.id), bool(index.data.unique)] for index in value.indices]
         stored = {
             "table": type(value).__name__,
             "columns": [_column_apart(plain[name], value, columns) for name in plain.colnames],
@@ -41,7 +42,7 @@ class AstropyTables(ObjectKind):
             "rows": len(value),
             "masked": bool(value.masked),
         }
-        return {**stored, "mixins": extra} if extra else stored
+        return stored | ({"mixins": extra} if extra else {}) | ({"indices": indices} if indices else {})
 
     def put_together(self, stored: Json, arrays: Mapping[str, np.ndarray]) -> Any:
         from astropy import units
@@ -59,6 +60,8 @@ class AstropyTables(ObjectKind):
             table = _constructed(table, str(stored["mixins"]))
         made = (QTable if stored["table"] == "QTable" else Table)(table, copy=False, masked=bool(stored["masked"]))
         made.meta.update(unpacked(stored["meta"]))
+        for names, unique in stored.get("indices", []):
+            made.add_index([str(name) for name in names], unique=bool(unique))
         return made
 
     def dataset(self, value: Any) -> xr.Dataset | None:
@@ -137,7 +140,9 @@ def _column_apart(column: Any, table: Any, columns: Columns) -> Json:
         "meta": packed(dict(info.meta), f"the meta of {info.name!r}") if info.meta else None,
     }
     if isinstance(values, np.ma.MaskedArray):
-        fill = (table[info.name] if info.name in table.colnames else column).fill_value
+        # Masked quantities have no fill value of their own.
+        owner = table[info.name] if info.name in table.colnames else column
+        fill = getattr(owner, "fill_value", np.ma.default_fill_value(values.dtype))
         if fill != np.ma.default_fill_value(values.dtype):
             record["fill"] = packed(np.asarray(fill)[()], f"the fill value of {info.name!r}")
     return {key: item for key, item in record.items() if item not in (None, "")}
