@@ -14,6 +14,8 @@ from baler_core.entropy.varint import ByteReader, write_varint
 from baler_core.errors import FormatError
 
 Box = tuple[slice, ...]
+# All of a field, along frames, z, y and x.
+EVERYTHING: Box = (slice(None),) * 4
 # Frames of a block, which share a basis: in prototypes blocks of 15, 30, 60 and 120 frames of one data set
 # gave ratios of 122, 162, 246 and 377.
 LONGEST_BLOCK = 256

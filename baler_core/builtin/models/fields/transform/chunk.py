@@ -9,7 +9,7 @@ from typing import SupportsBytes
 
 import numpy as np
 
-from baler_core.builtin.models.fields.layout import Box, tiles
+from baler_core.builtin.models.fields.layout import EVERYTHING, Box, tiles
 from baler_core.builtin.models.fields.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
 from baler_core.builtin.models.fields.transform.block import Recipe, TiledFrames, read_recipe
 from baler_core.builtin.models.fields.transform.quantiser import LARGEST
@@ -154,8 +154,13 @@ class StoredChunk:
     _start: int
     _explained: Explained | None
 
-    def restore(self, number: int) -> np.ndarray:
+    def restore(self, number: int, inside: Box = EVERYTHING) -> np.ndarray:
         """Restore one tile: float64 (frames, variables, z, y, x), each value within 1 of the original.
+
+        Parameters
+        ----------
+        inside
+            Which part of the tile is returned: slices along frames, z, y and x.
 
         Raises
         ------
@@ -170,8 +175,11 @@ class StoredChunk:
         part = decode_tile(data[:-_CHECKSUM], self._slices, shape, self._recipe)
         if data[-_CHECKSUM:] != _checksum(part, self._start):
             raise FormatError("a transformed field is damaged: its integers have another checksum")
-        values = synthesise(part, self._recipe, self._matrix)
-        return values if self._explained is None else values + self._explained.tile(self.boxes[number])
+        values = synthesise(part, self._recipe, self._matrix, inside)
+        if self._explained is None:
+            return values
+        frames, *space = inside
+        return values + self._explained.tile(self.boxes[number], frames)[(slice(None), slice(None), *space)]
 
 
 def read_chunk(data: SupportsBytes, shape: tuple[int, ...], shared_modes: SharedModes | None = None) -> StoredChunk:

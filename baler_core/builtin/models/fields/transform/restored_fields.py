@@ -13,7 +13,7 @@ from baler_core.builtin.models.fields.layout import Box, read_arrangement, time_
 from baler_core.builtin.models.fields.transform.chunk import StoredChunk, read_chunk
 from baler_core.builtin.models.fields.transform.prior import Prior
 from baler_core.builtin.models.fields.transform.shared_modes import SharedModes
-from baler_core.builtin.models.fields.window import Window, window_of
+from baler_core.builtin.models.fields.window import Window, bounded, window_of
 from baler_core.data.variables import Variable
 from baler_core.entropy.masks import decode_classes
 from baler_core.entropy.varint import ByteReader
@@ -46,7 +46,8 @@ def decode_fields(
 
     def restore(job: tuple[StoredChunk, int, Any, Any]) -> None:
         chunk, number, inside, outside = job
-        field = np.moveaxis(chunk.restore(number), 1, 0)
+        around, inside = bounded(inside)
+        field = np.moveaxis(chunk.restore(number, around), 1, 0)
         for values, (units, _, _), part in zip(restored, heads, field, strict=True):
             values[outside] = units.backward(part[inside], values.dtype)
 

@@ -110,9 +110,9 @@ class Explained:
     coefficients: np.ndarray
     fineness: int
 
-    def tile(self, box: Box) -> np.ndarray:
+    def tile(self, box: Box, frames: slice = slice(None)) -> np.ndarray:
         """Return the part inside a box of space: float64 (frames, variables, z, y, x)."""
-        found = combined(self.coefficients * self.shared_modes.step(self.fineness), self.shared_modes.part(box))
+        found = combined(self.coefficients[frames] * self.shared_modes.step(self.fineness), self.shared_modes.part(box))
         return found.reshape(len(found), *self.shared_modes.modes[0][(slice(None), *box)].shape)
 
     def to_bytes(self) -> bytes:
