@@ -2,9 +2,11 @@
 
 Files are made of synthetic data and kept in a folder. The aim: time of a part within 1.5 times its share of the values, and
 20 ms; the first value of a large file within 0.3 s. Times are of the processor, all threads together, in a process that has
-loaded what it needs: what else the machine does changes them little. `--block` states the bytes of a block.
+loaded what it needs: what else the machine does changes them little. `--block` states the bytes of a block, `--chunks` the
+rows of a table, frames and edge of fields that are restored by themselves.
 
     python benchmarks/access.py --folder /tmp/access
+    python benchmarks/access.py --folder /tmp/access --chunks 2000 10 64
 """
 
 from __future__ import annotations
@@ -106,12 +108,24 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--block", type=int, default=64, metavar="MB")
+    parser.add_argument("--chunks", nargs=3, type=int, metavar=("ROWS", "FRAMES", "EDGE"), help="cut files so")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     edge = int(given.size * 0.05**0.5)
     n, rows, fast = given.size, given.rows, {"effort": "fast"}
+    of_rows, of_fields, marked = {}, {}, ""
+    if given.chunks:
+        length, frames, side = given.chunks
+        of_rows = {"chunks": {"dim0": length}}
+        of_fields = {"chunks": {"dim0": frames, "dim1": side, "dim2": side}}
+        marked = "-" + "-".join(map(str, given.chunks))
     columns = made(
-        given.folder, f"table-{rows}", lambda: table(rows), bounds={"*": {"rel": 1e-3}}, model={"name": "table", **fast}
+        given.folder,
+        f"table-{rows}{marked}",
+        lambda: table(rows),
+        bounds={"*": {"rel": 1e-3}},
+        model={"name": "table", **fast},
+        **of_rows,
     )
     found = [(columns, "one of 1,600 branches", 1 / BRANCHES, lambda f: f["b0800"][:])]
     found += [(columns, "1 % of the events", 0.01, lambda f: f.rows(rows // 2, rows // 2 + rows // 100))]
@@ -119,11 +133,12 @@ def main() -> None:
     for model in ("transform", "predictive"):
         path = made(
             given.folder,
-            f"{model}-{n}" + (f"-{given.block}" if given.block != 64 else ""),
+            f"{model}-{n}{marked}" + (f"-{given.block}" if given.block != 64 else ""),
             lambda: {"u": field(n)},
             bounds={"*": {"abs": 0.01}},
             model={"name": model, **fast},
             block_bytes=given.block << 20,
+            **of_fields,
         )
         found += [
             (path, f"one frame of 200, {model}", 1 / FRAMES, lambda f: f["u"][90]),

@@ -41,8 +41,9 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 12 frames in time and tiles of about 8000 values."""
     monkeypatch.setattr(field_layout, "LONGEST_BLOCK", 12)
-    monkeypatch.setattr(transform_chunk, "tiles", lambda frames, space: field_layout.tiles(frames, space, 8000))
-    monkeypatch.setattr(predictive_plan, "arrangements_of", lambda variables, shape: [field_layout.Arrangement(0, 1)])
+    tiles = field_layout.tiles
+    monkeypatch.setattr(field_layout, "tiles", lambda frames, space, most: tiles(frames, space, min(most, 8000)))
+    monkeypatch.setattr(predictive_plan, "arrangements_of", lambda *given: [field_layout.Arrangement(0, 1)])
     monkeypatch.setattr(restored_fields, "_FEWEST_FRAMES", 6)
     monkeypatch.setattr(predictive_fields, "_CHUNK_BITS", {"fast": 12, "balanced": 12, "max": 12})
 

@@ -9,11 +9,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import reference
 
 import baler_core
 from baler_core import Layout, Part, Tolerance, Variable
+from baler_core.builtin.models.fields.layout import read_arrangement
+from baler_core.builtin.models.fields.predictive import restored_fields
+from baler_core.builtin.models.fields.transform import chunk
+from baler_core.builtin.models.table.row_blocks import split_blocks
 from baler_core.data.block import make_block, values_of
+from baler_core.data.variables import Schema
+from baler_core.errors import FormatError
+from baler_core.format.ranged import RangeReader
 from baler_core.format.streams import COMMON_BYTES, PackedStreams, pack_streams, unpack_streams
+from baler_core.pipeline.chunking import chunks_of
 from baler_core.pipeline.decode import BalFile
 from baler_core.quantise.exact_zeros import keep_zeros, keep_zeros_again
 from baler_core.quantise.settle import SETTLE_STREAM, flagged
@@ -267,3 +276,61 @@ def test_streams_of_any_lengths_are_found_again(lengths: list[int]) -> None:
     assert unpack_streams(packed, memory_limit=1 << 30) == groups
     for number, group in enumerate(groups):
         assert PackedStreams(packed, 1 << 30).whole(number) == group
+
+
+@pytest.mark.parametrize("model", ["transform", "predictive"])
+@pytest.mark.parametrize("chunks", [{"dim0": 5}, {"dim0": 9, "dim1": 16, "dim2": 13}])
+def test_chunks_are_restored_by_themselves(
+    tmp_path: Path, model: str, chunks: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their values hold the bound, are the same in any part, and as a decoder of the format page finds them."""
+    u, path = waves()["u"] + 10, tmp_path / "a.bal"
+    stated: dict[str, Any] = {"bounds": {"*": {"abs": 2e-3}}, "model": {"name": model, "effort": "fast"}}
+    baler_core.compress({"u": u, "v": u[:, ::-1]}, path, chunks=chunks, **stated)
+    whole = baler_core.open(path, as_="numpy")
+    assert np.abs(whole["u"] - u).max() <= 2e-3
+    for name, values in reference.restore(path.read_bytes()).items():
+        np.testing.assert_array_equal(values, whole[name])
+    places = {"transform": (chunk, "decode_tile"), "predictive": (restored_fields, "decode_integers")}
+    decoded, (module, name) = [], places[model]
+    decode = getattr(module, name)
+    monkeypatch.setattr(module, name, lambda *given: decoded.append(1) or decode(*given))
+    with baler_core.open_file(path) as file:
+        lengths = tuple(chunks.get(f"dim{axis}", length) for axis, length in enumerate(u.shape))
+        assert file["u"].chunks == lengths
+        one = tuple(slice(0, n // 2) for n in lengths)
+        np.testing.assert_array_equal(file["u"][one], whole["u"][one])
+        assert len(decoded) == 1
+        np.testing.assert_array_equal(file["u"][3:11, 5, ::4], whole["u"][3:11, 5, ::4])
+
+
+def test_chunks_of_rows_are_restored_by_themselves(tmp_path: Path) -> None:
+    rng, path = np.random.default_rng(4), tmp_path / "a.bal"
+    data = {"pt": rng.exponential(30, 2000), "n": rng.poisson(3, 2000)}
+    stated: dict[str, Any] = {"bounds": {"pt": {"rel": 1e-3}}, "model": {"name": "table", "effort": "fast"}}
+    baler_core.compress(data, path, chunks={"dim0": 300}, **stated)
+    with BalFile(path, None) as stored:
+        streams = stored.stored_block(0).streams(0)
+        assert [(b.rows.start, b.rows.stop) for b in split_blocks(streams, 2000)][1:3] == [(300, 600), (600, 900)]
+    with baler_core.open_file(path) as file:
+        assert file["pt"].chunks == (300,)
+        assert (np.abs(file["pt"][580:620] / data["pt"][580:620] - 1) <= 1e-3).all()
+        np.testing.assert_array_equal(file["n"][:], data["n"])
+    with pytest.raises(
+        baler_core.ConfigError, match=r"chunks: the input has no dimension 'dim1'\. Did you mean 'dim0'\?"
+    ):
+        baler_core.compress(data, path, chunks={"dim1": 300}, **stated)
+
+
+def test_chunks_of_events_count_their_rows() -> None:
+    variables = Variable("n", "<i4", ("event",)), Variable("pt", "<f4", ("jet",))
+    schema = Schema(variables, {"event": 1000, "jet": 2500}, {"jet": "n"}, {})
+    layout = Layout("table", variables[1:], {"jet": 700}, "n")
+    assert chunks_of({"event": 100}, schema, layout) == {"jet": 250}
+    assert chunks_of({"other": 100}, schema, layout) == {}
+
+
+def test_a_few_bytes_do_not_speak_of_many_chunks() -> None:
+    forged = bytes([64, 1, 1, 1, 1]) + bytes(40)
+    with pytest.raises(FormatError, match="more chunks than there are"):
+        read_arrangement(RangeReader(forged), (100, 100, 100))

@@ -69,12 +69,16 @@ class Settings(TrainSettings, total=False):
     order
         `free` declares that the order of a table's rows means nothing: they may come sorted by what makes the file
         smallest, of which a warning tells.
+    chunks
+        Lengths along dimensions of chunks that are restored by themselves, for files that are read in parts:
+        `{"time": 1}`, `{"time": 50, "lat": 90, "lon": 90}`, `{"entry": 10000}`.
     """
 
     trained: str | Path | None
     model_storage: ModelStorage
     target: Mapping[str, Any] | None
     order: RowsOrder
+    chunks: Mapping[str, int] | None
 
 
 _DEFAULTS: Settings = {
@@ -90,6 +94,7 @@ _DEFAULTS: Settings = {
     "model_storage": "inside",
     "target": None,
     "order": "kept",
+    "chunks": None,
 }
 
 

@@ -56,11 +56,12 @@ class StoredArray(IndexedArray):
 
     @property
     def chunks(self) -> tuple[int, ...]:
-        """Return the shape of what is stored together: rows of a block, and all of the other dimensions."""
+        """Return the shape of what is stored together: `chunks` as stated, else rows of a block and all of the rest."""
         if not self.shape:
             return ()
         longest = max((piece.stop - piece.start for piece in self.file._parts.pieces(self.name)), default=1)
-        return (max(1, longest), *self.shape[1:])
+        shape, wanted = (max(1, longest), *self.shape[1:]), self.file.header.chunks
+        return tuple(min(length, wanted.get(dim, length)) for length, dim in zip(shape, self.dims, strict=True))
 
     def rows(self, start: int, stop: int) -> np.ndarray:
         """Return the values of rows `start` to `stop` of its leading dimension (events, where it is jagged).

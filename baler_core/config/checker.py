@@ -104,6 +104,7 @@ class Checker:
             profile=profile,
             target=target,
             order=written.order,
+            chunks=written.chunks,
         )
 
     def _split_profile(self, entry: Mapping[str, Any], folder: Path) -> tuple[Mapping[str, Any], Path | None]:

@@ -109,3 +109,8 @@ class ConfigFile(BaseModel):
         default=64_000_000,
         description="Approximate amount of data coded at a time: a number of bytes, or a text such as `64 MB`.",
     )
+    chunks: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default={},
+        description="Lengths along dimensions of chunks that are restored by themselves, `{time: 1}` or "
+        "`{time: 50, lat: 90, lon: 90}`, for files that are read in parts; a dimension that is left out is not cut.",
+    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -73,6 +73,8 @@ class Config:
         Whether the order of the rows of tables is kept, or means nothing.
     profile
         The file of trained models that `.bal` files refer to where no other is named.
+    chunks
+        Lengths along dimensions of what is to be restored by itself.
     """
 
     path: Path | None
@@ -93,6 +95,7 @@ class Config:
     one_of_many: bool = False
     order: RowsOrder = "kept"
     profile: Path | None = None
+    chunks: Mapping[str, int] = field(default_factory=dict)
 
     def within_memory(self, memory: int) -> Config:
         """Return the same with blocks of which a process needs no more than about `memory` bytes.

@@ -168,6 +168,8 @@ class Header:
         Derived quantities that were kept.
     order
         By what the rows were sorted, if their order means nothing.
+    chunks
+        Lengths along dimensions of what is restored by itself, as the user wanted it.
     """
 
     version: str
@@ -195,6 +197,7 @@ class Header:
     target: Target | None = None
     derived: tuple[DerivedRecord, ...] = ()
     order: RowOrder | None = None
+    chunks: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def bound_texts(self) -> list[str]:

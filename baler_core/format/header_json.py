@@ -90,6 +90,9 @@ def _extras(header: Header) -> dict[str, Json]:
         extras["derived_before"] = unheld_to_json(header.derived)
     if header.order is not None:
         extras["order"] = order_to_json(header.order, header.schema)
+    if header.chunks:
+        dims = list(header.schema.sizes)
+        extras["chunks"] = [[dims.index(dim), length] for dim, length in header.chunks.items()]
     return extras
 
 
@@ -233,6 +236,7 @@ def _header(record: Json, sections: int) -> Header:
         means={variables[count_of(place)].name: float(mean) for place, mean in record.get("means", ())},
         derived=derived_from_json(record.get("derived", ()), record.get("derived_before")),
         order=order_from_json(record["order"], dims, variables) if "order" in record else None,
+        chunks={dims[count_of(dim)]: max(1, count_of(length)) for dim, length in record.get("chunks", ())},
     )
 
 

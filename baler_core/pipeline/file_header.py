@@ -127,6 +127,7 @@ def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) ->
         target=job.config.target,
         derived=coded.derived,
         order=given.order,
+        chunks=dict(job.config.chunks),
     )
 
 

@@ -294,7 +294,12 @@ def coder_of(job: Job, given: PreparedBlock, chosen: FittedModel, referred: Trai
     """Make the coder of a group from the chosen model."""
     layout, model = given.original.layout, chosen.model
     baseline: Model | None = None
-    if job.config.model.name == "auto" and model.name != BASELINE and layout.kind != "other":
+    if (
+        job.config.model.name == "auto"
+        and model.name != BASELINE
+        and layout.kind != "other"
+        and not chosen.hints.chunks
+    ):
         baseline = with_effort(job.registry.model(BASELINE), effort_of(job))
     logger.info("group %s: model %s", layout.name, model.name)
     state = encode_state(model.state())

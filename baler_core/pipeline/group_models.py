@@ -6,6 +6,7 @@ import logging
 
 from baler_core.pipeline.candidates import BASELINE, FittedModel, fitted
 from baler_core.pipeline.choose import choose, comparable, fitted_or_baseline, takes
+from baler_core.pipeline.chunking import chunks_of
 from baler_core.pipeline.job import GroupBlocks, Job, PreparedBlock, is_rest, named_model
 from baler_core.pipeline.task import Task
 from baler_core.pipeline.trained_file import TrainedModel
@@ -19,7 +20,8 @@ def task_for(job: Job, first: PreparedBlock) -> Task:
     """Make the task to find a model for a group, of which this is the first block."""
     layout, seen = first.original.layout, first.encoded
     formulas = job.registry.formulas([variable.name for variable in layout.variables])
-    hints = Hints(formulas=formulas, for_other_files=job.for_other_files)
+    chunks = chunks_of(job.config.chunks, job.schema, layout)
+    hints = Hints(formulas=formulas, for_other_files=job.for_other_files, chunks=chunks)
     # What models see of a group that was set apart is known of one block at a time.
     blocks = GroupBlocks(job, layout) if first.beside is None else [seen.block]
     return Task(blocks, seen.block, seen.layout, seen.tolerances, job.config.training, hints)
@@ -58,7 +60,9 @@ def _anew(job: Job, task: Task) -> FittedModel:
     if model is not None:
         if task.layout.kind in model.kinds:
             baseline = job.registry.model(BASELINE)()
-            by_bytes = comparable(model, baseline, task) and not task.hints.for_other_files
+            # who names both a model and chunks wants these, which the baseline does not cut
+            fixed = task.hints.for_other_files or bool(task.hints.chunks)
+            by_bytes = comparable(model, baseline, task) and not fixed
             return fitted_or_baseline(model, baseline, task) if by_bytes else fitted(model, task)
         logger.info(
             "model %s does not code %s groups: auto chooses for %s", wanted.name, task.layout.kind, task.layout.name

@@ -21,6 +21,7 @@ from baler_core.data.variables import GroupKind, Layout, Schema, native_size
 from baler_core.errors import ConfigError
 from baler_core.machine.records import dataclass
 from baler_core.pipeline.absurd_errors import with_largest
+from baler_core.pipeline.chunking import refuse_unknown_dimensions
 from baler_core.pipeline.derived_inputs import NOTHING_HELD, HeldQuantities, held_quantities
 from baler_core.pipeline.input import (
     Blocks,
@@ -255,6 +256,7 @@ def prepare(
     # Files that share settings or a trained model need not have the same variables.
     if not quiet and model is None and len(config.inputs) < 2 and not config.one_of_many:
         refuse_unknown(source, config.bounds)
+    refuse_unknown_dimensions(config.chunks, source.schema)
     if not quiet:
         _warn_of_text(source, config.bounds)
     blocks = Blocks(source, config.block_bytes)

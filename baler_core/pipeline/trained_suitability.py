@@ -48,7 +48,7 @@ class Reuse:
         be in the file. So must one that a small group would refer to, which may not take more bytes at all. A model that `auto` would never try was the user's choice and is kept.
         """
         model, sample = trained.model, sample_of(task)
-        hints = Hints(by_reference=self.by_reference and model.gains_by_reference())
+        hints = Hints(by_reference=self.by_reference and model.gains_by_reference(), chunks=task.hints.chunks)
         try:
             found = _encoded(model, sample, hints)
             measured = hints.by_reference and sample is task

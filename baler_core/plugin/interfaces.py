@@ -103,6 +103,8 @@ class Hints:
         About the bytes that the best other model makes of the group's first block; infinite if there is none.
     plain
         Returns what `scalar` makes of this block with an effort, made once for all that ask; None if it must be made anew.
+    chunks
+        Lengths by dimension of pieces that the user wants to restore by themselves; a model need not follow.
     """
 
     formulas: Sequence[Formula] = ()
@@ -111,6 +113,7 @@ class Hints:
     baseline: Mapping[str, float] = field(default_factory=dict)
     rival: float = math.inf
     plain: Callable[[Effort], Streams] | None = None
+    chunks: Mapping[str, int] = field(default_factory=dict)
 
     def elsewhere(self) -> Hints:
         """Return what holds for other blocks of the group, too."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,10 +58,11 @@ def _known(state: State) -> dict[tuple[int, ...], np.ndarray | None]:
 
 @dataclass
 class Arrangement:
-    """Which axis comes first, and how many axes after that are run through by frames."""
+    """Which axis comes first, how many axes after that are run through by frames, and chunks that the axes are cut into."""
 
     lead: int
     frames: int
+    chunk: tuple[int, ...] = ()
 
     def shape(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
         moved = (shape[self.lead], *shape[: self.lead], *shape[self.lead + 1 :])
@@ -75,9 +76,50 @@ class Arrangement:
         moved = (shape[self.lead], *shape[: self.lead], *shape[self.lead + 1 :])
         return np.moveaxis(field.reshape(moved), 0, self.lead)
 
+    def cuts(self, shape: tuple[int, ...]) -> list[list[tuple[int, int]]]:
+        """First and end of chunks along frames, z, y and x."""
+        if not self.chunk:
+            return [[(0, n)] for n in self.shape(shape)]
+        axes = []
+        for lengths in (shape, self.chunk):
+            moved = (lengths[self.lead], *lengths[: self.lead], *lengths[self.lead + 1 :])
+            space = moved[self.frames :]
+            axes.append([moved[: self.frames], space[:-2], space[-2:-1], space[-1:]])
+        return [chunk_edges(n, m) for n, m in zip(*axes, strict=True)]
 
-def read_arrangement(stream: Bytes, rank: int) -> Arrangement:
-    return Arrangement(stream.below(rank), stream.below(rank))
+
+def chunk_edges(lengths: tuple[int, ...], chunk: tuple[int, ...]) -> list[tuple[int, int]]:
+    if not lengths:
+        return [(0, 1)]
+    inner = chunk_edges(lengths[1:], chunk[1:])
+    size = math.prod(lengths[1:])
+    if len(inner) > 1:
+        return [(i * size + first, i * size + end) for i in range(lengths[0]) for first, end in inner]
+    return [(i * size, min(i + chunk[0], lengths[0]) * size) for i in range(0, lengths[0], chunk[0])]
+
+
+def read_arrangement(stream: Bytes, shape: tuple[int, ...]) -> Arrangement:
+    lead, chunk = stream.below(64 + len(shape)), ()
+    frames = stream.below(len(shape))
+    if lead >= 64:
+        chunk = tuple(stream.below(n + 1) for n in shape)
+        if min(chunk) < 1:
+            raise Damaged("a chunk of no length")
+    if lead % 64 >= len(shape):
+        raise Damaged("an axis that is not there")
+    return Arrangement(lead % 64, frames, chunk)
+
+
+def read_parts(stream: Bytes, count: int, indexed: bool) -> Iterator[bytes]:
+    """Sized parts; if they are indexed, all lengths come first."""
+    if not indexed:
+        return (stream.sized() for _ in range(count))
+    lengths = [stream.varint() for _ in range(count)]
+    return (stream.take(length) for length in lengths)
+
+
+def shifted(box: Sequence[tuple[int, int]], parts: Box) -> Box:
+    return tuple(slice(first + p.start, first + p.stop) for (first, _), p in zip(box, parts, strict=True))
 
 
 def tiles(frames: int, space: tuple[int, ...], largest: int) -> list[Box]:

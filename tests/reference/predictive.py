@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import zlib
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ from reference.fields import (
     put_back,
     read_arrangement,
     read_classes,
+    read_parts,
     read_specials,
+    shifted,
     tiles,
 )
 from reference.lattice import Lattice
@@ -49,18 +52,25 @@ class Head:
 def decode_predictive(
     stream: Bytes, members: list[Variable], shape: tuple[int, ...], modes: np.ndarray | None = None
 ) -> list[np.ndarray]:
-    arrangement, bits = read_arrangement(stream, len(shape)), stream.below(MOST_CHUNK_BITS + 1)
+    arrangement, bits = read_arrangement(stream, shape), stream.below(MOST_CHUNK_BITS + 1)
     arranged = arrangement.shape(shape)
     heads = [_head(stream, member, arranged, math.prod(shape[:-2])) for member in members]
     steps = np.zeros((len(members), *arranged), "<i8")
-    for place in chunks(arranged, len(members), bits):
-        steps[(slice(None), *place)] = _chunk(stream.sized(), heads, place)
+    places = [
+        shifted(box, piece)
+        for box in itertools.product(*arrangement.cuts(shape))
+        for piece in chunks(tuple(end - first for first, end in box), len(members), bits)
+    ]
+    each = 1 + sum(isinstance(head.scale, Cells | Steps) for head in heads)
+    parts = read_parts(stream, each * len(places), bool(arrangement.chunk))
+    for place in places:
+        steps[(slice(None), *place)] = _chunk(next(parts), heads, place)
         for number, head in enumerate(heads):
             if isinstance(head.scale, Cells | Steps):
                 where = (number, *place)
                 at = [arrangement.forward(each)[place] for each in head.scale.spread(shape)]
                 ordinary = np.ones(steps[where].shape, bool) if head.classes is None else head.classes[place] == 0
-                steps[where] = head.scale.bits(stream.sized(), head.numbers(steps[where]), ordinary, at)
+                steps[where] = head.scale.bits(next(parts), head.numbers(steps[where]), ordinary, at)
     restored = [_values(head, found) for head, found in zip(heads, steps, strict=True)]
     return [arrangement.backward(values, shape) for values in restored]
 
@@ -82,7 +92,7 @@ def _scale(kind: int, stored: bytes, member: Variable, slices: int) -> Units | L
     return Cells(Bytes(stored), member.dtype) if kind == 2 else Steps(Bytes(stored), member.dtype, slices)
 
 
-def chunks(shape: tuple[int, int, int, int], count: int, bits: int) -> list[Box]:
+def chunks(shape: tuple[int, ...], count: int, bits: int) -> list[Box]:
     largest, per_frame = 1 << bits, max(1, count * shape[1] * shape[2] * shape[3])
     blocks = max(1, min(shape[0], -(-shape[0] * per_frame // largest)))
     if per_frame * FEWEST_FRAMES > largest:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from reference.arithmetic import Decoder
-from reference.fields import Box, Units, cut_frames, put_back, read_arrangement, read_classes, read_specials, tiles
+from reference.fields import (
+    Box,
+    Units,
+    cut_frames,
+    put_back,
+    read_arrangement,
+    read_classes,
+    read_parts,
+    read_specials,
+    shifted,
+    tiles,
+)
 from reference.reading import Bytes, Damaged
 from reference.tolerances import Variable
 from reference.transform_bands import BandDecoder, bands_of, decode_field, hints_of, links_of, whole
@@ -43,16 +56,31 @@ class Recipe:
     checksum: int
 
 
+class Cuts(NamedTuple):
+    """First and end of chunks along z, y and x; and whether lengths of parts come first."""
+
+    space: list[list[tuple[int, int]]]
+    indexed: bool
+
+
 def decode_transform(
     stream: Bytes, members: list[Variable], shape: tuple[int, ...], modes: np.ndarray | None
 ) -> list[np.ndarray]:
-    arrangement = read_arrangement(stream, len(shape))
+    arrangement = read_arrangement(stream, shape)
     arranged = arrangement.shape(shape)
     heads = [_head(stream, member, arranged) for member in members]
     numbers = np.zeros((len(members), *arranged))
     rows = None if modes is None else shared_rows(modes, (len(members), *arranged[1:]))
-    for part in cut_frames(arranged[0], max(1, -(-arranged[0] // LONGEST_BLOCK))):
-        numbers[:, part] = _block(Bytes(stream.sized()), (part.stop - part.start, len(members), *arranged[1:]), rows)
+    frames, *space = arrangement.cuts(shape)
+    blocks = [
+        slice(first + part.start, first + part.stop)
+        for first, end in frames
+        for part in cut_frames(end - first, max(1, -(-(end - first) // LONGEST_BLOCK)))
+    ]
+    cuts = Cuts(space, bool(arrangement.chunk))
+    for part, data in zip(blocks, read_parts(stream, len(blocks), cuts.indexed), strict=True):
+        lengths = part.stop - part.start, len(members), *arranged[1:]
+        numbers[:, part] = _block(Bytes(data), lengths, rows, cuts)
     restored = [
         put_back(head.units.values(found), head.classes, head.specials, head.units.reach())
         for head, found in zip(heads, numbers, strict=True)
@@ -66,12 +94,17 @@ def _head(stream: Bytes, member: Variable, arranged: tuple[int, int, int, int]) 
     return Head(units, specials, read_classes(stream, arranged, len(specials)) if specials else None)
 
 
-def _block(stream: Bytes, shape: tuple[int, ...], rows: np.ndarray | None) -> np.ndarray:
+def _block(stream: Bytes, shape: tuple[int, ...], rows: np.ndarray | None, cuts: Cuts) -> np.ndarray:
     """Numbers in units of the tolerance: float64 (members, frames, z, y, x)."""
     recipe, found = _recipe(stream, shape, rows), np.zeros(shape)
-    for box in tiles(shape[0], shape[2:], LARGEST_TILE):
+    boxes = [
+        shifted(chunk, box)
+        for chunk in itertools.product(*cuts.space)
+        for box in tiles(shape[0], tuple(end - first for first, end in chunk), LARGEST_TILE)
+    ]
+    for box, data in zip(boxes, read_parts(stream, len(boxes), cuts.indexed), strict=True):
         place = (slice(None), slice(None), *box)
-        found[place] = _tile(stream.sized(), recipe, (*shape[:2], *_lengths(box)))
+        found[place] = _tile(data, recipe, (*shape[:2], *_lengths(box)))
     if recipe.shared is not None and rows is not None:
         found += combined(recipe.shared, rows)
     return np.moveaxis(found, 1, 0)

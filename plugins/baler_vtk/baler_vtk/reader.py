@@ -9,11 +9,11 @@ from baler_core import Reader, Schema, Sink, Source
 
 
 class VtkReader(Reader):
-    """Meshes and grids in VTK's XML formats."""
+    """Meshes and grids in VTK's formats."""
 
     name = "vtk"
-    summary = "VTK in XML: unstructured meshes, polygons and grids (.vtu .vtp .vti .vtr .vts), text, binary or appended"
-    suffixes = (".vtu", ".vtp", ".vti", ".vtr", ".vts")
+    summary = "VTK meshes, polygons and grids: XML (.vtu .vtp .vti .vtr .vts) and legacy (.vtk), text or binary"
+    suffixes = (".vtu", ".vtp", ".vti", ".vtr", ".vts", ".vtk")
 
     def open(self, path: Path, variables: Sequence[str] | None = None) -> Source:
         """Open a file; each array is decoded once for its length.

@@ -10,7 +10,7 @@ from baler_core import FormatError
 from baler_vtk.contents.xml_text import DTYPES, ArrayPlace, Form, XmlText
 
 TEXT = "text"
-_FORMATS = ("ascii", "binary", "appended")
+_FORMATS = ("ascii", "binary", "appended", "plain")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from baler_core import Block, DataError, Role, Schema, Source, Variable, leading_slices, make_block, select_names
+from baler_vtk.contents.legacy_text import BEGIN, read_legacy
 from baler_vtk.contents.xml_text import ArrayPlace, XmlText, names_of, read_text
 from baler_vtk.skeleton import TEXT, MeshSkeleton
 from baler_vtk.values.coding import decoded
@@ -41,7 +42,8 @@ class VtkSource(Source):
             raise
 
     def _open(self, patterns: Sequence[str] | None) -> None:
-        self._text: XmlText = read_text(self._path, self._data)
+        is_legacy = self._data[: len(BEGIN)] == BEGIN
+        self._text: XmlText = (read_legacy if is_legacy else read_text)(self._path, self._data)
         places = self._text.places
         if not places:
             raise DataError(f"{self._path}: holds no arrays")

@@ -118,6 +118,71 @@ def test_bounds_hold_for_a_mesh(tmp_path: Path) -> None:
         assert 0 < np.abs(restored.point_data[name] - values).max() <= 0.01
 
 
+LEGACY = b"""# vtk DataFile Version 3.0
+a title
+ASCII
+DATASET STRUCTURED_POINTS
+DIMENSIONS 3 2 1
+ORIGIN 0 0 0
+SPACING 1 1 1
+POINT_DATA 6
+SCALARS T%20in double 1
+LOOKUP_TABLE default
+0.5 1 1.5
+2 2.5 3
+VECTORS U float
+1 0 0  0 1 0  0 0 1  1 1 0  0 1 1  1 0 1
+METADATA
+INFORMATION 0
+
+CELL_DATA 2
+FIELD attributes 1
+q 1 2 int
+7 -8
+"""
+
+
+def test_grids_of_the_older_format_return(tmp_path: Path) -> None:
+    path = tmp_path / "a.vtk"
+    path.write_bytes(LEGACY)
+    found = arrays_of(path)
+    assert {name: values.shape for name, values in found.items()} == {
+        "PointData/T in": (1, 2, 3),
+        "PointData/U": (1, 2, 3, 3),
+        "CellData/q": (1, 1, 2),
+    }
+    np.testing.assert_array_equal(found["PointData/T in"].ravel(), [0.5, 1, 1.5, 2, 2.5, 3])
+    np.testing.assert_array_equal(found["CellData/q"].ravel(), [7, -8])
+    baler_core.compress(path, tmp_path / "a.bal")
+    baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.vtk")
+    restored = arrays_of(tmp_path / "b.vtk")
+    assert all(np.array_equal(restored[name], found[name]) for name in found)
+    path.write_bytes(LEGACY.replace(b"q 1 2 int", b"q 1 2 string"))
+    with pytest.raises(DataError, match="of the type 'string'"):
+        VtkReader().open(path)
+    path.write_bytes(LEGACY[:-8])
+    with pytest.raises(DataError, match="damaged"):
+        VtkReader().open(path)
+
+
+@pytest.mark.parametrize("version", ["vtk42", "vtk51"])
+@pytest.mark.parametrize("binary", [True, False])
+def test_meshes_of_the_older_format_keep_their_bounds(tmp_path: Path, version: str, binary: bool) -> None:
+    meshio = pytest.importorskip("meshio")
+    points, cells = RNG.random((500, 3)), RNG.integers(0, 500, (800, 3))
+    mesh = meshio.Mesh(points, [("triangle", cells)], {"T": np.sin(points[:, 0] * 9)}, {"q": [RNG.random(800)]})
+    meshio.write(tmp_path / "a.vtk", mesh, file_format=version, binary=binary)
+    baler_core.compress(
+        tmp_path / "a.vtk", tmp_path / "a.bal", bounds={"*": {"abs": 0.01}}, model={"name": "auto", "effort": "fast"}
+    )
+    baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.vtk")
+    restored = meshio.read(tmp_path / "b.vtk")
+    np.testing.assert_array_equal(restored.points, points)
+    np.testing.assert_array_equal(restored.cells[0].data, cells)
+    assert 0 < np.abs(restored.point_data["T"] - mesh.point_data["T"]).max() <= 0.01
+    assert 0 < np.abs(restored.cell_data["q"][0] - mesh.cell_data["q"][0]).max() <= 0.01
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

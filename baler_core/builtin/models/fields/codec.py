@@ -16,10 +16,17 @@ from baler_core.plugin.interfaces import Effort, State
 
 
 class Prepared(NamedTuple):
-    """A variable, and what a codec made of its values before coding (a `Field` of its own)."""
+    """A variable, and what a codec made of its values before coding (a `Field` of its own).
+
+    Attributes
+    ----------
+    chunk
+        Length along each axis of the chunks that it is to be cut into; none where nobody asks for any.
+    """
 
     variable: Variable
     field: Any
+    chunk: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, SupportsBytes
 import numpy as np
 
 from baler_core.builtin.models.fields.codec import Decode, FieldCodec, JointFields, Prepared
-from baler_core.builtin.models.fields.layout import Arrangement
+from baler_core.builtin.models.fields.layout import Arrangement, wanted_chunk
 from baler_core.builtin.models.scalar import ScalarModel, estimated_size
 from baler_core.data.block import Block, values_of
 from baler_core.data.part import Part
@@ -129,20 +129,21 @@ class FieldModel(Model):
         self, block: Block, layout: Layout, tolerances: Tolerances, hints: Hints
     ) -> tuple[JointFields, ...]:
         """Plan the fields of a block: as in another file, or anew."""
-        members = self._members(block, layout, tolerances)
+        members = self._members(block, layout, tolerances, hints)
         if not members:
             return ()
         known = self._known_fields(members, layout, hints)
         return tuple(known or self.codec().plan(members, self.options.effort, hints.rival))
 
-    def _members(self, block: Block, layout: Layout, tolerances: Tolerances) -> list[Prepared]:
+    def _members(self, block: Block, layout: Layout, tolerances: Tolerances, hints: Hints) -> list[Prepared]:
         """Prepare the variables that this model can hold."""
         prepare, members = self.codec().prepare, []
         for variable in layout.variables:
             values = values_of(block, variable.name)
             ready = prepare(values, tolerances[variable.name]) if values.ndim > 1 and values.size else None
             if ready is not None:
-                members.append(Prepared(variable, ready))
+                chunk = wanted_chunk(values.shape, variable.dims, hints.chunks)
+                members.append(Prepared(variable, ready, chunk))
         return members
 
     def _known_fields(self, members: Sequence[Prepared], layout: Layout, hints: Hints) -> list[JointFields]:
@@ -157,7 +158,7 @@ class FieldModel(Model):
             adapt(
                 JointFields(
                     tuple(place[number] for number in places),
-                    arrangement,
+                    arrangement._replace(chunk=members[0].chunk),
                     known=known,
                     by_reference=hints.by_reference,
                 )
@@ -196,6 +197,8 @@ class FieldModel(Model):
     ) -> bool:
         """Whether joint fields are smaller than their variables by the `scalar` model."""
         fields, data = pair
+        if fields.arrangement.chunk:  # which scalar does not cut
+            return True
         names = [member.variable.name for member in fields.members]
         # the full comparison takes long: it is spared where pieces, or all values by fast compressors, are far behind
         known = hints.baseline

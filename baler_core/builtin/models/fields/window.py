@@ -52,6 +52,15 @@ class Window(NamedTuple):
         return values[found[0]] if found is not None else np.empty(self.shape, values.dtype)
 
 
+def bounded(inside: Any) -> tuple[Box, Any]:
+    """Return slices around what is wanted of a tile, as `Window.overlap` gives it, and where that lies in them."""
+    if isinstance(inside[0], slice):
+        return inside, tuple(slice(0, part.stop - part.start) for part in inside)
+    lows = [int(found.min()) for found in inside]
+    around = tuple(slice(low, int(found.max()) + 1) for low, found in zip(lows, inside, strict=True))
+    return around, tuple(found - low for low, found in zip(lows, inside, strict=True))
+
+
 def window_of(arrangement: Arrangement, shape: tuple[int, ...], region: Box | None) -> Window:
     """The window of a box (slices with positive steps along the axes of an array of `shape`; None for everything)."""
     wanted = region if region is not None else tuple(slice(None) for _ in shape)

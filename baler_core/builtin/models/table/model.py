@@ -14,7 +14,7 @@ from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.known_names import KnownNames, names_of
 from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
 from baler_core.builtin.models.table.relations.scales import NO_SCALES, scales_of
-from baler_core.builtin.models.table.row_blocks import RowBlock, cut_rows, join_blocks, split_blocks
+from baler_core.builtin.models.table.row_blocks import RowBlock, chunked_rows, cut_rows, join_blocks, split_blocks
 from baler_core.builtin.models.table.warm_start import WarmStart, chosen_pieces, read_warm_start
 from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance
@@ -121,6 +121,9 @@ class TableModel(Model):
         def encoded(most: int) -> Streams:
             return join_blocks(in_parallel(coded, cut_rows(rows, events, most)))
 
+        wanted = hints.chunks.get(layout.variables[0].dims[0])
+        if wanted is not None and wanted < min(rows, effort.rows):
+            return join_blocks(in_parallel(coded, chunked_rows(rows, events, wanted)))
         longest = encoded(effort.rows)
         if effort.rows == SHORT_ROWS or any(not column.packed for column in learned.plan.columns):
             return longest

@@ -15,6 +15,8 @@ from baler_core.format.ranged import RangeReader
 from baler_core.plugin.interfaces import Streams
 
 COLUMNS, CUTS = "columns", "cuts"
+# A row block has bytes and work of its own for each column, which fewer rows are not worth.
+_FEWEST_ROWS = 64
 
 
 class RowBlock(NamedTuple):
@@ -31,6 +33,14 @@ def cut_rows(rows: int, events: Events | None, most: int) -> list[slice]:
     if events is not None:
         borders = np.unique(events.borders[np.searchsorted(events.borders, borders)])
     return [slice(int(a), int(b)) for a, b in itertools.pairwise(borders)]
+
+
+def chunked_rows(rows: int, events: Events | None, length: int) -> list[slice]:
+    """Row blocks of `length` rows, as a user wants them; of events, of about as many."""
+    length = max(length, _FEWEST_ROWS)
+    if events is not None:
+        return cut_rows(rows, events, length)
+    return [slice(first, min(first + length, rows)) for first in range(0, rows, length)]
 
 
 def join_blocks(blocks: Sequence[RowBlock]) -> Streams:

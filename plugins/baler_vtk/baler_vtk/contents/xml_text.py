@@ -66,7 +66,7 @@ class ArrayPlace:
     components
         How many numbers a tuple has.
     format
-        `ascii`, `binary` or `appended`.
+        `ascii`, `binary` or `appended`; `plain` for bytes as they are, of the older format.
     start, stop
         Of its content in the text; of appended arrays, of the digits of their offset.
     offset

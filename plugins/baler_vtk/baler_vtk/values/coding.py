@@ -37,7 +37,8 @@ def decoded(data: Any, start: int, stop: int, place: ArrayPlace, form: Form) -> 
         if place.format == "ascii":
             return _from_text(bytes(data[start:stop]), dtype)
         packed = not (place.format == "appended" and form.raw)
-        raw = _payload(data, start, stop, form, packed=packed)
+        is_plain = place.format == "plain"
+        raw = bytes(data[start:stop]) if is_plain else _payload(data, start, stop, form, packed=packed)
         if len(raw) % dtype.itemsize:
             raise ValueError(f"{len(raw)} bytes are no whole number of values")
         return np.frombuffer(raw, dtype)
@@ -133,6 +134,8 @@ def encoded(values: np.ndarray, place: ArrayPlace, form: Form) -> bytes:
     """Return flat numbers as the content of an array."""
     if place.format == "ascii":
         return _as_text(values, place.components)
+    if place.format == "plain":
+        return values.tobytes()
     raw, header = values.tobytes(), np.dtype(form.header)
     packed = not (place.format == "appended" and form.raw)
     if not form.compressor:

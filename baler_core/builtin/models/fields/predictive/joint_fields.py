@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from baler_core.builtin.models.fields.codec import JointFields
-from baler_core.builtin.models.fields.layout import Arrangement, Box
+from baler_core.builtin.models.fields.layout import Arrangement, Box, write_parts
 from baler_core.builtin.models.fields.predictive.field import Integers
 from baler_core.builtin.models.fields.predictive.held import SteppedField
 from baler_core.builtin.models.fields.predictive.restored_fields import KINDS, chunks
@@ -28,7 +28,7 @@ _CHUNK_BITS: Mapping[Effort, int] = {"fast": 20, "balanced": 20, "max": 22}
 def chunks_of(joint: JointFields, effort: Effort) -> list[Box]:
     """Return the places of all chunks."""
     fields = [member.field for member in joint.members]
-    return list(chunks(joint.arrangement.shape(fields[0].values.shape), len(fields), _CHUNK_BITS[effort]))
+    return list(chunks(fields[0].values.shape, joint.arrangement, len(fields), _CHUNK_BITS[effort]))
 
 
 def gather(fields: Sequence[SteppedField], arrangement: Arrangement, place: tuple[slice, ...]) -> Integers:
@@ -57,14 +57,14 @@ def encode_fields(joint: JointFields, effort: Effort) -> bytes:
     places = chunks_of(joint, effort)
     known, seen = _known_stencils(joint.known), joint.recipe
 
-    def encoded(place: Box) -> bytes:
+    def encoded(place: Box) -> list[bytes]:
         here = seen is not None and seen.place == place
         stencils = seen.stencils if here and seen.stencils is not None else known
         data = (seen.data if here else b"") or encode_integers(gather(fields, arrangement, place), effort, stencils)
-        rests = [write_sized(encode_rests(field, arrangement, place)) for field in fields if field.exact]
-        return write_sized(data) + b"".join(rests)
+        return [data, *(encode_rests(field, arrangement, place) for field in fields if field.exact)]
 
-    return b"".join(parts + in_parallel(encoded, places))
+    coded = [part for found in in_parallel(encoded, places) for part in found]
+    return b"".join([*parts, write_parts(coded, indexed=bool(arrangement.chunk))])
 
 
 def learn_fields(joint: JointFields, effort: Effort) -> State:

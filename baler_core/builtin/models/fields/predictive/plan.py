@@ -52,7 +52,7 @@ def plan_fields(members: Sequence[Prepared], effort: Effort, rival: float = math
 
 def _joined_fields(members: Sequence[Prepared], effort: Effort) -> list[JointFields]:
     shape = members[0].field[0].values.shape
-    choices = arrangements_of([member.variable for member in members], shape)
+    choices = arrangements_of([member.variable for member in members], shape, members[0].chunk)
     # frames of a single row see fewer neighbours than the image that the rows make
     arrangements = [choice for choice in choices if choice.shape(shape)[2] > 1] or choices
     alone = [_best(members[0].field, arrangements, effort)]

@@ -11,7 +11,7 @@ from typing import Any, SupportsBytes
 import numpy as np
 
 from baler_core.builtin.models.fields import holes
-from baler_core.builtin.models.fields.layout import Box, read_arrangement, tiles
+from baler_core.builtin.models.fields.layout import Arrangement, Box, read_arrangement, read_parts, tiles
 from baler_core.builtin.models.fields.predictive.field import decode_integers
 from baler_core.builtin.models.fields.predictive.float_cells import read_cells
 from baler_core.builtin.models.fields.predictive.held import (
@@ -46,11 +46,22 @@ _PIECE = 1 << 16
 KINDS: tuple[Kind, ...] = ("lattice", "units", "cells", "steps", "whole units")
 
 
-def chunks(shape: tuple[int, int, int, int], count: int, bits: int) -> Iterator[Box]:
+def chunks(shape: tuple[int, ...], arrangement: Arrangement, count: int, bits: int) -> Iterator[Box]:
     """Return blocks of frames, or tiles of few frames, of (frames, z, y, x) of `count` variables, coded by themselves.
 
-    Each holds about 2^bits values.
+    Each holds about 2^bits values, and none crosses the edge of a chunk that is wanted.
+
+    Parameters
+    ----------
+    shape
+        Of the arrays.
     """
+    for box in arrangement.pieces(shape):
+        for piece in _suitable(tuple(end - first for first, end in box), count, bits):
+            yield tuple(slice(a + p.start, a + p.stop) for (a, _), p in zip(box, piece, strict=True))
+
+
+def _suitable(shape: tuple[int, ...], count: int, bits: int) -> Iterator[Box]:
     largest = 1 << bits
     per_frame = max(1, count * math.prod(shape[1:]))
     blocks = max(1, min(shape[0], -(-shape[0] * per_frame // largest)))
@@ -77,7 +88,7 @@ def decode_fields(
         If what is needed of the bytes is damaged.
     """
     reader = RangeReader(data, "a stream of predicted fields")
-    arrangement, bits = read_arrangement(reader, len(shape)), reader.varint(_MOST_CHUNK_BITS)
+    arrangement, bits = read_arrangement(reader, shape), reader.varint(_MOST_CHUNK_BITS)
     arranged, window = arrangement.shape(shape), window_of(arrangement, shape, region)
     heads = [_read_head(reader, variable, arranged, math.prod(shape[:-2])) for variable in variables]
     restored = [np.empty(window.shape, variable.numpy_dtype) for variable in variables]
@@ -89,8 +100,10 @@ def decode_fields(
             values[outside] = _values(head, own[inside], values.dtype)
 
     jobs = []
-    for place in chunks(arranged, len(variables), bits):
-        stored = [reader.sized_part() for _ in range(1 + sum(head.exact for head in heads))]
+    places, each = list(chunks(shape, arrangement, len(variables), bits)), 1 + sum(head.exact for head in heads)
+    parts = read_parts(reader, each * len(places), indexed=bool(arrangement.chunk))
+    for place in places:
+        stored = list(itertools.islice(parts, each))
         overlap = window.overlap(place)
         if overlap is not None:
             jobs.append((place, stored, *overlap))

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from baler_core.builtin.models.fields.layout import Box
+from baler_core.builtin.models.fields.layout import Box, tiles
 from baler_core.builtin.models.fields.transform.temporal import TIME_TRANSFORMS, TimeTransform
 from baler_core.entropy.varint import ByteReader, write_varint
 from baler_core.machine.records import dataclass
@@ -75,6 +75,10 @@ class TiledFrames(Protocol):
     def shape(self) -> tuple[int, ...]:
         """(frames, variables, z, y, x)."""
 
+    @property
+    def boxes(self) -> list[Box]:
+        """Where the tiles lie in space."""
+
     def tile(self, box: Box) -> Chunk:
         """Return the part inside a box of space."""
 
@@ -98,6 +102,11 @@ class Chunk:
     def shape(self) -> tuple[int, ...]:
         """(frames, variables, z, y, x)."""
         return self.field.shape
+
+    @property
+    def boxes(self) -> list[Box]:
+        """Where the tiles lie in space."""
+        return tiles(self.shape[0], self.shape[2:])
 
     def tile(self, box: Box) -> Chunk:
         """Return the part inside a box of space."""

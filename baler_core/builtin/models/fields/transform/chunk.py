@@ -9,7 +9,7 @@ from typing import SupportsBytes
 
 import numpy as np
 
-from baler_core.builtin.models.fields.layout import Box, tiles
+from baler_core.builtin.models.fields.layout import EVERYTHING, Box, read_parts, tiles, write_parts
 from baler_core.builtin.models.fields.transform.basis import Basis, gram, learn_basis, read_basis, write_basis
 from baler_core.builtin.models.fields.transform.block import Recipe, TiledFrames, read_recipe
 from baler_core.builtin.models.fields.transform.quantiser import LARGEST
@@ -30,10 +30,9 @@ _FEW_CUT_OFF = 2
 
 def learn(block: TiledFrames) -> Basis:
     """Learn the basis of all frames, from all of their points."""
-    boxes = tiles(block.shape[0], block.shape[2:])
 
     def frames() -> Iterator[np.ndarray]:
-        return (block.tile(box).field.reshape(block.shape[0], -1) for box in boxes)
+        return (block.tile(box).field.reshape(block.shape[0], -1) for box in block.boxes)
 
     return learn_basis(np.sum([gram(part) for part in frames()], axis=0), frames())
 
@@ -57,8 +56,7 @@ class AnalysedBlock:
 
 def analyse_middle(block: TiledFrames, recipe: Recipe, basis: Basis | None) -> AnalysedBlock:
     """Return the middle one of a block's tiles, transformed."""
-    boxes = tiles(block.shape[0], block.shape[2:])
-    box = boxes[len(boxes) // 2]
+    box = block.boxes[len(block.boxes) // 2]
     chunk = block.tile(box)
     matrix = None if basis is None else basis.matrix()
     return AnalysedBlock(basis, box, analyse(chunk.field, chunk.holes, recipe, matrix))
@@ -70,6 +68,8 @@ def encode_chunk(
     basis: Basis | None,
     explained: bytes = b"",
     analysed: AnalysedBlock | None = None,
+    *,
+    indexed: bool = False,
 ) -> tuple[bytes, bytes]:
     """What is common to all tiles (recipe, shared modes, basis), and the tiles, each with a checksum of its integers.
 
@@ -81,6 +81,8 @@ def encode_chunk(
         `Explained.to_bytes` of the shared modes, where the recipe has them subtracted.
     analysed
         A tile that has been transformed already, by this recipe and basis.
+    indexed
+        Whether the lengths of all tiles come before the first.
     """
     matrix = None if basis is None else basis.matrix()
 
@@ -90,7 +92,7 @@ def encode_chunk(
         chunk = block.tile(box)
         return analyse(chunk.field, chunk.holes, recipe, matrix)
 
-    parts = in_parallel(integers, tiles(block.shape[0], block.shape[2:]))
+    parts = in_parallel(integers, block.boxes)
     if any(_is_cut_off(part.coefficients) for part in parts):
         return b"", b""
     if basis is not None:
@@ -98,9 +100,9 @@ def encode_chunk(
         parts = [TileIntegers(part.coefficients[: basis.bits.size], part.corrections) for part in parts]
     start = _checksum_of_common(explained, basis)
     recipe, data = _coded(parts, recipe)
-    coded = [write_sized(tile + _checksum(part, start)) for tile, part in zip(data, parts, strict=True)]
+    coded = [tile + _checksum(part, start) for tile, part in zip(data, parts, strict=True)]
     head = recipe.to_bytes() + (write_sized(explained) if recipe.shared_modes else b"")
-    return head + basis_bytes(basis), b"".join(coded)
+    return head + basis_bytes(basis), write_parts(coded, indexed=indexed)
 
 
 def _coded(parts: Sequence[TileIntegers], recipe: Recipe) -> tuple[Recipe, list[bytes]]:
@@ -154,8 +156,13 @@ class StoredChunk:
     _start: int
     _explained: Explained | None
 
-    def restore(self, number: int) -> np.ndarray:
+    def restore(self, number: int, inside: Box = EVERYTHING) -> np.ndarray:
         """Restore one tile: float64 (frames, variables, z, y, x), each value within 1 of the original.
+
+        Parameters
+        ----------
+        inside
+            Which part of the tile is returned: slices along frames, z, y and x.
 
         Raises
         ------
@@ -170,15 +177,27 @@ class StoredChunk:
         part = decode_tile(data[:-_CHECKSUM], self._slices, shape, self._recipe)
         if data[-_CHECKSUM:] != _checksum(part, self._start):
             raise FormatError("a transformed field is damaged: its integers have another checksum")
-        values = synthesise(part, self._recipe, self._matrix)
-        return values if self._explained is None else values + self._explained.tile(self.boxes[number])
+        values = synthesise(part, self._recipe, self._matrix, inside)
+        if self._explained is None:
+            return values
+        frames, *space = inside
+        return values + self._explained.tile(self.boxes[number], frames)[(slice(None), slice(None), *space)]
 
 
-def read_chunk(data: SupportsBytes, shape: tuple[int, ...], shared_modes: SharedModes | None = None) -> StoredChunk:
+def read_chunk(
+    data: SupportsBytes,
+    shape: tuple[int, ...],
+    shared_modes: SharedModes | None = None,
+    boxes: list[Box] | None = None,
+    *,
+    indexed: bool = False,
+) -> StoredChunk:
     """Read a chunk of `shape` (frames, variables, z, y, x), ready to be restored tile by tile.
 
     Parameters
     ----------
+    boxes
+        Where its tiles lie in space; as suits a chunk of its own if nothing is said.
     shared_modes
         Modes of another file, if there are any for frames of this shape.
 
@@ -195,13 +214,13 @@ def read_chunk(data: SupportsBytes, shape: tuple[int, ...], shared_modes: Shared
     explained = shared_modes.read(stored_modes, shape[0]) if recipe.shared_modes and shared_modes is not None else None
     stored = reader.sized()
     basis = read_basis(new_decoder(stored), shape[0]) if recipe.time == "basis" else None
-    boxes = tiles(shape[0], shape[2:])
+    boxes = tiles(shape[0], shape[2:]) if boxes is None else boxes
     return StoredChunk(
         boxes,
         recipe,
         None if basis is None else basis.matrix(),
         shape[0] if basis is None else basis.bits.size,
-        [reader.sized_part() for _ in boxes],
+        list(read_parts(reader, len(boxes), indexed=indexed)),
         shape,
         _checksum_of_common(stored_modes, basis),
         explained,

@@ -10,7 +10,7 @@ import numpy as np
 
 from baler_core.builtin.models.fields import holes
 from baler_core.builtin.models.fields.codec import JointFields
-from baler_core.builtin.models.fields.layout import Arrangement, Box, time_blocks
+from baler_core.builtin.models.fields.layout import Arrangement, Box, write_parts
 from baler_core.builtin.models.fields.transform.block import Chunk, Recipe
 from baler_core.builtin.models.fields.transform.choice import Coding, choose_coding, learn_prior
 from baler_core.builtin.models.fields.transform.chunk import AnalysedBlock, encode_chunk, learn
@@ -80,6 +80,11 @@ class FieldBlock:
         frames, *space = self._arrangement.shape(self._fields[0].values.shape)
         return (len(range(frames)[self._block]), len(self._fields), *space)
 
+    @property
+    def boxes(self) -> list[Box]:
+        """Where the tiles lie in space."""
+        return self._arrangement.tiles(self._fields[0].values.shape, self.shape[0])
+
     def halves(self) -> tuple[FieldBlock, FieldBlock]:
         """Return the first and the second half of the frames."""
         middle = self._block.start + self.shape[0] // 2
@@ -121,19 +126,20 @@ def encode_fields(joint: JointFields, effort: Effort) -> bytes:
         if field.classes is not None:
             parts.append(write_sized(encode_classes(_planes(arrangement.forward(field.classes)), len(field.specials))))
     coded = _known_codings(joint, effort) if joint.recipe is None else _planned_codings(joint, effort)
+    indexed, blocks = bool(arrangement.chunk), list[bytes]()
     for coding in coded:
-        block = _encode_block(coding, effort)
+        block = _encode_block(coding, effort, indexed=indexed)
         if not block:
             return b""
-        parts.append(write_sized(block))
-    return b"".join(parts)
+        blocks.append(block)
+    return b"".join([*parts, write_parts(blocks, indexed=indexed)])
 
 
 def _blocks(joint: JointFields) -> list[FieldBlock]:
     """The blocks of frames of a joint."""
     fields = [member.field for member in joint.members]
-    frames = joint.arrangement.shape(fields[0].values.shape)[0]
-    return [FieldBlock(fields, joint.arrangement, place) for place in time_blocks(frames)]
+    places = joint.arrangement.time_blocks(fields[0].values.shape)
+    return [FieldBlock(fields, joint.arrangement, place) for place in places]
 
 
 def _planned_codings(joint: JointFields, effort: Effort) -> Iterator[Coding]:
@@ -157,14 +163,14 @@ def _known_codings(joint: JointFields, effort: Effort) -> Iterator[Coding]:
     return (choose_coding(block, effort, known.recipe, shared_modes) for block in blocks)
 
 
-def _encode_block(coding: Coding, effort: Effort) -> bytes:
+def _encode_block(coding: Coding, effort: Effort, *, indexed: bool) -> bytes:
     basis = None
     if coding.analysed is not None:
         basis = coding.analysed.basis
     elif coding.recipe.time == "basis":
         basis = learn_basis_fast(coding.block) if effort == "fast" else learn(coding.block)
     recipe = replace(coding.recipe, mixed=_MIXED[effort], shared_modes=bool(coding.explained))
-    return b"".join(encode_chunk(coding.block, recipe, basis, coding.explained, coding.analysed))
+    return b"".join(encode_chunk(coding.block, recipe, basis, coding.explained, coding.analysed, indexed=indexed))
 
 
 def learn_fields(joint: JointFields, effort: Effort) -> State:

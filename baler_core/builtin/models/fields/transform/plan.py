@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from baler_core.builtin.models.fields.codec import JointFields, Prepared
-from baler_core.builtin.models.fields.layout import Arrangement, arrangements_of, time_blocks
+from baler_core.builtin.models.fields.layout import Arrangement, arrangements_of
 from baler_core.builtin.models.fields.transform.joint_fields import FieldBlock, PlannedBlock, ScaledField
 from baler_core.builtin.models.fields.transform.sampled_block import SampledBlock, whole_size
 from baler_core.builtin.models.fields.transform.search import choose_step, choose_transform
@@ -49,7 +49,7 @@ def plan_fields(members: Sequence[Prepared], effort: Effort, rival: float = math
 def _plans(members: Sequence[Prepared], effort: Effort) -> list[tuple[_Plan, Sequence[Prepared]]]:
     """Plan joint fields, and say who is in them."""
     fields = [member.field for member in members]
-    choices = arrangements_of([member.variable for member in members], fields[0].values.shape)
+    choices = arrangements_of([m.variable for m in members], fields[0].values.shape, members[0].chunk)
     alone = [_best([fields[0]], choices, effort)]
     if effort == "fast":  # fields of one grid are mostly alike
         first = alone[0]
@@ -95,7 +95,7 @@ class _Plan:
     ) -> None:
         self.arrangement = arrangement
         self._effort = effort
-        places = time_blocks(arrangement.shape(fields[0].values.shape)[0])
+        places = arrangement.time_blocks(fields[0].values.shape)
         self._blocks = [FieldBlock(fields, arrangement, place) for place in places]
         self._sampled = SampledBlock(self._blocks[len(places) // 2], effort)
         self._recipe = choose_transform(self._sampled, times)

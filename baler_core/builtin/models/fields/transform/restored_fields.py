@@ -9,11 +9,11 @@ from typing import Any, SupportsBytes
 import numpy as np
 
 from baler_core.builtin.models.fields import holes
-from baler_core.builtin.models.fields.layout import Box, read_arrangement, time_blocks
+from baler_core.builtin.models.fields.layout import Arrangement, Box, read_arrangement, read_parts
 from baler_core.builtin.models.fields.transform.chunk import StoredChunk, read_chunk
 from baler_core.builtin.models.fields.transform.prior import Prior
 from baler_core.builtin.models.fields.transform.shared_modes import SharedModes
-from baler_core.builtin.models.fields.window import Window, window_of
+from baler_core.builtin.models.fields.window import Window, bounded, window_of
 from baler_core.data.variables import Variable
 from baler_core.entropy.masks import decode_classes
 from baler_core.entropy.varint import ByteReader
@@ -39,19 +39,20 @@ def decode_fields(
         If what is needed of the bytes is damaged.
     """
     reader = RangeReader(data, "a stream of transformed fields")
-    arrangement = read_arrangement(reader, len(shape))
+    arrangement = read_arrangement(reader, shape)
     arranged, window = arrangement.shape(shape), window_of(arrangement, shape, region)
     heads = [_read_head(reader, variable, arranged) for variable in variables]
     restored = [np.empty(window.shape, variable.numpy_dtype) for variable in variables]
 
     def restore(job: tuple[StoredChunk, int, Any, Any]) -> None:
         chunk, number, inside, outside = job
-        field = np.moveaxis(chunk.restore(number), 1, 0)
+        around, inside = bounded(inside)
+        field = np.moveaxis(chunk.restore(number, around), 1, 0)
         for values, (units, _, _), part in zip(restored, heads, field, strict=True):
             values[outside] = units.backward(part[inside], values.dtype)
 
     shared_modes = Prior.read(learned, by_reference=True).shared_modes((len(variables), *arranged[1:]))
-    in_parallel(restore, list(_needed_tiles(reader, arranged, len(variables), window, shared_modes)))
+    in_parallel(restore, list(_needed_tiles(reader, (shape, arrangement), len(variables), window, shared_modes)))
     for values, (units, found, specials) in zip(restored, heads, strict=True):
         if found is not None:
             holes.put_back(values, window.cut(found), specials, units.reach())
@@ -61,18 +62,27 @@ def decode_fields(
 
 def _needed_tiles(
     reader: RangeReader,
-    arranged: tuple[int, int, int, int],
+    whole: tuple[tuple[int, ...], Arrangement],
     variables: int,
     window: Window,
     shared_modes: SharedModes | None,
 ) -> Iterator[tuple[StoredChunk, int, Any, Any]]:
-    """The tiles that a window touches: chunk, number, and where what is wanted lies in the tile and in the result."""
-    frames, *space = arranged
-    for block in time_blocks(frames):
-        data = reader.sized_part()
+    """The tiles that a window touches: chunk, number, and where what is wanted lies in the tile and in the result.
+
+    Parameters
+    ----------
+    whole
+        Shape of the array, and its arrangement.
+    """
+    shape, arrangement = whole
+    _, *space = arrangement.shape(shape)
+    blocks, indexed = arrangement.time_blocks(shape), bool(arrangement.chunk)
+    for block, data in zip(blocks, read_parts(reader, len(blocks), indexed=indexed), strict=True):
         if window.overlap((block, *(slice(0, n) for n in space))) is None:
             continue
-        chunk = read_chunk(data, (block.stop - block.start, variables, *space), shared_modes)
+        frames = block.stop - block.start
+        boxes = arrangement.tiles(shape, frames)
+        chunk = read_chunk(data, (frames, variables, *space), shared_modes, boxes, indexed=indexed)
         for number, box in enumerate(chunk.boxes):
             found = window.overlap((block, *box))
             if found is not None:

@@ -65,7 +65,7 @@ class SharedModes:
     def find(self, block: TiledFrames, fineness: int) -> Explained:
         """Return how much of each mode is in each frame of a block."""
         found = np.zeros((block.shape[0], len(self.modes)))
-        for box in tiles(block.shape[0], block.shape[2:]):
+        for box in block.boxes:
             found += block.tile(box).field.reshape(len(found), -1) @ self.part(box).T
         found = np.clip(found / self.step(fineness), -_LARGEST, _LARGEST)
         return Explained(self, np.rint(found).astype(np.int64), fineness)
@@ -110,9 +110,9 @@ class Explained:
     coefficients: np.ndarray
     fineness: int
 
-    def tile(self, box: Box) -> np.ndarray:
+    def tile(self, box: Box, frames: slice = slice(None)) -> np.ndarray:
         """Return the part inside a box of space: float64 (frames, variables, z, y, x)."""
-        found = combined(self.coefficients * self.shared_modes.step(self.fineness), self.shared_modes.part(box))
+        found = combined(self.coefficients[frames] * self.shared_modes.step(self.fineness), self.shared_modes.part(box))
         return found.reshape(len(found), *self.shared_modes.modes[0][(slice(None), *box)].shape)
 
     def to_bytes(self) -> bytes:
@@ -140,6 +140,11 @@ class Remainder:
     def shape(self) -> tuple[int, ...]:
         """(frames, variables, z, y, x)."""
         return self.block.shape
+
+    @property
+    def boxes(self) -> list[Box]:
+        """Where the tiles lie in space."""
+        return self.block.boxes
 
     def tile(self, box: Box) -> Chunk:
         """Return the part inside a box of space."""

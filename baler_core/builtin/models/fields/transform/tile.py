@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from baler_core.builtin.models.fields.layout import EVERYTHING, Box
 from baler_core.builtin.models.fields.transform import bound_layer, temporal, wavelet
 from baler_core.builtin.models.fields.transform.block import Recipe
 from baler_core.builtin.models.fields.transform.quantiser import dequantise, quantise
@@ -62,11 +63,27 @@ def _nearer(coefficients: np.ndarray, wanted: np.ndarray, recipe: Recipe) -> np.
     return np.clip(wanted, coefficients - reach, coefficients + reach)
 
 
-def synthesise(integers: TileIntegers, recipe: Recipe, matrix: np.ndarray | None) -> np.ndarray:
-    """Return the restored tile, within one tolerance of the original."""
-    return bound_layer.correct(_inverse(integers.coefficients, recipe, matrix), integers.corrections)
+def synthesise(
+    integers: TileIntegers, recipe: Recipe, matrix: np.ndarray | None, inside: Box = EVERYTHING
+) -> np.ndarray:
+    """Return a part of the restored tile, within one tolerance of the original.
+
+    Parameters
+    ----------
+    inside
+        Slices along frames, z, y and x. Points do not mix in time, nor frames in sums of modes: only these are made.
+    """
+    frames, *space = inside
+    steps = integers.corrections[(frames, slice(None), *space)]
+    return bound_layer.correct(_inverse(integers.coefficients, recipe, matrix, inside), np.ascontiguousarray(steps))
 
 
-def _inverse(coefficients: np.ndarray, recipe: Recipe, matrix: np.ndarray | None) -> np.ndarray:
+def _inverse(
+    coefficients: np.ndarray, recipe: Recipe, matrix: np.ndarray | None, inside: Box = EVERYTHING
+) -> np.ndarray:
+    frames, *space = inside
     slices = wavelet.inverse(dequantise(coefficients, recipe.step_size), recipe.levels)
-    return temporal.inverse(slices, recipe.time, matrix)
+    points = np.ascontiguousarray(slices[(slice(None), slice(None), *space)])
+    if matrix is not None:
+        return temporal.inverse(points, recipe.time, matrix[frames])
+    return np.ascontiguousarray(temporal.inverse(points, recipe.time, None)[frames])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import NamedTuple
 
 import numpy as np
@@ -70,13 +71,7 @@ def grow_tree(marginal: Marginal) -> BinTree:
 def _middle(cumulative: list[int], low: int, high: int) -> int:
     """Return the bin border inside low..high with the most equal weights on both sides."""
     wanted = (cumulative[low] + cumulative[high]) / 2
-    first, last = low + 1, high - 1
-    while first < last:
-        middle = (first + last) // 2
-        if cumulative[middle] < wanted:
-            first = middle + 1
-        else:
-            last = middle
+    first = bisect_left(cumulative, wanted, low + 1, high - 1)
     if first - 1 > low and wanted - cumulative[first - 1] < cumulative[first] - wanted:
         return first - 1
     return first
