@@ -109,3 +109,8 @@ class ConfigFile(BaseModel):
         default=64_000_000,
         description="Approximate amount of data coded at a time: a number of bytes, or a text such as `64 MB`.",
     )
+    memory: Size | None = Field(
+        default=None,
+        description="About the most that a process may take, such as `1 GB`: blocks are smaller than `block_size` says, and "
+        "models learn from fewer rows, where they would need more.",
+    )

@@ -22,6 +22,9 @@ _BESIDE = 300 << 20
 # A block, with its restored values, integers and streams, takes about so many times its bytes.
 _TIMES = 16
 _SMALLEST_BLOCK = 1 << 20
+# What learning may take of what blocks may; of what those of 64 MB take, where nothing is said.
+_SHARE_OF_LEARNING = 0.75
+_USUAL_BLOCK = 64_000_000
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ class Config:
         Whether the order of the rows of tables is kept, or means nothing.
     profile
         The file of trained models that `.bal` files refer to where no other is named.
+    memory
+        About the most that a process may take; None for what blocks of `block_bytes` need.
     """
 
     path: Path | None
@@ -93,9 +98,16 @@ class Config:
     one_of_many: bool = False
     order: RowsOrder = "kept"
     profile: Path | None = None
+    memory: int | None = None
+
+    @property
+    def learning_bytes(self) -> float:
+        """About how many bytes a process may take for the learning of a model."""
+        for_blocks = _TIMES * _USUAL_BLOCK if self.memory is None else self.memory - _BESIDE
+        return _SHARE_OF_LEARNING * for_blocks
 
     def within_memory(self, memory: int) -> Config:
-        """Return the same with blocks of which a process needs no more than about `memory` bytes.
+        """Return the same for processes that need no more than about `memory` bytes.
 
         Raises
         ------
@@ -105,9 +117,9 @@ class Config:
         least = _BESIDE + _TIMES * _SMALLEST_BLOCK
         if memory < least:
             raise ConfigError(
-                f"--memory: {memory / 1e6:.0f} MB are too few, the smallest blocks need {least / 1e6:.0f} MB"
+                f"{memory / 1e6:.0f} MB of memory are too few, the smallest blocks need {least / 1e6:.0f} MB"
             )
-        return replace(self, block_bytes=min(self.block_bytes, (memory - _BESIDE) // _TIMES))
+        return replace(self, block_bytes=min(self.block_bytes, (memory - _BESIDE) // _TIMES), memory=memory)
 
 
 class InvalidConfig(ConfigError):

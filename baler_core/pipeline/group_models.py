@@ -19,7 +19,7 @@ def task_for(job: Job, first: PreparedBlock) -> Task:
     """Make the task to find a model for a group, of which this is the first block."""
     layout, seen = first.original.layout, first.encoded
     formulas = job.registry.formulas([variable.name for variable in layout.variables])
-    hints = Hints(formulas=formulas, for_other_files=job.for_other_files)
+    hints = Hints(formulas=formulas, for_other_files=job.for_other_files, memory=job.config.learning_bytes)
     # What models see of a group that was set apart is known of one block at a time.
     blocks = GroupBlocks(job, layout) if first.beside is None else [seen.block]
     return Task(blocks, seen.block, seen.layout, seen.tolerances, job.config.training, hints)

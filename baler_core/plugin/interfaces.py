@@ -101,6 +101,8 @@ class Hints:
         About the bytes that `scalar` makes of each variable of this block; empty if nobody has asked it.
     rival
         About the bytes that the best other model makes of the group's first block; infinite if there is none.
+    memory
+        About how many bytes `fit` may take beside the blocks that it is given: it may look at fewer values.
     """
 
     formulas: Sequence[Formula] = ()
@@ -108,6 +110,7 @@ class Hints:
     by_reference: bool = False
     baseline: Mapping[str, float] = field(default_factory=dict)
     rival: float = math.inf
+    memory: float = math.inf
 
     def elsewhere(self) -> Hints:
         """Return what holds for other blocks of the group, too."""
