@@ -4,6 +4,7 @@
     python benchmarks/scale.py overhead                   # milliseconds per task besides its work
     python benchmarks/scale.py files --count 1000         # small files: one command against a shell loop
     python benchmarks/scale.py memory --rows 10000000     # the most memory of a process, with --memory and without
+    python benchmarks/scale.py planning --columns 400 --memory 600e6     # what planning a wide table takes of that
     python benchmarks/scale.py --quick                    # `two`, and `memory` without limits, in a few minutes
     python benchmarks/scale.py simulate --seconds 3.0 --overhead 0.005
                                                           # blocks of one file on up to 1000 workers, from measured times
@@ -17,6 +18,7 @@ file costs more with two workers than with one, in processor time. Each prints a
 from __future__ import annotations
 
 import argparse
+import ctypes
 import hashlib
 import heapq
 import json
@@ -35,6 +37,11 @@ from typing import Any
 
 import numpy as np
 
+from baler_core.builtin.models.table.effort import EFFORTS
+from baler_core.builtin.models.table.planning import make_plan
+from baler_core.builtin.models.table.sample import gather
+from baler_core.data.bounds import Tolerance
+from baler_core.data.variables import Layout, Variable
 from baler_core.machine.in_order import Call, InOrder
 from baler_core.machine.workers import Here, Processes
 
@@ -197,6 +204,28 @@ def memory(folder: Path, options: argparse.Namespace) -> None:
         tell(data=name, step="decompress", client_mb=done.client.peak, worker_mb=done.worker_peak)
 
 
+def planning(folder: Path, options: argparse.Namespace) -> None:
+    """The most memory that planning a wide table takes, beside its values, and what it was allowed."""
+    random, names = np.random.default_rng(1), [f"c{number}" for number in range(options.columns)]
+    shared = random.normal(size=(4, options.wide_rows)).astype("f4")
+    columns = tuple(Variable(name, "<f4", ("row",)) for name in names)
+    layout = Layout("table", columns, {"row": options.wide_rows})
+    values = {
+        name: shared[k % 4] * (k % 7) + random.normal(size=options.wide_rows).astype("f4")
+        for k, name in enumerate(names)
+    }
+    block, tolerances = layout.build(values), dict.fromkeys(names, Tolerance("rel", 1e-3))
+    ctypes.CDLL("libc.so.6").malloc_trim(0)  # what is free within the process would hide what is taken
+    Path("/proc/self/clear_refs").write_text("5")
+    (own := Process()).look(os.getpid())
+    before, own.peak = own.peak, 0.0
+    sample = gather([block], layout, tolerances, options.memory)
+    make_plan(sample, (), EFFORTS[options.effort])
+    own.look(os.getpid())
+    rows = len(sample.columns[0].values)
+    tell(columns=options.columns, rows=rows, planning_mb=own.peak - before, allowed_mb=options.memory / 1e6)
+
+
 def quick(folder: Path, options: argparse.Namespace) -> None:
     """What two workers gain, and the memory that they take."""
     options.rows = int(options.megabytes * 1e6 / 32)
@@ -309,9 +338,13 @@ def tell(**found: object) -> None:
 def main() -> None:
     """Run one of the measurements in a temporary folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=["two", "overhead", "files", "memory", "simulate"])
+    parser.add_argument("what", nargs="?", choices=["two", "overhead", "files", "memory", "planning", "simulate"])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rows", type=int, default=10_000_000, help="of the table of `memory`")
+    parser.add_argument("--columns", type=int, default=400, help="of the table of `planning`")
+    parser.add_argument("--wide-rows", type=int, default=131_072, help="of the same")
+    parser.add_argument("--memory", type=float, default=768e6, help="bytes that `planning` may take")
+    parser.add_argument("--effort", default="fast", help="of `planning`")
     parser.add_argument("--megabytes", type=float, default=200)
     parser.add_argument("--block", type=float, default=16, help="MB")
     parser.add_argument("--model", default="{name: auto, effort: fast}")
@@ -324,7 +357,14 @@ def main() -> None:
     if not options.what and not options.quick:
         parser.error("say what to measure, or --quick")
     with tempfile.TemporaryDirectory() as place:
-        measures = {"two": two, "overhead": overhead, "files": files, "memory": memory, "simulate": simulate}
+        measures = {
+            "two": two,
+            "overhead": overhead,
+            "files": files,
+            "memory": memory,
+            "planning": planning,
+            "simulate": simulate,
+        }
         measure = quick if options.quick else measures[options.what]
         measure(Path(place), options)
 

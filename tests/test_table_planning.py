@@ -13,9 +13,10 @@ from baler_core.builtin.models.table.planning import make_plan
 from baler_core.builtin.models.table.relations.pursuit import SoughtSum, pursued
 from baler_core.builtin.models.table.relations.scales import NO_SCALES
 from baler_core.builtin.models.table.relations.search import SampledColumn
-from baler_core.builtin.models.table.sample import TableSample
+from baler_core.builtin.models.table.sample import MOST_ROWS, TableSample, gather, rows_within
 from baler_core.builtin.models.table.trials import TableEffort
 from baler_core.data.bounds import Tolerance
+from baler_core.data.variables import Layout, Variable
 from baler_core.machine import threads
 from baler_core.quantise.lattice_fit import fit_lattice
 
@@ -87,3 +88,22 @@ def test_a_plan_does_not_depend_on_the_number_of_threads(monkeypatch: pytest.Mon
         monkeypatch.setattr(threads, "workers", lambda count=count: count)
         plans.append(plan_to_bytes(make_plan(sample, (), effort)))
     assert plans[0] == plans[1] == plans[2]
+
+
+def test_the_sample_of_a_wide_table_is_as_short_as_memory_asks_and_from_everywhere() -> None:
+    columns = tuple(Variable(f"c{n}", "<f4", ("row",)) for n in range(40))
+    layout = Layout("table", columns, {"row": 4000})
+    blocks = [layout.build({c.name: np.arange(4000.0 * k, 4000.0 * (k + 1)) for c in columns}) for k in range(3)]
+    tolerances = {c.name: Tolerance("abs", 0.5) for c in columns}
+    assert rows_within(np.inf, columns) == rows_within(800e6, columns) == MOST_ROWS
+    assert MOST_ROWS > rows_within(300e6, columns) > 2 * rows_within(100e6, columns)
+    assert rows_within(1.0, columns) == 512  # there is nothing to learn from less
+    most = rows_within(4e6, columns)
+    sample = gather(blocks, layout, tolerances, 4e6)
+    values = sample.columns[7].values
+    assert most / 2 < len(values) <= most
+    assert (sample.total, sample.whole) == (12_000, False)
+    assert values[0] == 0
+    assert values[-1] > 8000 + most
+    assert all(len(np.unique(values // 4000)) == 3 for values in [c.values for c in sample.columns])
+    assert gather(blocks, layout, tolerances).whole

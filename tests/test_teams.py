@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from pathlib import Path
@@ -352,6 +352,20 @@ def test_a_scheduler_that_is_gone_is_not_waited_for(
     baler_core.compress_many(files, "many", model="scalar")
 
 
+def test_a_scheduler_whose_workers_are_all_gone_is_told_of_and_given_up_in_the_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Empty(Deserted):
+        def nthreads(self) -> dict[str, int]:
+            return {}
+
+    for name, seconds in (("BETWEEN_LOOKS", 0.01), ("TO_TELL", 0.02), ("WITHOUT_WORKERS", 0.1)):
+        monkeypatch.setattr(workers, f"_SECONDS_{name}", seconds)
+    with pytest.raises(BrokenExecutor, match="no workers for 0 minutes"):
+        workers.wait_for_one([Future[None]()], Empty(cancels=False))
+    assert caplog.text.count("has no workers left: waiting") == 1
+
+
 def test_a_fault_in_a_block_is_raised_as_it_is(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: Any) -> None:
         raise DataError("the worker cannot read this")
@@ -487,6 +501,12 @@ def test_memory_makes_blocks_smaller_for_one_file_and_for_many(table: Path, caps
             main(["compress", "c.yaml", "--memory", "350 MB", *options])
         place = Path("x.bal" if "-o" in options else "out/a.bal")
         assert len(read_info(place).header.blocks) == 4
-    with pytest.raises(SystemExit, match="1"):
-        main(["compress", "c.yaml", "--memory", "100 MB", "-o", "y.bal"])
-    assert "too few" in capsys.readouterr().err
+    Path("m.yaml").write_text("input: a.npz\nmodel: scalar\nmemory: 350 MB\n")  # as the configuration states it
+    with pytest.raises(SystemExit, match="0"):
+        main(["compress", "m.yaml", "-o", "m.bal"])
+    assert Path("m.bal").read_bytes() == Path("x.bal").read_bytes()
+    Path("m.yaml").write_text("input: a.npz\nmemory: 100 MB\n")
+    for command in (["c.yaml", "--memory", "100 MB"], ["m.yaml"]):
+        with pytest.raises(SystemExit, match="1"):
+            main(["compress", *command, "-o", "y.bal"])
+        assert "100 MB of memory are too few" in capsys.readouterr().err

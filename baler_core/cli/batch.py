@@ -139,7 +139,7 @@ def _campaign(config: Path, checked: Config, registry: Registry, model: Path | N
     stated = {key: value for key, value in read_yaml(config).value.items() if key not in _ELSEWHERE}
     stated["model_storage"] = checked.model_storage
     if batch.memory is not None:
-        stated["block_size"] = checked.block_bytes
+        stated["memory"] = batch.memory
     if checked.profile is not None:  # a relative path means another file where a worker runs
         stated["model"] = {key: value for key, value in stated["model"].items() if key != "profile"} or "auto"
     if checked.training.checkpoints is not None:

@@ -128,7 +128,7 @@ def memory_option(command: Command) -> Command:
 
 def compress_memory_option(command: Command) -> Command:
     """Add --memory to a command that compresses."""
-    text = "Take smaller blocks, so that no process needs much more than this, such as '2 GB' [as 'block_size' says]."
+    text = "Take smaller blocks and samples, so that no process needs much more than this, such as '2 GB' ['memory']."
     return click.option("--memory", type=Bytes(), help=text)(command)
 
 

@@ -86,7 +86,7 @@ class Checker:
         self._loss(written.training.loss, ("training", "loss"))
         bounds = self._bounds(written.bounds, model)
         target = parse_target(written.target, bounds, self._complain)
-        return Config(
+        config = Config(
             path=path,
             inputs=inputs,
             reader=reader,
@@ -106,6 +106,11 @@ class Checker:
             order=written.order,
             chunks=written.chunks,
         )
+        try:
+            return config if written.memory is None else config.within_memory(written.memory)
+        except ConfigError as error:
+            self._complain(("memory",), str(error))
+            return config
 
     def _split_profile(self, entry: Mapping[str, Any], folder: Path) -> tuple[Mapping[str, Any], Path | None]:
         """The model without its profile, and the file of that."""

@@ -114,3 +114,8 @@ class ConfigFile(BaseModel):
         description="Lengths along dimensions of chunks that are restored by themselves, `{time: 1}` or "
         "`{time: 50, lat: 90, lon: 90}`, for files that are read in parts; a dimension that is left out is not cut.",
     )
+    memory: Size | None = Field(
+        default=None,
+        description="About the most that a process may take, such as `1 GB`: blocks are smaller than `block_size` says, and "
+        "models learn from fewer rows, where they would need more.",
+    )

@@ -22,6 +22,9 @@ _BESIDE = 300 << 20
 # A block, with its restored values, integers and streams, takes about so many times its bytes.
 _TIMES = 16
 _SMALLEST_BLOCK = 1 << 20
+# What learning may take of what blocks may; of what those of 64 MB take, where nothing is said.
+_SHARE_OF_LEARNING = 0.75
+_USUAL_BLOCK = 64_000_000
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,8 @@ class Config:
         The file of trained models that `.bal` files refer to where no other is named.
     chunks
         Lengths along dimensions of what is to be restored by itself.
+    memory
+        About the most that a process may take; None for what blocks of `block_bytes` need.
     """
 
     path: Path | None
@@ -96,9 +101,16 @@ class Config:
     order: RowsOrder = "kept"
     profile: Path | None = None
     chunks: Mapping[str, int] = field(default_factory=dict)
+    memory: int | None = None
+
+    @property
+    def learning_bytes(self) -> float:
+        """About how many bytes a process may take for the learning of a model."""
+        for_blocks = _TIMES * _USUAL_BLOCK if self.memory is None else self.memory - _BESIDE
+        return _SHARE_OF_LEARNING * for_blocks
 
     def within_memory(self, memory: int) -> Config:
-        """Return the same with blocks of which a process needs no more than about `memory` bytes.
+        """Return the same for processes that need no more than about `memory` bytes.
 
         Raises
         ------
@@ -108,9 +120,9 @@ class Config:
         least = _BESIDE + _TIMES * _SMALLEST_BLOCK
         if memory < least:
             raise ConfigError(
-                f"--memory: {memory / 1e6:.0f} MB are too few, the smallest blocks need {least / 1e6:.0f} MB"
+                f"{memory / 1e6:.0f} MB of memory are too few, the smallest blocks need {least / 1e6:.0f} MB"
             )
-        return replace(self, block_bytes=min(self.block_bytes, (memory - _BESIDE) // _TIMES))
+        return replace(self, block_bytes=min(self.block_bytes, (memory - _BESIDE) // _TIMES), memory=memory)
 
 
 class InvalidConfig(ConfigError):

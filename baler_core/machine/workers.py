@@ -18,6 +18,7 @@ from typing import Any, Literal, NoReturn, Protocol, Self, TypeVar
 
 from baler_core.machine.threads import workers
 
+logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 # Shorter than the command line waits for what it cleans up.
 _SECONDS_TO_CLEAN_UP = 2.0
@@ -25,6 +26,9 @@ _SECONDS_TO_CLEAN_UP = 2.0
 _SECONDS_BETWEEN_LOOKS = 1.0
 _SECONDS_TO_RECONNECT = 60.0
 _SECONDS_TO_NOTICE = 5.0
+# Workers come back after a while, or wait in the queue of a batch system; those of a cluster that is broken do not.
+_SECONDS_TO_TELL = 10.0
+_SECONDS_WITHOUT_WORKERS = 1800.0
 
 
 class Submits(Protocol):
@@ -82,16 +86,51 @@ def wait_for_one(futures: Iterable[Future[Result]], executor: Submits) -> set[Fu
     Raises
     ------
     BrokenExecutor
-        If the executor will end none of them, since its scheduler is gone.
+        If the executor will end none of them, since its scheduler or all workers of that are gone.
     """
-    waiting = set(futures)
+    waiting, looks = set(futures), _WorkersLooks(executor)
     while True:
         done = wait(waiting, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED).done
         if done or not waiting:
             return done
         refuse_gone(executor)
+        looks.look()
         if isinstance(executor, Processes):
             executor.look_after()
+
+
+class _WorkersLooks:
+    """Looks whether a scheduler of dask has any workers left."""
+
+    def __init__(self, executor: Submits) -> None:
+        self._client: Any = getattr(executor, "_client", None)
+        self._none_since: float | None = None
+        self._told = False
+
+    def look(self) -> None:
+        """Warn if there have been none for some time.
+
+        Raises
+        ------
+        BrokenExecutor
+            If that has lasted long.
+        """
+        if self._has_some():
+            self._none_since, self._told = None, False
+            return
+        now = time.monotonic()
+        since = self._none_since = now if self._none_since is None else self._none_since
+        if now > since + _SECONDS_WITHOUT_WORKERS:
+            raise BrokenExecutor(f"its scheduler has had no workers for {(now - since) / 60:.0f} minutes")
+        if now > since + _SECONDS_TO_TELL and not self._told:
+            logger.warning("the scheduler has no workers left: waiting for new ones")
+            self._told = True
+
+    def _has_some(self) -> bool:
+        try:
+            return not hasattr(self._client, "nthreads") or bool(self._client.nthreads())
+        except OSError:  # the scheduler does not answer: whether it is gone is known at the next look
+            return True
 
 
 class Processes:

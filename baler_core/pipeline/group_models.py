@@ -21,7 +21,8 @@ def task_for(job: Job, first: PreparedBlock) -> Task:
     layout, seen = first.original.layout, first.encoded
     formulas = job.registry.formulas([variable.name for variable in layout.variables])
     chunks = chunks_of(job.config.chunks, job.schema, layout)
-    hints = Hints(formulas=formulas, for_other_files=job.for_other_files, chunks=chunks)
+    memory = job.config.learning_bytes
+    hints = Hints(formulas=formulas, for_other_files=job.for_other_files, chunks=chunks, memory=memory)
     # What models see of a group that was set apart is known of one block at a time.
     blocks = GroupBlocks(job, layout) if first.beside is None else [seen.block]
     return Task(blocks, seen.block, seen.layout, seen.tolerances, job.config.training, hints)

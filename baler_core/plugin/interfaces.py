@@ -105,6 +105,8 @@ class Hints:
         Returns what `scalar` makes of this block with an effort, made once for all that ask; None if it must be made anew.
     chunks
         Lengths by dimension of pieces that the user wants to restore by themselves; a model need not follow.
+    memory
+        About how many bytes `fit` may take beside the blocks that it is given: it may look at fewer values.
     """
 
     formulas: Sequence[Formula] = ()
@@ -114,6 +116,7 @@ class Hints:
     rival: float = math.inf
     plain: Callable[[Effort], Streams] | None = None
     chunks: Mapping[str, int] = field(default_factory=dict)
+    memory: float = math.inf
 
     def elsewhere(self) -> Hints:
         """Return what holds for other blocks of the group, too."""

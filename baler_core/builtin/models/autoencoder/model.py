@@ -168,7 +168,7 @@ class Autoencoder(Model):
         def sampled(block: Block) -> np.ndarray:
             return self._samples(block, block_layout(layout, block, variables[0]), variables, tolerances)
 
-        samples, total = training_samples(blocks, sampled)
+        samples, total = training_samples(blocks, sampled, hints.memory)
         if not samples.size:
             return
         loss = self.training_loss(loss_of(training.loss), variables, scaling, tolerances)

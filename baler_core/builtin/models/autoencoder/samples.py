@@ -28,6 +28,8 @@ _DIMENSIONS = {"row": 0, "series": 1, "image": 2, "volume": 3}
 CLIP = 4.0
 # Training holds at most about this many values in memory.
 _TRAINING_VALUES = 1 << 25
+# Bytes for each: the sample, and its copies in another order, of which a part is set aside.
+_PER_VALUE = 16
 
 
 @dataclass(frozen=True)
@@ -167,15 +169,24 @@ def _windows(values: np.ndarray) -> np.ndarray:
     return filled.reshape(*before, -(-frames // FRAMES), FRAMES, height, width)
 
 
-def training_samples(blocks: Iterable[Block], sampled: Callable[[Block], np.ndarray]) -> tuple[np.ndarray, int]:
-    """Samples of all blocks, and how many there are in all; every second, fourth, ... one of files that are large."""
+def training_samples(
+    blocks: Iterable[Block], sampled: Callable[[Block], np.ndarray], memory: float = math.inf
+) -> tuple[np.ndarray, int]:
+    """Samples of all blocks, and how many there are in all; every second, fourth, ... one of files that are large.
+
+    Parameters
+    ----------
+    memory
+        Bytes that training with them may take, about.
+    """
+    most = min(_TRAINING_VALUES, memory / _PER_VALUE)
     parts: list[np.ndarray] = []
     total, stride = 0, 1
     for block in blocks:
         samples = sampled(block)
         total += len(samples)
         parts.append(samples[::stride])
-        while sum(part.size for part in parts) > _TRAINING_VALUES and sum(map(len, parts)) > len(parts):
+        while sum(part.size for part in parts) > most and sum(map(len, parts)) > len(parts):
             parts = [part[::2].copy() for part in parts]
             stride *= 2
     return np.concatenate(parts), total

@@ -77,11 +77,11 @@ class TableModel(Model):
         hints: Hints = NO_HINTS,
         plan: object = None,
     ) -> None:
-        """Learn a plan from a sample of at most 131,072 rows; all blocks are read to know the ranges."""
+        """Learn a plan from a sample of at most 131,072 rows, fewer of many columns; all blocks are read to know the ranges."""
         from baler_core.builtin.models.table.planning import make_plan
         from baler_core.builtin.models.table.sample import gather
 
-        sample = gather(blocks, layout, tolerances)
+        sample = gather(blocks, layout, tolerances, hints.memory)
         # Other files hold values that this one does not: then even the whole table is a sample.
         sample = replace(sample, whole=sample.whole and not hints.for_other_files)
         self._learn(make_plan(sample, hints.formulas, _effort(self.options, training)), sample, layout, hints)

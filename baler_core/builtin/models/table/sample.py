@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import partial
 
@@ -13,7 +14,7 @@ from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.relations.scales import NO_SCALES, Scales, scales_of
 from baler_core.builtin.models.table.relations.search import SampledColumn
 from baler_core.data.block import Block, values_of
-from baler_core.data.variables import Layout, event_lengths
+from baler_core.data.variables import Layout, Variable, event_lengths
 from baler_core.machine.records import dataclass
 from baler_core.machine.threads import in_parallel
 from baler_core.plugin.interfaces import Tolerances
@@ -21,8 +22,19 @@ from baler_core.quantise.lattice_fit import fit_lattice
 
 MOST_ROWS = 1 << 17
 """Rows of the sample."""
+_FEWEST_ROWS = 512
+"""Of a sample, however wide the table is."""
 _PIECE = 1 << 13
 """Rows of a piece: neighbouring rows stay together, as some contexts are earlier rows."""
+_PIECES = 4
+"""A small sample has at least so many, from everywhere."""
+_PER_CELL, _COPIES = 22, 2
+"""Bytes that planning takes for each value of the sample, and beside them copies of it, as measured with 50 to 400 columns
+of 16,384 to 131,072 rows (`benchmarks/scale.py planning`)."""
+_COMPARED_ROWS, _PER_COMPARED_CELL = 1 << 14, 66
+"""Rows on which ways to code are compared, and bytes that each value in them takes beside that."""
+_PER_ROW = 1000
+"""What networks learn from, in two threads."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +76,28 @@ class TableSample:
         return replace(self, columns=columns, events=events, scales=self.scales.part(first), known=known)
 
 
-def gather(blocks: Iterable[Block], layout: Layout, tolerances: Tolerances) -> TableSample:
-    """Gather the sample of a table. Memory holds one block and at most twice MOST_ROWS rows of each variable."""
+def rows_within(memory: float, variables: Sequence[Variable]) -> int:
+    """Return from how many rows a table is planned, so that this takes about `memory` bytes at most."""
+    each = _PER_ROW + sum(_PER_CELL + _COPIES * variable.numpy_dtype.itemsize for variable in variables)
+    compared = _PER_COMPARED_CELL * len(variables)
+    rows = memory / (each + compared)
+    if rows > _COMPARED_ROWS:
+        rows = (memory - _COMPARED_ROWS * compared) / each
+    return int(min(max(rows, _FEWEST_ROWS), MOST_ROWS))
+
+
+def gather(blocks: Iterable[Block], layout: Layout, tolerances: Tolerances, memory: float = math.inf) -> TableSample:
+    """Gather the sample of a table. Memory holds one block, and the sample about twice.
+
+    Parameters
+    ----------
+    memory
+        Bytes that planning with it may take, about.
+    """
+    most = rows_within(memory, layout.variables)
     counts = layout.counts if layout.lengths is not None else ""
     scales = scales_of([variable.name for variable in layout.variables], tolerances)
-    sample = _pieces(blocks, [*(v.name for v in layout.variables), *scales.known], counts)
+    sample = _pieces(blocks, [*(v.name for v in layout.variables), *scales.known], counts, most)
     known = {name: np.concatenate(sample.values[name]) for name in scales.known}
     columns = []
     for variable in layout.variables:
@@ -100,16 +129,17 @@ class _Pieces:
         return sum(len(part) for part in next(iter(self.values.values())))
 
 
-def _pieces(blocks: Iterable[Block], names: list[str], counts: str) -> _Pieces:
-    """Return pieces thinned out evenly as the table proves longer."""
+def _pieces(blocks: Iterable[Block], names: list[str], counts: str, most: int) -> _Pieces:
+    """Return pieces of at most so many rows together, thinned out evenly as the table proves longer."""
+    length = min(_PIECE, most // _PIECES)
     pieces = _Pieces({name: [] for name in names}, [])
     every, seen, kept = 1, 0, 0
     for block in blocks:
         values = {name: values_of(block, name) for name in names}
         rows = len(values[names[0]])
         events = Events(event_lengths(values_of(block, counts), rows, counts)) if counts else None
-        for start in range(0, rows, _PIECE):
-            stop = min(start + _PIECE, rows)
+        for start in range(0, rows, length):
+            stop = min(start + length, rows)
             if seen % every == 0:
                 for name in names:
                     pieces.values[name].append(values[name][start:stop].copy())
@@ -117,7 +147,7 @@ def _pieces(blocks: Iterable[Block], names: list[str], counts: str) -> _Pieces:
                     pieces.lengths.append(events.part(slice(start, stop)).lengths)
                 kept += stop - start
             seen += 1
-            if kept > MOST_ROWS:
+            if kept > most:
                 kept, every = pieces.thin(), every * 2
         pieces.total += rows
     return pieces

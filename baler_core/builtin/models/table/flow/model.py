@@ -79,7 +79,7 @@ class NormalizingFlow(TableModel):
         need(f"training the model {self.name!r}", "torch")
         if training.loss != "mse":
             logger.warning("'training.loss' has no effect on %s, which minimises the length of its code", self.name)
-        sample = gather(blocks, layout, tolerances)
+        sample = gather(blocks, layout, tolerances, hints.memory)
         sample = replace(sample, whole=sample.whole and not hints.for_other_files)
         effort = replace(EFFORTS[self.options.effort], seed=training.seed)
         found = make_plan(sample, hints.formulas, effort)

@@ -150,19 +150,24 @@ def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def _shared_information(count: int, few: list[np.ndarray]) -> np.ndarray:
     """Compute the mutual information of the first `count` and all candidates, from few classes of a sample: (count, candidates)."""
-    hot = [np.eye(int(f.max(initial=0)) + 1, dtype=np.float32)[f] for f in few]
     rows = len(few[0])
-    widths = np.array([h.shape[1] for h in hot])
+    widths = np.array([int(f.max(initial=0)) + 1 for f in few])
     starts = np.cumsum(widths) - widths
-    joined = np.concatenate(hot, axis=1)
+    joined = np.zeros((rows, int(widths.sum())), np.float32)
+    for start, classes in zip(starts, few, strict=True):
+        joined[np.arange(rows), start + classes] = 1
     given = joined.mean(0)
     shared = np.zeros((count, len(few)))
     for first in range(0, count, _TOGETHER):
         last = min(first + _TOGETHER, count)
         own = slice(starts[first], starts[last - 1] + widths[last - 1])
         joint = joined[:, own].T @ joined / rows
+        terms = given[own, None] * given  # and from here on in place: of hundreds of columns these are the largest arrays
         with np.errstate(divide="ignore", invalid="ignore"):
-            terms = np.where(joint > 0, joint * np.log2(joint / (given[own, None] * given)), 0)
+            np.divide(joint, terms, out=terms)
+            np.log2(terms, out=terms)
+            terms *= joint
+        terms[joint <= 0] = 0
         by_candidate = np.add.reduceat(terms, starts, axis=1)
         shared[first:last] = np.add.reduceat(by_candidate, starts[first:last] - starts[first], axis=0)
     return shared
