@@ -23,7 +23,7 @@ def default_text(value: object) -> str:
     if isinstance(value, BaseModel):
         return "see below"
     if isinstance(value, dict):
-        return f"`{value['name']}`"
+        return f"`{value['name']}`" if value else ""
     if isinstance(value, list):
         return f"`[{', '.join(default_text(item).strip('`') for item in value)}]`" if value else ""
     if isinstance(value, float) and value < 0.01:

@@ -127,7 +127,7 @@ def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) ->
         target=job.config.target,
         derived=coded.derived,
         order=given.order,
-        chunks=dict(job.config.chunks),
+        chunks={dim: length for dim, length in job.config.chunks.items() if dim in schema.sizes},
     )
 
 

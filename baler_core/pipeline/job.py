@@ -256,7 +256,7 @@ def prepare(
     # Files that share settings or a trained model need not have the same variables.
     if not quiet and model is None and len(config.inputs) < 2 and not config.one_of_many:
         refuse_unknown(source, config.bounds)
-    refuse_unknown_dimensions(config.chunks, source.schema)
+        refuse_unknown_dimensions(config.chunks, source.schema)
     if not quiet:
         _warn_of_text(source, config.bounds)
     blocks = Blocks(source, config.block_bytes)
