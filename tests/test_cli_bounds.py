@@ -62,7 +62,7 @@ def test_without_bounds_python_says_so_too(folder: Path, caplog: pytest.LogCaptu
     assert done.errors == {}
     assert "no bounds are set, so every value is kept exactly" in caplog.text
     caplog.clear()
-    baler_core.compress(ARRAYS, folder / "x.bal", model="scalar", bounds="lossless")
+    baler_core.compress(ARRAYS, folder / "x.bal", model="scalar", bounds="lossless", overwrite=True)
     assert caplog.text == ""
 
 
