@@ -304,7 +304,7 @@ def test_chunks_are_restored_by_themselves(
         np.testing.assert_array_equal(file["u"][3:11, 5, ::4], whole["u"][3:11, 5, ::4])
 
 
-def test_chunks_of_rows_are_restored_by_themselves(tmp_path: Path) -> None:
+def test_chunks_of_rows_are_restored_by_themselves(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rng, path = np.random.default_rng(4), tmp_path / "a.bal"
     data = {"pt": rng.exponential(30, 2000), "n": rng.poisson(3, 2000)}
     stated: dict[str, Any] = {"bounds": {"pt": {"rel": 1e-3}}, "model": {"name": "table", "effort": "fast"}}
@@ -320,6 +320,8 @@ def test_chunks_of_rows_are_restored_by_themselves(tmp_path: Path) -> None:
         baler_core.ConfigError, match=r"chunks: the input has no dimension 'dim1'\. Did you mean 'dim0'\?"
     ):
         baler_core.compress(data, path, chunks={"dim1": 300}, **stated)
+    baler_core.compress(data, path, chunks={"dim0": 300}, bounds="lossless", model="scalar", overwrite=True)
+    assert "the model scalar does not cut it into 'chunks': it is restored as a whole" in caplog.text
 
 
 def test_chunks_of_events_count_their_rows() -> None:

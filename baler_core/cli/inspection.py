@@ -148,6 +148,11 @@ def _show_file(found: Info, trained: dict[str, Any] | None) -> None:
                 for p in header.preprocess
             ),
             ("blocks", f"{len(found.block_bytes)}, together {bytes_text(sum(found.block_bytes))}"),
+            *(
+                [("chunks", ", ".join(f"{dim} {length}" for dim, length in header.chunks.items()))]
+                if header.chunks
+                else []
+            ),
             *([("target", header.target.in_full)] if header.target is not None else []),
             ("learned", bytes_text(found.state_bytes)),
             *([("refers to", f"{trained['name']}, SHA-256 {trained['sha256']}")] if trained else []),
@@ -243,6 +248,7 @@ def _record(found: Info) -> dict[str, Any]:
         "left_out": list(header.left_out),
         "elsewhere": list(header.elsewhere),
         "target": None if header.target is None else vars(header.target),
+        "chunks": dict(header.chunks),
         "block_bytes": list(found.block_bytes),
         "state_bytes": found.state_bytes,
         "variables": _variables(found),

@@ -302,6 +302,10 @@ def coder_of(job: Job, given: PreparedBlock, chosen: FittedModel, referred: Trai
     ):
         baseline = with_effort(job.registry.model(BASELINE), effort_of(job))
     logger.info("group %s: model %s", layout.name, model.name)
+    if not model.cuts_chunks and any(length < layout.sizes[dim] for dim, length in chosen.hints.chunks.items()):
+        logger.warning(
+            "group %s: the model %s does not cut it into 'chunks': it is restored as a whole", layout.name, model.name
+        )
     state = encode_state(model.state())
     return GroupCoder(
         layout,

@@ -166,6 +166,8 @@ class Model(Component, ABC):
     """Whether it restores first what tolerances of kind `each` follow from (`Tolerance.scale`), where that is in the
     same group. Others are given such variables in a group apart, divided by their tolerances."""
 
+    cuts_chunks: ClassVar[bool] = False
+    """Whether it follows `Hints.chunks`. Of others a warning says that they restore a group as a whole."""
     takes_fewer: ClassVar[bool] = False
     """Whether one that `load_state` gave a model file can code groups that lack some of the variables in that."""
 

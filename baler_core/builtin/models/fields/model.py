@@ -48,6 +48,7 @@ class FieldModel(Model):
 
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"grid"})
     automatic = True
+    cuts_chunks = True
     Options = options_at("baler_core.builtin.models.fields.options:FieldOptions")
 
     def __init__(self, options: Any = None) -> None:

@@ -59,6 +59,7 @@ class TableModel(Model):
     kinds: ClassVar[frozenset[GroupKind]] = frozenset({"table"})
     automatic = True
     takes_scales = True
+    cuts_chunks = True
     takes_fewer = True
     Options = options_at("baler_core.builtin.models.table.options:TableOptions")
 
