@@ -162,7 +162,9 @@ def _shared_information(count: int, few: list[np.ndarray]) -> np.ndarray:
         last = min(first + _TOGETHER, count)
         own = slice(starts[first], starts[last - 1] + widths[last - 1])
         joint = joined[:, own].T @ joined / rows
-        terms = given[own, None] * given  # and from here on in place: of hundreds of columns these are the largest arrays
+        terms = (
+            given[own, None] * given
+        )  # and from here on in place: of hundreds of columns these are the largest arrays
         with np.errstate(divide="ignore", invalid="ignore"):
             np.divide(joint, terms, out=terms)
             np.log2(terms, out=terms)
