@@ -131,6 +131,7 @@ def run(arguments: list[str], folder: Path, cores: int | None = None) -> Command
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
         preexec_fn=lambda: os.sched_setaffinity(0, allowed),
     )
     seen = {process.pid: Process()}
@@ -366,6 +367,7 @@ def main() -> None:
             "simulate": simulate,
         }
         measure = quick if options.quick else measures[options.what]
+        run(["compress", "--help"], Path(place))  # modules are compiled once, not by every command
         measure(Path(place), options)
 
 
