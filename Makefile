@@ -10,7 +10,7 @@ PYTEST = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n aut
 # Loops that check every place.
 CHECKED = BALER_LOOPS=checked
 
-.PHONY: install demo loops test test-checked test-checked-part test-unoptimised wheels lint docs clean
+.PHONY: install demo loops test pytest test-checked test-checked-part test-unoptimised wheels lint docs clean
 
 install: $(VENV)/installed
 
@@ -29,9 +29,11 @@ demo: install
 loops: install
 	$(BIN)/python compile_loops.py
 
-# mypy runs on one core while the loops are compiled.
-test: install
-	$(MAKE) -j2 loops lint
+# mypy takes one core for a minute, beside the first of the tests.
+test: install loops
+	$(MAKE) --jobs=2 lint pytest
+
+pytest: install
 	$(PYTEST)
 
 # All tests of the core, and half an hour of fuzzing, with loops that check every place.

@@ -14,7 +14,8 @@ from baler_core.machine.loop_library import open_library
 
 # A machine that is busy with other things is no fault of the project.
 # There each run looks at the same examples; elsewhere, at new ones.
-settings.register_profile("patient", deadline=None, derandomize="CI" in os.environ)
+# `benchmarks/fuzz.py` looks at as many as one has time for.
+settings.register_profile("patient", deadline=None, max_examples=50, derandomize="CI" in os.environ)
 settings.load_profile("patient")
 
 # What tests the training of networks imports torch, which not every installation has.
