@@ -228,7 +228,7 @@ def test_what_init_proposes_holds(folder: Path, capsys: pytest.CaptureFixture[st
     rng = np.random.default_rng(8)
     pt, error = rng.exponential(30, 700), rng.uniform(0.5, 3, 700)
     np.savez("d.npz", pt=pt, ptErr=error, sci=rng.normal(5, 1, (40, 50)), sci_err=rng.uniform(0.5, 2, (40, 50)))
-    for command in (["init", "d.npz", "-o", "i.yaml"], ["run", "i.yaml"]):
+    for command in (["init", "d.npz", "-o", "i.yaml"], ["compress", "i.yaml"], ["decompress", "results/d/d.bal"]):
         with pytest.raises(SystemExit) as caught:
             main(command)
         assert caught.value.code == 0
