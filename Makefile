@@ -4,23 +4,34 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PLUGINS = -e plugins/baler_root -e plugins/baler_hdf5 -e plugins/baler_fits -e plugins/baler_parquet -e plugins/baler_zarr -e plugins/baler_vtk
 
+PIP = $(BIN)/python -m pip install --quiet
+
 # Test processes share the cores, so that each takes one thread for what NumPy and torch would spread.
 PYTEST = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -q
 
 # Loops that check every place.
 CHECKED = BALER_LOOPS=checked
 
-.PHONY: install demo loops test pytest test-checked test-checked-part test-unoptimised wheels lint docs clean
+.PHONY: install compiled packages demo loops test pytest test-checked test-checked-part test-unoptimised wheels lint docs clean
 
 install: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 	@echo "installing into $(VENV), which takes some minutes"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt -e ".[all,test]" $(PLUGINS)
+	$(PIP) --upgrade pip
+	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['build-system']['requires'], sep='\n')" > $(VENV)/build.txt
+	$(PIP) --constraint constraints.txt --requirement $(VENV)/build.txt editables
+	$(MAKE) --jobs=2 --no-print-directory compiled packages
 	$(BIN)/python -m compileall -q baler_core plugins
 	touch $@
+
+# Beside each other: one takes processors, the other reads and writes.
+compiled:
+	-$(BIN)/python compile_loops.py
+
+packages:
+	BALER_LOOPS=python $(PIP) --constraint constraints.txt --no-build-isolation -e ".[all,test]" $(PLUGINS)
 
 demo: install
 	$(BIN)/python examples/demo.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -14,8 +15,11 @@ class CompiledLoops(BuildHookInterface[Any]):
     """Compile loops before files are collected."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile for all processors of this kind, or for this one where a source tree is installed (`editable`)."""
-        if self.target_name != "wheel":
+        """Compile for all processors of this kind, or for this one where a source tree is installed (`editable`).
+
+        Where BALER_LOOPS asks for loops as Python runs them, `compile_loops.py` is left to whoever installs a source tree.
+        """
+        if self.target_name != "wheel" or (version == "editable" and os.environ.get("BALER_LOOPS") == "python"):
             return
         sys.path.insert(0, self.root)
         import compile_loops
