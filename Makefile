@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PLUGINS = -e plugins/baler_root -e plugins/baler_hdf5 -e plugins/baler_fits -e plugins/baler_parquet -e plugins/baler_zarr -e plugins/baler_vtk
 
+# Python writes the bytecode of what it imports: of the rest, pip would take more than a minute to write it.
+export PYTHONDONTWRITEBYTECODE =
 PIP = $(BIN)/python -m pip install --quiet
 
 # Test processes share the cores, so that each takes one thread for what NumPy and torch would spread.
@@ -21,9 +23,8 @@ $(VENV)/installed: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --upgrade pip
 	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['build-system']['requires'], sep='\n')" > $(VENV)/build.txt
-	$(PIP) --constraint constraints.txt --requirement $(VENV)/build.txt editables
+	$(PIP) --no-compile --constraint constraints.txt --requirement $(VENV)/build.txt editables
 	$(MAKE) --jobs=2 --no-print-directory compiled packages
-	$(BIN)/python -m compileall -q baler_core plugins
 	touch $@
 
 # Beside each other: one takes processors, the other reads and writes.
@@ -31,7 +32,7 @@ compiled:
 	-$(BIN)/python compile_loops.py
 
 packages:
-	BALER_LOOPS=python $(PIP) --constraint constraints.txt --no-build-isolation -e ".[all,test]" $(PLUGINS)
+	BALER_LOOPS=python $(PIP) --no-compile --constraint constraints.txt --no-build-isolation -e ".[all,test]" $(PLUGINS)
 
 demo: install
 	$(BIN)/python examples/demo.py
