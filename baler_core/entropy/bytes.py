@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lzma
 import zlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from baler_core.errors import FormatError
@@ -86,6 +87,12 @@ def squeeze(data: bytes, *, thorough: bool = True, words: bytes = b"") -> bytes:
     words
         What short data is likely to hold; `unsqueeze` must be given the same.
     """
+    if len(data) > _SAMPLE:
+        return _squeezed(data, thorough, words)
+    return _squeezed_again(data, thorough, words)
+
+
+def _squeezed(data: bytes, thorough: bool, words: bytes) -> bytes:
     if thorough and len(data) > _SAMPLE and _is_noise(data):
         forms = [(STORED, data)]
     elif thorough and len(data) > _LONG:
@@ -96,6 +103,10 @@ def squeeze(data: bytes, *, thorough: bool = True, words: bytes = b"") -> bytes:
         forms += [(WORDS, deflate(data, words)), (ZSTD_WORDS, zstd(data, 22, words))]
     method, best = min(forms, key=lambda form: len(form[1]))
     return bytes([method]) + best
+
+
+# What was measured for a plan is written soon after, and files of one kind share much: xz takes half a millisecond to begin.
+_squeezed_again: Final = lru_cache(maxsize=512)(_squeezed)
 
 
 def squeeze_fast(data: bytes) -> bytes:

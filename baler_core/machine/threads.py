@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import wraps
 from threading import Lock
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 P = ParamSpec("P")
 Item = TypeVar("Item")
@@ -65,14 +69,23 @@ class _OneThread:
 
     def __init__(self) -> None:
         self._lock, self._users, self._limits = Lock(), 0, ExitStack()
+        self._libraries: ThreadpoolController | None = None
+        self._modules = 0
 
     def __enter__(self) -> None:
         with self._lock:
             if not self._users:
-                from threadpoolctl import threadpool_limits
-
-                self._limits.enter_context(threadpool_limits(limits=1, user_api="blas"))
+                self._limits.enter_context(self._loaded().limit(limits=1, user_api="blas"))
             self._users += 1
+
+    def _loaded(self) -> ThreadpoolController:
+        """Find the libraries of this process anew where modules were imported since: that takes 5 ms."""
+        from threadpoolctl import ThreadpoolController
+
+        if self._libraries is None or self._modules != len(sys.modules):
+            self._libraries = ThreadpoolController()
+            self._modules = len(sys.modules)
+        return self._libraries
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
