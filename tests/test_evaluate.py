@@ -13,6 +13,7 @@ from baler_core import DataError, ErrorBound, Metric, MetricResult, Schema, Sour
 from baler_core.builtin.metrics import Residual, Response
 from baler_core.data.variables import leading_slices
 from baler_core.evaluate.compare import Wanted, compare
+from baler_core.evaluate.distinct_values import DistinctValues
 from baler_core.evaluate.results import Results
 
 if TYPE_CHECKING:
@@ -312,3 +313,11 @@ def test_results_survive_json_with_numbers_that_are_not_finite() -> None:
     assert again == results
     with pytest.raises(DataError, match="variables"):
         Results.from_json({**results.to_json(), "variables": 3})
+
+
+def test_distinct_values_of_many_blocks_are_counted() -> None:
+    values = np.random.default_rng(5).integers(0, 5000, (200, 100))
+    distinct = DistinctValues()
+    for block in values:
+        distinct.add(block)
+    assert distinct.at_least <= distinct.count() == np.unique(values).size

@@ -12,6 +12,7 @@ from baler_core.data.mean_errors import MeanError, measure
 from baler_core.data.sides import zero_of
 from baler_core.data.tolerance import usable_packing
 from baler_core.data.variables import Variable
+from baler_core.evaluate.distinct_values import DistinctValues
 from baler_core.machine.records import dataclass
 
 # From this share of a variable's values on, exact zeros mean something: no rain, land, an empty cell.
@@ -59,7 +60,9 @@ class BoundCheck:
     zeros: int = 0
     zeros_changed: int = 0
     signs_changed: int = 0
-    distinct: tuple[np.ndarray, np.ndarray] | None = field(default_factory=lambda: (np.empty(0), np.empty(0)))
+    distinct: tuple[DistinctValues, DistinctValues] | None = field(
+        default_factory=lambda: (DistinctValues(), DistinctValues())
+    )
     mean: MeanError = field(default_factory=MeanError)
 
     def update(self, original: np.ndarray, restored: np.ndarray, each: Tolerance | None = None) -> None:
@@ -96,6 +99,12 @@ class BoundCheck:
         kind, limit = self.tolerance.mean
         return self.mean.value(kind), limit
 
+    @property
+    def distinct_counts(self) -> tuple[int, int] | None:
+        """How many distinct whole numbers there were and are, where any changed; None beyond a million."""
+        counts = self.distinct and (self.distinct[0].count(), self.distinct[1].count())
+        return counts if self.changed and counts and counts[0] <= _MOST_DISTINCT else None
+
     def _count_zeros(self, original: np.ndarray, restored: np.ndarray) -> None:
         if not is_measured(self.variable) or not usable_packing(self.variable):
             return
@@ -120,9 +129,10 @@ class BoundCheck:
         if not (lossy and whole and original.size):
             self.distinct = None
             return
-        before, after = (np.unique(values) for values in (original, restored))
-        joined = np.union1d(self.distinct[0], before), np.union1d(self.distinct[1], after)
-        self.distinct = joined if joined[0].size <= _MOST_DISTINCT else None
+        for distinct, values in zip(self.distinct, (original, restored), strict=True):
+            distinct.add(values)
+        if self.distinct[0].at_least > _MOST_DISTINCT:
+            self.distinct = None
 
     def _judge(self, original: np.ndarray, restored: np.ndarray, different: np.ndarray, tolerance: Tolerance) -> None:
         self.violations += int(np.count_nonzero(tolerance.violations(original, restored)))

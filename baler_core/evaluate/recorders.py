@@ -202,7 +202,7 @@ class Recorders:
             zeros=check.zeros if check.zeros >= MANY_ZEROS * check.values else 0,
             zeros_changed=check.zeros_changed if check.zeros >= MANY_ZEROS * check.values else 0,
             signs_changed=check.signs_changed,
-            distinct=(check.distinct[0].size, check.distinct[1].size) if check.changed and check.distinct else None,
+            distinct=check.distinct_counts,
         )
 
     def outcomes(self) -> tuple[MetricOutcome, ...]:
