@@ -15,7 +15,6 @@ from baler_core.builtin.models.fields.predictive.model import PredictiveModel
 from baler_core.builtin.models.fields.transform.model import TransformModel
 from baler_core.builtin.models.scalar import ScalarModel
 from baler_core.builtin.models.table.model import TableModel
-from baler_core.builtin.models.table.options import TableOptions
 from baler_core.config import Config
 from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance, value_range
@@ -37,6 +36,7 @@ from baler_core.pipeline.job import GroupBlock, Job, PreparedBlock, prepare
 from baler_core.pipeline.preprocess import Pipeline
 from baler_core.pipeline.trained_file import TrainedModels
 from baler_core.pipeline.tuning import first_steps
+from baler_core.plugin.effort import StatedEffort
 from baler_core.plugin.interfaces import Hints, Model
 from baler_core.plugin.registry import Registry
 
@@ -234,11 +234,7 @@ def decode_bare_region(data: bytes, box: Sequence[slice], shape: tuple[int, ...]
 def model_of(bare: BareStream, state: bytes, memory_limit: int) -> Model:
     """Return the model of a stream, with its state."""
     kind = MODELS[bare.model]
-    model = (
-        TableModel(TableOptions.model_validate({"effort": bare.effort}))
-        if kind is TableModel and bare.effort
-        else kind()
-    )
+    model = kind(StatedEffort.of({"effort": bare.effort}) if bare.effort else None)
     model.load_state(decode_state(state, memory_limit=memory_limit // 8))
     return model
 

@@ -24,12 +24,16 @@ from baler_core.pipeline.group_decoder import GroupDecoder
 from baler_core.pipeline.preprocess import Pipeline, Step
 from baler_core.pipeline.scaled_groups import needs_of, restored_first
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
+from baler_core.plugin.effort import StatedEffort
 from baler_core.plugin.hooks import Kind
 from baler_core.plugin.interfaces import Component, Model, Preprocessor, State
 from baler_core.plugin.registry import CORE, Registry, load_plugins
 
 if TYPE_CHECKING:
     import numpy as np
+
+# Models of the core that have an effort among their options.
+_OF_AN_EFFORT = ("scalar", "predictive", "transform", "table")
 
 
 NOWHERE_ELSE = Lookup()
@@ -102,6 +106,8 @@ def make_component(kind: Kind, record: ComponentRecord, registry: Registry, path
     try:
         if offer.package == CORE and not record.options:
             return offer.component()  # default options are made when asked for
+        if offer.package == CORE and record.name in _OF_AN_EFFORT and (effort := StatedEffort.of(record.options)):
+            return offer.component(effort)
         return offer.component(offer.component.Options(**record.options))
     except MissingPackage as error:
         raise MissingPackage(f"{path}: {error}") from error

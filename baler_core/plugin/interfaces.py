@@ -16,7 +16,7 @@ from baler_core.data.formulas import Formula
 from baler_core.data.part import Part
 from baler_core.data.variables import GroupKind, Layout, Variable
 from baler_core.machine.records import dataclass
-from baler_core.plugin.effort import Effort
+from baler_core.plugin.effort import Effort, StatedEffort
 from baler_core.plugin.late_options import options_at
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class Component:
     @cached_property
     def options(self) -> Any:
         """The options that were stated, or else the default ones."""
+        if isinstance(self.stated, StatedEffort):
+            return self.Options.model_validate(self.stated._asdict())
         return self.Options() if self.stated is None else self.stated
 
 

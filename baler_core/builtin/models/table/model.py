@@ -155,7 +155,7 @@ class TableModel(Model):
         names, found = learned.names.names, learned.names.found_in(layout)
         dtypes = ["" if v is None else v.dtype for v in found]
         scales = scales_of(names, tolerances) if wanted is None else NO_SCALES
-        contexts = EFFORTS[DEFAULT if self.stated is None else self.options.effort].contexts
+        contexts = EFFORTS[DEFAULT if self.stated is None else self.stated.effort].contexts
         context = BlockContext(learned.plan, contexts, _events(layout), learned.primer, scales)
         numbers = None if wanted is None else [number for number, name in enumerate(names) if name in wanted]
 
