@@ -1,6 +1,10 @@
 """Bits per value under bounds of k times each value's own error, against one bound for a column and against peers.
 
     python benchmarks/sigma_bounds.py [DATA_FOLDER] [--only NAME] [--quick]
+    python benchmarks/sigma_bounds.py --catalogue FILE
+
+The second form compresses a whole file as `baler init` proposes, and with rel 1e-3 for all that this makes lossy: columns of
+several values per row, text and positions count, too.
 
 Every bound is checked value by value on what the file restores, with the errors of the original and the restored ones.
 """
@@ -11,6 +15,8 @@ import argparse
 import bz2
 import lzma
 import math
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 import zstandard
 
 import baler_core
@@ -201,6 +208,28 @@ def whole(table: Table, share: float, model: Mapping[str, str]) -> tuple[int, in
     )
 
 
+def catalogue(path: Path) -> None:
+    """Print the bytes of a file as it is proposed, and with rel 1e-3 in place of every loss that is proposed."""
+    with tempfile.TemporaryDirectory() as folder:
+        proposed = Path(folder) / "proposed.yaml"
+        _baler("init", str(path), "-o", str(proposed))
+        stated = yaml.safe_load(proposed.read_text())
+        stated |= {"input": str(path.resolve()), "model": MODELS[False]}
+        plain = {name: b if b == "lossless" else {"rel": 1e-3} for name, b in stated["bounds"].items()}
+        sizes = []
+        for name, bounds in (("own", stated["bounds"]), ("plain", plain)):
+            config = Path(folder) / f"{name}.yaml"
+            config.write_text(yaml.safe_dump({**stated, "bounds": bounds}, sort_keys=False))
+            packed = config.with_suffix(".bal")
+            _baler("compress", str(config), "-o", str(packed))
+            sizes.append(packed.stat().st_size)
+    print(f"{path.name}: {sizes[0]} B as proposed, {sizes[1]} B at rel 1e-3: {sizes[1] / sizes[0]:.3f} times smaller")
+
+
+def _baler(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "baler_core", *arguments], check=True, capture_output=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a line per table and share."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -208,7 +237,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--whole", action="store_true", help="whole tables only")
     parser.add_argument("--quick", action="store_true", help="by the model table without networks, in minutes")
+    parser.add_argument("--catalogue", type=Path, help="a whole file, as it is proposed")
     options = parser.parse_args(arguments)
+    if options.catalogue:
+        catalogue(options.catalogue)
+        return
     model = MODELS[options.quick]
     logs: dict[float, list[tuple[int, dict[str, float]]]] = {share: [] for share in SHARES}
     for table in tables(options.folder):
