@@ -263,7 +263,7 @@ def unpack_json(data: bytes, what: str) -> Json:
     try:
         text = unsqueeze(squeezed, length, header_dictionary())
         _refuse_bombs(text, len(squeezed))
-        return from_columns(json.loads(text))
+        return from_columns(text)
     except FormatError as error:
         raise FormatError(f"{what} is damaged: {error}") from error
     except (ValueError, RecursionError, TypeError, AttributeError, LookupError) as error:
