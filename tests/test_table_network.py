@@ -28,7 +28,7 @@ from baler_core.builtin.models.table.network.mixtures import (
 from baler_core.builtin.models.table.network.training import Schedule, TrainingData, train_network
 from baler_core.builtin.models.table.network.weights import NetworkReader, networks_to_bytes
 from baler_core.builtin.models.table.options import TableOptions
-from baler_core.builtin.models.table.plan import plan_from_bytes
+from baler_core.builtin.models.table.stored_plan import plan_from_bytes
 from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Layout, Variable
