@@ -195,7 +195,7 @@ class Layout:
         """Return shape of one of its variables in this block."""
         return tuple(self.sizes[dim] for dim in variable.dims)
 
-    @property
+    @cached_property
     def nbytes(self) -> int:
         """Bytes of all values in memory."""
         counts = Counter((v.dims, v.dtype) for v in self.variables)  # tables have thousands of columns

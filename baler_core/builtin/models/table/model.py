@@ -160,11 +160,11 @@ class TableModel(Model):
         scales = scales_of(names, tolerances) if wanted is None else NO_SCALES
         contexts = EFFORTS[DEFAULT if self.stated is None else self.options.effort].contexts
         context = BlockContext(learned.plan, contexts, _events(layout), learned.primer, scales)
-        numbers = None if wanted is None else [number for number, name in enumerate(names) if name in wanted]
+        numbers = None if wanted is None else {number for number, name in enumerate(names) if name in wanted}
 
         def restored(part: RowBlock) -> dict[int, np.ndarray]:
-            count = part.rows.stop - part.rows.start
-            return decode_block(part.data, count, dtypes, context.part(part.rows), numbers)
+            count, most = part.rows.stop - part.rows.start, rows.stop - part.rows.start
+            return decode_block(part.data, count, dtypes, context.part(part.rows), numbers, most)
 
         (length,) = layout.shape(layout.variables[0])
         blocks = split_blocks(streams, length)
