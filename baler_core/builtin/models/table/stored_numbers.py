@@ -46,6 +46,11 @@ class StoredNumbers:
         """How many numbers are left."""
         return len(self.numbers) - self.position
 
+    def take(self, count: int) -> tuple[int, ...]:
+        """Return the next numbers, or as many as there are."""
+        start, self.position = self.position, self.position + count
+        return tuple(self.numbers[start : self.position])
+
     def varint(self, limit: int) -> int:
         """Return the next number, which must be below `limit`."""
         if self.position >= len(self.numbers):

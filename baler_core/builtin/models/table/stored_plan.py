@@ -63,7 +63,7 @@ def open_plan(data: bytes, dtypes: Sequence[str]) -> TablePlan:
     numbers = StoredNumbers.of(stored, reader.what)
     arrays = _Arrays(*(_unpacked(reader) for _ in range(4)))
     count = len(dtypes)
-    order = tuple(numbers.varint(count) for _ in range(count))
+    order = numbers.take(count)
     derived = tuple(numbers.varint(count) for _ in range(numbers.varint(count + 1)))
     if sorted(order) != list(range(count)) or len(set(derived)) != len(derived):
         raise FormatError(f"{reader.what} is damaged: its order names a column twice")
@@ -113,7 +113,9 @@ _UNRELATED = _Related()
 
 def _read_relations(stored: ByteReader, count: int) -> dict[int, _Related]:
     """Return what columns follow from, of those that follow from any."""
-    found = {}
+    found: dict[int, _Related] = {}
+    if stored.left >= count and not any(stored.data):
+        return found
     for number in range(count):
         if kind := stored.varint(1 + OWN_STEPS):
             found[number] = _read_relation(stored, kind, count)
