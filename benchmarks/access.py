@@ -30,6 +30,8 @@ _ALLOWED, _GRACE = 1.5, 0.02
 class Counted(ByteSource):
     """A file that counts what is read of it."""
 
+    at_once = LocalFile.at_once
+
     def __init__(self, path: Path) -> None:
         self._file = LocalFile(path)
         self.name, self.size, self.count = path, self._file.size, 0

@@ -21,7 +21,8 @@ from baler_core.builtin.models.fields.transform.neighbourhood import MOST, means
 from baler_core.builtin.models.table.contexts.references import kind_of
 from baler_core.builtin.models.table.contexts.symbols import SymbolMap
 from baler_core.builtin.models.table.model import TableModel
-from baler_core.builtin.models.table.plan import plan_from_bytes, plan_to_bytes
+from baler_core.builtin.models.table.plan import plan_to_bytes
+from baler_core.builtin.models.table.stored_plan import plan_from_bytes
 from baler_core.data.block import make_block, values_of
 from baler_core.data.variables import Layout, Variable
 from baler_core.entropy.arithmetic import new_decoder

@@ -28,7 +28,8 @@ from baler_core.builtin.models.table.network.mixtures import (
 from baler_core.builtin.models.table.network.training import Schedule, TrainingData, train_network
 from baler_core.builtin.models.table.network.weights import NetworkReader, networks_to_bytes
 from baler_core.builtin.models.table.options import TableOptions
-from baler_core.builtin.models.table.plan import plan_from_bytes
+from baler_core.builtin.models.table.plan import plan_to_bytes
+from baler_core.builtin.models.table.stored_plan import open_plan, plan_from_bytes
 from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Layout, Variable
@@ -258,6 +259,11 @@ def test_networks_give_the_same_bytes_without_compiled_code(tmp_path: Path) -> N
     model.fit([block], layout=layout, tolerances=tolerances, training=Training())
     plan = plan_from_bytes(model.state()["plan"].tobytes(), [v.dtype for v in layout.variables])
     assert any(column.network is not None for column in plan.columns)
+    later_first = open_plan(model.state()["plan"].tobytes(), [v.dtype for v in layout.variables])
+    assert [later_first.columns[number].network is None for number in (-1, 0)] == [
+        plan.columns[number].network is None for number in (-1, 0)
+    ]
+    assert plan_to_bytes(later_first) == plan_to_bytes(plan) == model.state()["plan"].tobytes()
     np.save(tmp_path / "plan.npy", model.state()["plan"])
     found = []
     for loops in ("", "python"):

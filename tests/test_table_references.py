@@ -14,7 +14,8 @@ import xarray as xr
 from baler_core.builtin.models.table.contexts.references import CELLS, WIDTHS, kind_of
 from baler_core.builtin.models.table.events import POINTED, ColumnSource, Events, sources
 from baler_core.builtin.models.table.model import TableModel
-from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
+from baler_core.builtin.models.table.plan import TablePlan, plan_to_bytes
+from baler_core.builtin.models.table.stored_plan import plan_from_bytes
 from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Layout, Variable

@@ -18,8 +18,10 @@ from baler_core.builtin.models.table.model import TableModel
 from baler_core.builtin.models.table.row_blocks import RowBlock, cut_rows, join_blocks, split_blocks
 from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance
+from baler_core.data.part import Part
 from baler_core.data.variables import Layout, Variable
 from baler_core.errors import FormatError
+from baler_core.plugin.effort import Effort
 from baler_core.plugin.interfaces import Streams, Training
 
 TOLERANCES = {"pt": Tolerance("rel", 1e-3), "near": Tolerance("abs", 0.1), "number": Tolerance("exact")}
@@ -81,11 +83,13 @@ def layout_of(columns: dict[str, np.ndarray], lengths: np.ndarray | None) -> Lay
     return Layout("table", variables, {"jet": len(columns["pt"])}, "n" if lengths is not None else "", lengths)
 
 
-def coded(columns: dict[str, np.ndarray], lengths: np.ndarray | None) -> tuple[TableModel, Streams, Layout]:
+def coded(
+    columns: dict[str, np.ndarray], lengths: np.ndarray | None, effort: Effort = "balanced"
+) -> tuple[TableModel, Streams, Layout]:
     layout = layout_of(columns, lengths)
     arrays: dict[str, tuple[Sequence[str], np.ndarray]] = {name: (("jet",), v) for name, v in columns.items()}
     block = make_block(arrays if lengths is None else {**arrays, "n": (("event",), lengths)})
-    model = TableModel(TableModel.Options(effort="balanced"))
+    model = TableModel(TableModel.Options(effort=effort))
     model.fit([block], layout=layout, tolerances=TOLERANCES, training=Training())
     return model, model.encode(block, layout, TOLERANCES), layout
 
@@ -112,10 +116,10 @@ def test_bytes_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.usefixtures("small_blocks")
-@pytest.mark.parametrize("jagged", [False, True])
-def test_each_row_block_is_decoded_by_itself(jagged: bool) -> None:
+@pytest.mark.parametrize(("jagged", "effort"), [(False, "fast"), (True, "fast"), (True, "balanced")])
+def test_each_row_block_is_decoded_by_itself_and_some_rows_of_it(jagged: bool, effort: Effort) -> None:
     columns, lengths = jets(1000)
-    model, streams, layout = coded(columns, lengths if jagged else None)
+    model, streams, layout = coded(columns, lengths if jagged else None, effort)
     whole = model.decode(streams, layout, TOLERANCES)
     for part in split_blocks(streams, layout.sizes["jet"]):
         events = Events(lengths).part(part.rows).lengths if jagged else None
@@ -123,6 +127,10 @@ def test_each_row_block_is_decoded_by_itself(jagged: bool) -> None:
         restored = model.decode({"columns": part.data}, own, TOLERANCES)
         for name in columns:
             assert values_of(restored, name).tobytes() == values_of(whole, name)[part.rows].tobytes()
+    for rows in (slice(3, 40), slice(980, 1100), slice(1500, 1501)):
+        found = model.decode_part(streams, layout, TOLERANCES, Part(frozenset(columns), {"jet": rows}))
+        for name, values in found.items():
+            assert values.tobytes() == values_of(whole, name)[rows].tobytes()
 
 
 @pytest.mark.usefixtures("small_blocks")

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import field, replace
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -40,6 +41,11 @@ when, where or how many, or have no name that tells. Empty where the file does n
 
 # dtype strings beyond numpy's own: object arrays of Python `str` and of `bytes`, any length
 TEXT_DTYPES = ("str", "bytes")
+
+
+def _numpy_dtype(dtype: str) -> np.dtype[Any]:
+    """Return the dtype of arrays (`object` for text)."""
+    return np.dtype(object) if dtype in TEXT_DTYPES else np.dtype(dtype)
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ class Variable:
     @property
     def numpy_dtype(self) -> np.dtype[Any]:
         """The dtype of its arrays (`object` for text)."""
-        return np.dtype(object) if self.is_text else np.dtype(self.dtype)
+        return _numpy_dtype(self.dtype)
 
     @property
     def is_numeric(self) -> bool:
@@ -195,12 +201,14 @@ class Layout:
         """Return shape of one of its variables in this block."""
         return tuple(self.sizes[dim] for dim in variable.dims)
 
-    @property
+    @cached_property
     def nbytes(self) -> int:
         """Bytes of all values in memory."""
-        counts = Counter((v.dims, v.dtype) for v in self.variables)  # tables have thousands of columns
-        alike = {(v.dims, v.dtype): v for v in self.variables}
-        return sum(math.prod(self.shape(v)) * v.numpy_dtype.itemsize * counts[key] for key, v in alike.items())
+        alike = Counter(map(attrgetter("dims", "dtype"), self.variables))  # tables have thousands of columns
+        return sum(
+            count * math.prod(self.sizes[dim] for dim in dims) * _numpy_dtype(dtype).itemsize
+            for (dims, dtype), count in alike.items()
+        )
 
     def build(self, arrays: Mapping[str, np.ndarray]) -> Block:
         """Return a block holding `arrays`, one per variable, cast to each variable's dtype and shape."""

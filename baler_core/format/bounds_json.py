@@ -84,7 +84,7 @@ def tolerances_from_json(
     """
     triples = zip(records, schema.variables, bounds, strict=len(records) > 0)
     alike: dict[tuple[object, ...], Tolerance] = {}
-    found = tuple(_completed(alike, stated, bound, variable) for stated, variable, bound in triples)
+    found = tuple([_completed(alike, stated, bound, variable) for stated, variable, bound in triples])
     scaled = [(t, b) for t, b in zip(found, bounds, strict=False) if t.kind == "each" or (_gives_each(b) and t.lossy)]
     if any(not _gives_each(bound) or tolerance.kind != "each" for tolerance, bound in scaled):
         raise ValueError("a tolerance of each value and a formula or noise belong together")
@@ -102,20 +102,31 @@ def bounds_from_json(records: Sequence[Json]) -> tuple[ErrorBound, ...]:
     ValueError, TypeError, KeyError
         As `bound_from_json`.
     """
-    known: dict[str, ErrorBound] = {}
+    known: dict[object, ErrorBound] = {}
+    found = []
     for one in records:
-        if (text := repr(one)) not in known:
-            known[text] = bound_from_json(one)
-    return tuple(known[repr(one)] for one in records)
+        key = _key(one)
+        if key not in known:
+            known[key] = bound_from_json(one)
+        found.append(known[key])
+    return tuple(found)
+
+
+def _key(record: Json) -> object:
+    """Return what records of the same meaning have in common."""
+    first, second = record[:2]
+    plain = len(record) == 2 and type(second) is float
+    return (first, second) if plain else repr(record)
 
 
 def _completed(
     alike: dict[tuple[object, ...], Tolerance], stated: Json, bound: ErrorBound, variable: Variable
 ) -> Tolerance:
     """Return the tolerance of a variable, made once for all that are alike: files have thousands of these."""
-    numbers = (variable.scale, variable.offset, variable.limits, variable.stated_limits)
-    special = (variable.dtype, variable.fill, variable.flags, len(variable.dims), variable.is_numeric)
-    key = (repr(stated), id(bound), *numbers, *special)
+    v = variable
+    numbers = (v.scale, v.offset, v.limits, v.stated_limits, v.fill, v.flags)
+    # Lists of hostile files, which cannot be hashed, are refused by the `TypeError` that this raises.
+    key = (*stated, id(bound), v.dtype, len(v.dims), numbers)
     if key not in alike:
         alike[key] = complete_tolerance(_tolerance(*stated), bound, variable)
     return alike[key]

@@ -29,7 +29,8 @@ _FEWEST_RECORDS = 250_000
 _RECORDS_PER_BYTE = 64
 # Bytes of a section that have a checksum together, and so are read together.
 PAGE = 1 << 15
-_TAIL = 1 << 16
+# Smaller files are read whole.
+_SMALL = 1 << 16
 _RECENT_BYTES = 1 << 21
 # So many end marks are looked for in a file that ends with none.
 _END_MARKS = 16
@@ -121,7 +122,7 @@ class BalReader:
 
     def _read_index(self) -> tuple[int, list[Section]]:
         length = self.file_bytes
-        self._tail_start = max(0, length - _TAIL)
+        self._tail_start = max(0, length - self._source.at_once) if length > _SMALL else 0
         self._tail = self._source.read(self._tail_start, length - self._tail_start)
         start = self._bytes(0, len(MAGIC) + 1)
         if not length:
@@ -263,7 +264,7 @@ def unpack_json(data: bytes, what: str) -> Json:
     try:
         text = unsqueeze(squeezed, length, header_dictionary())
         _refuse_bombs(text, len(squeezed))
-        return from_columns(json.loads(text))
+        return from_columns(text)
     except FormatError as error:
         raise FormatError(f"{what} is damaged: {error}") from error
     except (ValueError, RecursionError, TypeError, AttributeError, LookupError) as error:

@@ -212,7 +212,7 @@ class Header:
 
     def layout(self, group: GroupRecord, sizes: Mapping[str, int]) -> Layout:
         """Return the layout of a group at the given sizes."""
-        variables = tuple(self.schema.variables[number] for number in group.variables)
+        variables = tuple(map(self.schema.variables.__getitem__, group.variables))
         dims = variables[0].dims
         return Layout(
             group.kind,

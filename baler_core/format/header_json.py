@@ -9,10 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from baler_core.data.bound_syntax import NO_LIMITS
 from baler_core.data.bounds import Tolerance
 from baler_core.data.targets import TARGET_KINDS, Target
-from baler_core.data.variables import TEXT_DTYPES, Json, Schema, Variable
+from baler_core.data.variables import Json, Schema, Variable
 from baler_core.errors import FormatError
 from baler_core.format.bounds_json import bound_to_json, bounds_from_json, tolerances_from_json
 from baler_core.format.derived_json import derived_from_json, derived_to_json, unheld_to_json
@@ -27,6 +26,7 @@ from baler_core.format.header import (
 )
 from baler_core.format.json_columns import count_of, ranges_of, unranged
 from baler_core.format.order_json import order_from_json, order_to_json
+from baler_core.format.variables_json import variable_to_json, variables_from_json
 
 MOST_BLOCKS = 2**22
 
@@ -43,7 +43,7 @@ def header_to_json(header: Header) -> Json:
         "reader": _component_to_json(header.reader),
         "dims": [dims, [schema.sizes[dim] for dim in dims]],
         "counts": dict(schema.counts),
-        "variables": [_variable_to_json(variable, dims) for variable in schema.variables],
+        "variables": [variable_to_json(variable, dims) for variable in schema.variables],
         "bounds": _runs([bound_to_json(bound) for bound in header.bounds]),
         "tolerances": _runs([[t.kind, t.value, t.shift] for t in header.tolerances]),
         "preprocess": [
@@ -140,28 +140,6 @@ def _component_to_json(record: ComponentRecord) -> Json:
     return [record.name, dict(record.options), record.package, record.version]
 
 
-def _variable_to_json(variable: Variable, dims: Sequence[str]) -> Json:
-    extras: dict[str, Json] = {}
-    if variable.label:
-        extras["title"] = variable.label
-    if variable.units:
-        extras["units"] = variable.units
-    if variable.fill:
-        extras["fill"] = list(variable.fill)
-    if (variable.scale, variable.offset) != (1.0, 0.0):
-        extras["packing"] = [variable.scale, variable.offset]
-    if variable.axes:
-        extras["axes"] = dict(variable.axes)
-    if variable.limits != (-math.inf, math.inf):
-        extras["limits"] = list(variable.limits)
-    if variable.stated_limits != (-math.inf, math.inf):
-        extras["stated_limits"] = list(variable.stated_limits)
-    if variable.flags:
-        extras["flags"] = list(variable.flags)
-    places = [dims.index(dim) for dim in variable.dims]
-    return {"key": variable.name, "form": variable.dtype, "dims": places[0] if len(places) == 1 else places, **extras}
-
-
 def _runs(records: list[Json]) -> list[Json]:
     """Equal neighbours as one record with a count."""
     runs: list[Json] = []
@@ -201,7 +179,7 @@ def header_from_json(record: Json, sections: int = MOST_BLOCKS) -> Header:
 def _header(record: Json, sections: int) -> Header:
     dims = [str(dim) for dim in record["dims"][0]]
     sizes = dict(zip(dims, (count_of(size) for size in record["dims"][1]), strict=True))
-    variables = tuple(_variable(v, dims) for v in record["variables"])
+    variables = variables_from_json(record["variables"], dims)
     counts = {str(dim): str(name) for dim, name in record["counts"].items()}
     name, native, on_disk = record["input"]
     bounds = bounds_from_json(_unrun(record["bounds"], len(variables)))
@@ -287,39 +265,6 @@ def _trained(record: Json) -> TrainedRecord:
 def _component(record: Json) -> ComponentRecord:
     name, options, package, version = record
     return ComponentRecord(str(name), dict(options), str(package), str(version))
-
-
-def _variable(record: Json, dims: Sequence[str]) -> Variable:
-    name, dtype, places = record["key"], record["form"], record["dims"]
-    if not isinstance(dtype, str) or (dtype not in TEXT_DTYPES and np.dtype(dtype).hasobject):
-        raise ValueError(f"variable {name!r} cannot be of type {dtype!r}")
-    scale, offset = record.get("packing", (1.0, 0.0))
-    return Variable(
-        str(name),
-        str(dtype),
-        tuple([dims[count_of(place)] for place in (places if isinstance(places, list) else [places])]),
-        str(record.get("units", "")),
-        str(record.get("title", "")),
-        tuple(map(_special, record.get("fill", ()))),
-        float(scale),
-        float(offset),
-        {str(dim): str(role) for dim, role in record["axes"].items()} if "axes" in record else {},
-        _limits(record["limits"]) if "limits" in record else NO_LIMITS,
-        tuple(map(_special, record.get("flags", ()))),
-        stated_limits=_limits(record["stated_limits"]) if "stated_limits" in record else NO_LIMITS,
-    )
-
-
-def _limits(record: Json) -> tuple[float, float]:
-    low, high = record
-    return float(low), float(high)
-
-
-def _special(value: Json) -> float:
-    """A special value: a float, or an integer that no float equals."""
-    return (
-        value if isinstance(value, int) and -(2**63) <= value < 2**64 and int(float(value)) != value else float(value)
-    )
 
 
 def _groups(records: Json, count: int) -> tuple[GroupRecord, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,19 +27,26 @@ def to_columns(record: Json) -> Json:
     return {_COLUMNS: {key: to_columns([item.get(key, _ABSENT) for item in record]) for key in keys}}
 
 
-def from_columns(record: Json) -> Json:
-    """Invert `to_columns`."""
-    if isinstance(record, list):
-        return [from_columns(item) if isinstance(item, list | dict) else item for item in record]
-    if not isinstance(record, dict):
-        return record
-    if set(record) != {_COLUMNS}:
-        return {key: from_columns(value) for key, value in record.items()}
-    columns = {key: from_columns(column) for key, column in record[_COLUMNS].items()}
-    length = max((len(column) for column in columns.values()), default=0)
-    return [
-        {key: column[row] for key, column in columns.items() if not _is_absent(column[row])} for row in range(length)
-    ]
+def from_columns(text: str | bytes) -> Json:
+    """Read JSON text, columns in it as the records that `to_columns` made them of.
+
+    Raises
+    ------
+    ValueError, TypeError, AttributeError, RecursionError
+        If it is no JSON, or holds columns that are none.
+    """
+    return json.loads(text, object_hook=_records)
+
+
+def _records(found: dict[str, Json]) -> Json:
+    """Return the records of columns; any other object as it is."""
+    if len(found) != 1 or _COLUMNS not in found:
+        return found
+    keys, columns = list(found[_COLUMNS]), list(found[_COLUMNS].values())
+    rows = zip(*columns, strict=True)
+    if any(_ABSENT in column for column in columns):
+        return [{key: value for key, value in zip(keys, row, strict=True) if value != _ABSENT} for row in rows]
+    return [dict(zip(keys, row, strict=True)) for row in rows]
 
 
 def _is_absent(value: Json) -> bool:

@@ -8,7 +8,7 @@ import weakref
 from abc import ABC, abstractmethod
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, ClassVar, TypeAlias
 
 from baler_core.errors import BalerError, FormatError, MissingFile, MissingPackage, SourceError
 from baler_core.machine.optional import need
@@ -32,10 +32,13 @@ class ByteSource(ABC):
         How messages call it.
     size
         How many bytes there are.
+    at_once
+        So many are read about as quickly as one.
     """
 
     name: Path | str
     size: int
+    at_once: ClassVar[int] = 1 << 16
 
     @abstractmethod
     def read(self, start: int, length: int) -> bytes:
@@ -73,6 +76,8 @@ class LocalFile(ByteSource):
     FormatError
         If there is no such file, or it is a folder or a device.
     """
+
+    at_once = 1 << 12
 
     def __init__(self, path: Path) -> None:
         self.name = path

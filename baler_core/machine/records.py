@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+Made = TypeVar("Made")
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass
@@ -25,6 +27,16 @@ _OWN = frozenset(["__dict__", "__weakref__"])
 # What instances are made with: of most classes nothing else is ever asked for.
 _MAKING = frozenset(["__init__", "__dataclass_fields__", "__match_args__"])
 _NOTHING_ELSE = {"repr": False, "eq": False, "order": False}
+
+
+def like(record: Made, /, **changes: Any) -> Made:
+    """Return a record with other values of some fields, which are not checked: `dataclasses.replace` takes ten times as long.
+
+    Only for classes without `__post_init__`, slots and cached properties.
+    """
+    made: Made = object.__new__(type(record))
+    made.__dict__.update(record.__dict__, **changes)
+    return made
 
 
 class _Deferred:

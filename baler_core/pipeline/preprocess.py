@@ -87,7 +87,7 @@ class Pipeline:
 
     def touches(self, layout: Layout) -> bool:
         """Whether any variable of the layout is changed."""
-        return any(self._touched(variable) for variable in layout.variables)
+        return bool(self.steps) and any(self._touched(variable) for variable in layout.variables)
 
     def encoded_layout(self, layout: Layout) -> Layout:
         """The layout of the encoded block: what a preprocessor touched is float64, whatever it was."""

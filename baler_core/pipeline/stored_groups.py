@@ -66,6 +66,7 @@ class StoredGroups:
         self._blocks: Recent[StoredBlock] = Recent(_OPEN_BLOCKS)
         self._layouts: Recent[tuple[Layout, int]] = Recent(_LAYOUTS)
         self._in_order: set[tuple[int, ...]] = set()
+        self._needs: dict[int, set[str]] = {}
         self._asked: dict[tuple[int, int], dict[str, int]] = {}
         self._locks: dict[tuple[int, int], RLock] = {}
         self._lock = Lock()
@@ -161,15 +162,19 @@ class StoredGroups:
         """Restore what a group follows from: its counts, and what tolerances of its values follow from."""
         header = self.stored.header
         record = header.blocks[piece.block]
-        needs = needs_of(layout, header.tolerance_of(layout)) | ({layout.counts} if layout.counts else set())
+        group = record.groups[piece.place]
+        if group not in self._needs:
+            scaled = needs_of(layout, header.tolerance_of(layout))
+            self._needs[group] = scaled | ({layout.counts} if layout.counts else set())
+        needs = self._needs[group]
         if needs and record.groups not in self._in_order:
             self.stored.order(self.stored.layouts(piece.block))  # refuses what follows from itself
             self._in_order.add(record.groups)
         found = {}
         for name in sorted(needs & self.number.keys()):
-            group = self.group_of.get(self.number[name])
-            if group in record.groups and record.groups.index(group) != piece.place:
-                there = StoredRows(piece.block, record.groups.index(group), 0, 0)
+            holder = self.group_of.get(self.number[name])
+            if holder in record.groups and record.groups.index(holder) != piece.place:
+                there = StoredRows(piece.block, record.groups.index(holder), 0, 0)
                 found[name] = self.all_of(there, name)
         return found
 

@@ -161,6 +161,28 @@ class Lattice(ABC):
         return _made(_KINDS[kind & 7], dtype, parameters, specials, int(lowest))
 
     @staticmethod
+    def starts(stored: bytes, count: int) -> list[int]:
+        """Return where each of so many lattices begins that lie one after the other, and where the last one ends.
+
+        Raises
+        ------
+        IndexError
+            If the bytes end before; a lattice that is none may have any end.
+        """
+        place, found = 0, [0]
+        for _ in range(count):
+            kind, present = stored[place], stored[place + 1]
+            place += 2 + 8 * (present & 1) + 4 * (present & 2)
+            for _ in range((present >> 2 & 7).bit_count()):
+                while stored[place] > 0x7F:
+                    place += 1
+                place += 1
+            if kind & 8:
+                place += 1 + 8 * stored[place]
+            found.append(place)
+        return found
+
+    @staticmethod
     def from_bytes(stored: bytes, dtype: str) -> Lattice:
         """Read the lattice that `to_bytes` wrote."""
         return Lattice.read(ByteReader(stored, "a lattice"), dtype)

@@ -13,7 +13,22 @@ class VtkReader(Reader):
 
     name = "vtk"
     summary = "VTK meshes, polygons and grids: XML (.vtu .vtp .vti .vtr .vts) and legacy (.vtk), text or binary"
-    suffixes = (".vtu", ".vtp", ".vti", ".vtr", ".vts", ".vtk")
+    # Files that name others are opened for the sentence that says what to do with them.
+    suffixes = (
+        ".vtu",
+        ".vtp",
+        ".vti",
+        ".vtr",
+        ".vts",
+        ".vtk",
+        ".pvd",
+        ".vtm",
+        ".pvtu",
+        ".pvtp",
+        ".pvti",
+        ".pvtr",
+        ".pvts",
+    )
 
     def open(self, path: Path, variables: Sequence[str] | None = None) -> Source:
         """Open a file; each array is decoded once for its length.

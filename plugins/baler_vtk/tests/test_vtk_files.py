@@ -183,6 +183,10 @@ def test_meshes_of_the_older_format_keep_their_bounds(tmp_path: Path, version: s
     assert 0 < np.abs(restored.cell_data["q"][0] - mesh.cell_data["q"][0]).max() <= 0.01
 
 
+SERIES = b"""<VTKFile type="Collection" version="0.1"><Collection>
+<DataSet timestep="0" file="flow_0.vtu"/><DataSet timestep="0.5" file="flow_1.vtu"/></Collection></VTKFile>"""
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -194,6 +198,8 @@ def test_meshes_of_the_older_format_keep_their_bounds(tmp_path: Path, version: s
         (lambda text: text.replace(b'"raw">\n _', b'"raw">\n _\xff\xff\xff\xff\xff\xff\xff'), "damaged"),
         (lambda text: b"", "empty"),
         (lambda text: b"no xml", "is no VTK file"),
+        (lambda text: SERIES, r"names 2 other files .*input: \[flow_0.vtu, flow_1.vtu\]"),
+        (lambda text: SERIES.replace(b"DataSet", b"Piece").replace(b"file", b"Source"), "names 2 other files"),
     ],
 )
 def test_what_cannot_be_read_is_told_in_a_sentence(tmp_path: Path, change: Any, message: str) -> None:

@@ -86,6 +86,27 @@ class BlockContext:
         return warm_start, CodedColumns(warm_start.rows + rows, columns, events, self.plan.pointer, self.plan.flow)
 
 
+class Decoding(NamedTuple):
+    """What a column of a block is decoded with.
+
+    Attributes
+    ----------
+    columns
+        Those before it.
+    contexts
+        The effort of mixing.
+    known
+        Symbols of rows before those of the block.
+    stored_rows
+        How many rows the block has; of the first ones, `columns` tell how many are decoded.
+    """
+
+    columns: CodedColumns
+    contexts: int
+    known: np.ndarray
+    stored_rows: int
+
+
 def encode_block(values: Sequence[np.ndarray | None], tolerances: Sequence[Tolerance], context: BlockContext) -> bytes:
     """Write the columns of a block (1-D arrays of equal length; None for one that this table lacks) as bytes."""
     plan = context.plan
@@ -166,6 +187,7 @@ def decode_block(
     dtypes: Sequence[str],
     context: BlockContext,
     wanted: Collection[int] | None = None,
+    most: int | None = None,
 ) -> dict[int, np.ndarray]:
     """Decode the restored columns.
 
@@ -176,6 +198,8 @@ def decode_block(
     wanted
         The columns to restore; others are decoded as far as these follow from them. None restores all, and compares
         the checksum of all.
+    most
+        With `wanted`, so many of the first rows are restored, or some more; None for all.
 
     Raises
     ------
@@ -190,22 +214,44 @@ def decode_block(
     reader = RangeReader(data if few else bytes(data), "a block of a table")
     checksum = int.from_bytes(reader.take(4), "little")
     stored = _read_columns(reader, len(dtypes), decoded)
-    symbols = _read_symbols(stored, rows, dtypes, context)
+    first = rows if most is None or wanted is None else _first_rows(stored, rows, most, context)
+    symbols = _read_symbols(stored, (rows, first), dtypes, context)
     if wanted is None and _checksum(symbols.values()) != checksum:
         raise FormatError("a block of a table is damaged: the checksum of its restored integers is wrong")
-    return _restored(symbols, stored, rows, dtypes, context, restored)
+    return _restored(symbols, stored, (rows, first), dtypes, context, restored)
+
+
+def _first_rows(stored: Mapping[int, Stored], rows: int, most: int, context: BlockContext) -> int:
+    """Return how many rows to decode to have so many, whole events; all where more contexts than one or escapes need them."""
+    needed = context.contexts > 1 or context.warm_start.rows or context.plan.flow is not None
+    if needed or any(bytes(one.escapes) for one in stored.values()):
+        return rows
+    if context.events is None:
+        return min(most, rows)
+    borders = context.events.borders
+    return int(borders[min(int(np.searchsorted(borders, most)), len(borders) - 1)])
 
 
 def _read_symbols(
-    stored: Mapping[int, Stored], rows: int, dtypes: Sequence[str], context: BlockContext
+    stored: Mapping[int, Stored], rows: tuple[int, int], dtypes: Sequence[str], context: BlockContext
 ) -> dict[int, Symbols]:
-    """Decode the columns that follow the plan, in its order, as each has earlier ones as contexts."""
+    """Decode the columns that follow the plan, in its order, as each has earlier ones as contexts.
+
+    Parameters
+    ----------
+    rows
+        How many there are, and how many of the first to decode.
+    """
     symbols: dict[int, Symbols] = {}
-    warm_start, coded_columns = context.begin(rows, len(dtypes))
+    if rows[1] < rows[0]:
+        context = context.part(slice(0, rows[1]))
+    warm_start, coded_columns = context.begin(rows[1], len(dtypes))
+    coded_columns.block_rows += rows[0] - rows[1]
     for number in (n for n in context.plan.order if n in stored or not dtypes[n]):
         column, known = context.plan.columns[number], warm_start.of(number)
         if number in stored and stored[number].method != APART:
-            symbols[number] = _read(number, stored[number], column, coded_columns, context.contexts, known)
+            decoding = Decoding(coded_columns, context.contexts, known, rows[0])
+            symbols[number] = _read(number, stored[number], column, decoding)
         coded_columns.add(number, column, _values(symbols.get(number), known))
     return symbols
 
@@ -266,14 +312,14 @@ def _read_columns(reader: RangeReader, count: int, wanted: Collection[int]) -> d
     return columns
 
 
-def _read(
-    number: int, stored: Stored, plan: ColumnPlan, coded_columns: CodedColumns, contexts: int, known: np.ndarray
-) -> Symbols:
+def _read(number: int, stored: Stored, plan: ColumnPlan, decoding: Decoding) -> Symbols:
+    known, coded_columns = decoding.known, decoding.columns
     rows = coded_columns.rows - len(known)
     if stored.method == MIXED:
-        values = decode_symbols(bytes(stored.data), rows, plan, coded_columns.context_of(number, plan), contexts, known)
+        context = coded_columns.context_of(number, plan)
+        values = decode_symbols(bytes(stored.data), rows, plan, context, decoding.contexts, known)
     elif stored.method == PACKED:
-        values = unpack_integers(bytes(stored.data), rows)
+        values = unpack_integers(bytes(stored.data), decoding.stored_rows)[:rows]
         # bins of values are places in arrays, for the loops that take this column as a context
         if values.size and not (plan.symbols.low - 1 <= values.min() and values.max() <= plan.symbols.high):
             raise FormatError("a column of a table holds a symbol beyond its range")
@@ -286,15 +332,15 @@ def _read(
 def _restored(
     symbols: Mapping[int, Symbols],
     stored: Mapping[int, Stored],
-    rows: int,
+    rows: tuple[int, int],
     dtypes: Sequence[str],
     context: BlockContext,
     wanted: Collection[int],
 ) -> dict[int, np.ndarray]:
     plan = context.plan
     restored: dict[int, np.ndarray] = {}
-    order = [*(j for j in range(len(dtypes)) if j not in plan.derived), *plan.derived]
-    for number in (n for n in order if n in wanted):
+    derived = [number for number in plan.derived if number in wanted]
+    for number in (*sorted(set(wanted).difference(derived)), *derived):
         if number in symbols:
             column = plan.columns[number]
             if not all(parent in restored for parent in column.derived_from):
@@ -304,5 +350,5 @@ def _restored(
         else:
             reader = ByteReader(bytes(stored[number].data), "a column of a table")
             lattice = Lattice.read(reader, dtypes[number])
-            restored[number] = lattice.restore(unpack_integers(reader.rest(), rows))
+            restored[number] = lattice.restore(unpack_integers(reader.rest(), rows[0])[: rows[1]])
     return restored

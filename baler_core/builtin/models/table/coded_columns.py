@@ -34,11 +34,14 @@ class ColumnContext(NamedTuple):
         The prediction of the column's network; of no rows if it has none.
     references
         int64 (rows, references): earlier rows whose values are looked at, -1 for none.
+    rows
+        How many the whole block has, of which these are the first.
     """
 
     parents: Sequence[ParentColumn]
     mixture: Mixture
     references: np.ndarray
+    rows: int
 
 
 class CodedColumns:
@@ -56,6 +59,11 @@ class CodedColumns:
         Number of the column that points to earlier rows.
     flow
         Predicts mixtures of all columns.
+
+    Attributes
+    ----------
+    block_rows
+        How many rows the whole block has, if these are the first of them.
     """
 
     def __init__(
@@ -66,7 +74,7 @@ class CodedColumns:
         pointer: int | None = None,
         flow: Flow | None = None,
     ) -> None:
-        self.rows = rows
+        self.rows = self.block_rows = rows
         self.columns = columns
         self._events = Events(np.array([rows], np.int64)) if events is None else events
         self._pointer = pointer
@@ -91,7 +99,7 @@ class CodedColumns:
         """Return all that is known of the rows of column `number`."""
         references = [self.rows_at(place) for place in plan.references]
         looked_at = np.stack(references, axis=1) if references else np.zeros((self.rows, 0), np.int64)
-        return ColumnContext(self._parents(number, plan), self._mixture(number, plan), looked_at)
+        return ColumnContext(self._parents(number, plan), self._mixture(number, plan), looked_at, self.block_rows)
 
     def _parents(self, number: int, plan: ColumnPlan) -> list[ParentColumn]:
         parents = [self._parent(number, ColumnSource.of(parent, self.columns), plan) for parent in plan.parents]

@@ -21,30 +21,22 @@ class KnownNames:
 
     Attributes
     ----------
-    columns
-        Name and dtype of each.
+    names, dtypes
+        Of each column.
     """
 
-    columns: tuple[tuple[str, str], ...]
+    names: list[str]
+    dtypes: list[str]
 
     @classmethod
     def of(cls, variables: Sequence[Variable]) -> KnownNames:
         """Return those of variables."""
-        return cls(tuple((v.name, v.dtype) for v in variables))
-
-    @property
-    def names(self) -> list[str]:
-        """The names alone."""
-        return [name for name, _ in self.columns]
-
-    @property
-    def dtypes(self) -> list[str]:
-        """The dtypes alone."""
-        return [dtype for _, dtype in self.columns]
+        return cls([v.name for v in variables], [v.dtype for v in variables])
 
     def to_state(self) -> State:
         """Return an array by name."""
-        return {_KEY: np.frombuffer(json.dumps(self.columns, separators=(",", ":")).encode(), np.uint8)}
+        columns = list(zip(self.names, self.dtypes, strict=True))
+        return {_KEY: np.frombuffer(json.dumps(columns, separators=(",", ":")).encode(), np.uint8)}
 
     def found_in(self, layout: Layout) -> list[Variable | None]:
         """Return for each column the variable of a table, None for one that the table lacks.
@@ -54,11 +46,13 @@ class KnownNames:
         FormatError
             If the table has a column that these do not name.
         """
+        if [v.name for v in layout.variables] == self.names:
+            return list(layout.variables)
         there = {v.name: v for v in layout.variables}
         unknown = there.keys() - set(self.names)
         if unknown:
             raise FormatError(
-                f"the table was learned without {min(unknown)!r}: it knows {len(self.columns)} variables, here are "
+                f"the table was learned without {min(unknown)!r}: it knows {len(self.names)} variables, here are "
                 f"{len(there)}"
             )
         return [there.get(name) for name in self.names]
@@ -82,4 +76,4 @@ def names_of(state: State, layout: Layout) -> KnownNames:
         raise FormatError(f"the names of a table's columns are damaged ({error})") from error
     if len(dict(columns)) != len(columns) or any(np.dtype(dtype).kind not in "biuf" for _, dtype in columns):
         raise FormatError("the names of a table's columns are damaged: two are the same, or one is no number")
-    return KnownNames(columns)
+    return KnownNames([name for name, _ in columns], [dtype for _, dtype in columns])

@@ -12,9 +12,10 @@ from baler_core.builtin.models.table.blocks import COLD_START, BlockContext, all
 from baler_core.builtin.models.table.effort import DEFAULT, EFFORTS, SHORT_ROWS, TableEffort
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.known_names import KnownNames, names_of
-from baler_core.builtin.models.table.plan import TablePlan, plan_from_bytes, plan_to_bytes
+from baler_core.builtin.models.table.plan import TablePlan, plan_to_bytes
 from baler_core.builtin.models.table.relations.scales import NO_SCALES, scales_of
 from baler_core.builtin.models.table.row_blocks import RowBlock, chunked_rows, cut_rows, join_blocks, split_blocks
+from baler_core.builtin.models.table.stored_plan import open_plan
 from baler_core.builtin.models.table.warm_start import WarmStart, chosen_pieces, read_warm_start
 from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance
@@ -98,7 +99,7 @@ class TableModel(Model):
         return {"plan": np.frombuffer(plan_to_bytes(plan), np.uint8)}
 
     def _read_plan(self, dtypes: Sequence[str]) -> TablePlan:
-        return plan_from_bytes(self._state["plan"].tobytes(), dtypes)
+        return open_plan(self._state["plan"].tobytes(), dtypes)
 
     def encode(
         self, block: Block, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS, plan: object = None
@@ -152,16 +153,18 @@ class TableModel(Model):
         wanted: Collection[str] | None,
     ) -> dict[str, np.ndarray]:
         learned = self._learned_for(layout)
+        if wanted is None:  # before threads ask for columns one by one
+            learned = learned._replace(plan=learned.plan._replace(columns=tuple(learned.plan.columns)))
         names, found = learned.names.names, learned.names.found_in(layout)
         dtypes = ["" if v is None else v.dtype for v in found]
         scales = scales_of(names, tolerances) if wanted is None else NO_SCALES
         contexts = EFFORTS[DEFAULT if self.stated is None else self.stated.effort].contexts
         context = BlockContext(learned.plan, contexts, _events(layout), learned.primer, scales)
-        numbers = None if wanted is None else [number for number, name in enumerate(names) if name in wanted]
+        numbers = None if wanted is None else {number for number, name in enumerate(names) if name in wanted}
 
         def restored(part: RowBlock) -> dict[int, np.ndarray]:
-            count = part.rows.stop - part.rows.start
-            return decode_block(part.data, count, dtypes, context.part(part.rows), numbers)
+            count, most = part.rows.stop - part.rows.start, rows.stop - part.rows.start
+            return decode_block(part.data, count, dtypes, context.part(part.rows), numbers, most)
 
         (length,) = layout.shape(layout.variables[0])
         blocks = split_blocks(streams, length)

@@ -1,4 +1,4 @@
-"""Hold the plan of a table (how each column becomes symbols and how these are coded), write and read it."""
+"""Hold the plan of a table (how each column becomes symbols and how these are coded), and write it."""
 
 from __future__ import annotations
 
@@ -8,33 +8,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baler_core.builtin.models.table.contexts.marginals import LEVELS, Marginal
-from baler_core.builtin.models.table.contexts.predictor import FEATURES, Predictor
-from baler_core.builtin.models.table.contexts.symbols import KINDS, LARGEST, SymbolMap
-from baler_core.builtin.models.table.events import BEFORE, HERE, IN_EVENT, POINTED, ColumnSource, sources
+from baler_core.builtin.models.table.contexts.marginals import Marginal
+from baler_core.builtin.models.table.contexts.predictor import Predictor
+from baler_core.builtin.models.table.contexts.symbols import KINDS, SymbolMap
+from baler_core.builtin.models.table.events import BEFORE, IN_EVENT, POINTED
 from baler_core.builtin.models.table.network.flow import Flow
 from baler_core.builtin.models.table.network.inference import Network
-from baler_core.builtin.models.table.network.weights import MOST_COLUMNS, MOST_WIDE, NetworkReader, networks_to_bytes
+from baler_core.builtin.models.table.network.weights import networks_to_bytes
 from baler_core.builtin.models.table.relations.relation import LINEAR, Relation
 from baler_core.builtin.models.table.relations.residuals import Steps
-from baler_core.builtin.models.table.relations.scales import OwnSteps, read_own_steps
-from baler_core.builtin.models.table.stored_numbers import StoredNumbers
-from baler_core.entropy.bytes import squeeze, unsqueeze
-from baler_core.entropy.integers import pack_integers, unpack_integers
-from baler_core.entropy.varint import ByteReader, unzigzag, write_sized, write_varint, zigzag
-from baler_core.errors import FormatError
+from baler_core.builtin.models.table.relations.scales import OwnSteps
+from baler_core.entropy.bytes import squeeze
+from baler_core.entropy.integers import pack_integers
+from baler_core.entropy.varint import write_sized, write_varint, zigzag
 from baler_core.machine.records import dataclass
 from baler_core.quantise.lattice import Lattice
 
 REFERENCES = (BEFORE, IN_EVENT, POINTED)
 STEP_KINDS = ("log", "plain", "whole", "codes")
-_OWN_STEPS = 1 + len(STEP_KINDS)
-_MOST_KNOTS = 1 << 12
-_MOST_DECISIONS = 1 << 17
-"""What bins and their halves may need: more than twice as many as those that are made."""
-_MOST_WORDS = 1 << 24
-_NARROW = 1 << 50
-"""Sums of _MOST_KNOTS gaps that are no wider stay within 64 bits."""
+OWN_STEPS = 1 + len(STEP_KINDS)
 
 
 @dataclass(frozen=True)
@@ -113,7 +105,7 @@ class TablePlan(NamedTuple):
         Predicts mixtures of columns, in place of networks of their own; stored apart.
     """
 
-    columns: tuple[ColumnPlan, ...]
+    columns: Sequence[ColumnPlan]
     order: tuple[int, ...]
     derived: tuple[int, ...]
     pointer: int | None = None
@@ -181,7 +173,7 @@ def _seen(network: Network) -> list[int]:
 def _relation_bytes(column: ColumnPlan) -> bytes:
     relation, steps = column.relation, column.steps
     if column.own_steps is not None:
-        return bytes([_OWN_STEPS]) + column.own_steps.to_bytes()
+        return bytes([OWN_STEPS]) + column.own_steps.to_bytes()
     if relation is None or steps is None:
         return b"\0"
     out = bytes([1 + STEP_KINDS.index(steps.kind)]) + struct.pack("<d", steps.step)
@@ -190,186 +182,3 @@ def _relation_bytes(column: ColumnPlan) -> bytes:
     if relation.name == LINEAR:
         return out + b"".join(write_varint(zigzag(round(4 * a))) for a in relation.constants)
     return out + struct.pack(f"<{len(relation.constants)}d", *relation.constants)
-
-
-def plan_from_bytes(data: bytes, dtypes: Sequence[str]) -> TablePlan:
-    """Return the plan for columns of these dtypes.
-
-    Raises
-    ------
-    FormatError
-        If the bytes are damaged.
-    """
-    reader = ByteReader(data, "what was learned of a table")
-    lattices, stored, extra = (_unsqueezed(reader) for _ in range(3))
-    numbers = StoredNumbers(stored.rest(), reader.what)
-    knots, levels, words, weights = (_unpacked(reader) for _ in range(4))
-    arrays = _Arrays(knots, levels, words, weights, NetworkReader(reader.rest(), FEATURES))
-    count = len(dtypes)
-    order = tuple(numbers.varint(count) for _ in range(count))
-    derived = tuple(numbers.varint(count) for _ in range(numbers.varint(count + 1)))
-    if sorted(order) != list(range(count)) or len(set(derived)) != len(derived):
-        raise FormatError(f"{reader.what} is damaged: its order names a column twice")
-    columns = [_read_column(Lattice.read(lattices, dtype), numbers, extra, arrays, count) for dtype in dtypes]
-    pointer = numbers.varint(count) if numbers.left else None
-    plan = TablePlan(tuple(columns), order, derived, pointer)
-    _check_order(plan, reader.what)
-    return plan
-
-
-def _check_order(plan: TablePlan, what: str) -> None:
-    """Raise FormatError if a column depends on one that is restored after it."""
-    count, place = len(plan.order), {column: position for position, column in enumerate(plan.order)}
-    for number, column in enumerate(plan.columns):
-        looked = [] if column.predictor is None else list(column.predictor.columns)
-        looked += [] if column.network is None else column.network.columns
-        used = [ColumnSource.of(p, count) for p in column.parents]
-        seen = [s.column for s in used if not s.of_event and not (s.column == number and s.place != HERE)]
-        if any(place[c] >= place[number] for c in (*seen, *looked)):
-            raise FormatError(f"{what} is damaged: a column is told by later ones")
-        pointed = POINTED in (*(s.place for s in used), *column.references)
-        if pointed and (plan.pointer is None or place[plan.pointer] >= place[number]):
-            raise FormatError(f"{what} is damaged: a column looks where nothing points yet")
-    relations = {number for number, column in enumerate(plan.columns) if column.is_derived}
-    ready: set[int] = set()
-    for number in plan.derived:
-        parents = plan.columns[number].derived_from
-        if number not in relations or any(p in relations and p not in ready for p in parents):
-            raise FormatError(f"{what} is damaged: its relations are out of order")
-        ready.add(number)
-    if ready != relations:
-        raise FormatError(f"{what} is damaged: a relation is missing from its order")
-
-
-@dataclass
-class _Arrays:
-    """Long arrays that columns take their parts from, in turn."""
-
-    knots: np.ndarray
-    levels: np.ndarray
-    words: np.ndarray
-    weights: np.ndarray
-    networks: NetworkReader
-
-    def predictor(self, columns: tuple[int, ...]) -> Predictor | None:
-        """Return a predictor that looks at these columns; None if it looks at none."""
-        if not columns:
-            return None
-        size = len(columns) * FEATURES
-        found, self.weights = self.weights[:size], self.weights[size:]
-        if len(found) != size or (np.abs(found) > 127).any():
-            raise FormatError("what was learned of a table is damaged: weights are missing")
-        return Predictor(columns, found.astype(np.int8).reshape(-1, FEATURES))
-
-    def __post_init__(self) -> None:
-        """Refuse impossible numbers in all columns at once: files have thousands of columns."""
-        gaps, levels = self.knots, self.levels
-        self._wide = bool((gaps > _NARROW).any())
-        if not ((gaps > 0).all() and (levels >= 0).all() and (levels < LEVELS).all()):
-            raise FormatError("what was learned of a table is damaged: its bins make no sense")
-        self.levels = levels.astype(np.uint8)
-
-    def marginal(self, bins: int, low: int, high: int) -> Marginal:
-        gaps, self.knots = self.knots[:bins], self.knots[bins:]
-        levels, self.levels = self.levels[:bins], self.levels[bins:]
-        edges = np.empty(len(gaps) + 1, np.int64)
-        edges[0] = low - 1
-        np.cumsum(gaps, out=edges[1:])
-        edges[1:] += low - 1
-        # compared, not subtracted: sums of wide gaps may wrap around
-        ascending = not self._wide or bool((edges[1:] > edges[:-1]).all())
-        if not ascending or len(gaps) != bins or len(levels) != bins or int(edges[-1]) != high + 1:
-            raise FormatError("what was learned of a table is damaged: its bins make no sense")
-        return Marginal(edges, levels)
-
-    def dictionary(self, length: int) -> np.ndarray:
-        if not length:
-            return np.zeros(0, np.int64)
-        steps, self.words = self.words[:length], self.words[length:]
-        found = np.cumsum(steps, dtype=np.int64)
-        if len(found) != length or (found[1:] <= found[:-1]).any():
-            raise FormatError("what was learned of a table is damaged: a dictionary is out of order")
-        return found
-
-
-def _unsqueezed(reader: ByteReader) -> ByteReader:
-    part = ByteReader(reader.sized(), reader.what)
-    length = part.varint(_MOST_WORDS)
-    return ByteReader(unsqueeze(part.rest(), length), reader.what)
-
-
-def _unpacked(reader: ByteReader) -> np.ndarray:
-    part = ByteReader(reader.sized(), reader.what)
-    count = part.varint(_MOST_WORDS)
-    return unpack_integers(part.rest(), count)
-
-
-def _read_column(
-    lattice: Lattice, numbers: StoredNumbers, extra: ByteReader, arrays: _Arrays, count: int
-) -> ColumnPlan:
-    kind = KINDS[numbers.varint(len(KINDS))]
-    low = unzigzag(numbers.varint(2**64))
-    high = low + numbers.varint(2**64)
-    # so that loops can take the difference of any two symbols, and edges of bins are in 64 bits
-    if not -LARGEST < low <= high < LARGEST:
-        raise FormatError(f"{numbers.what} is damaged: symbols from {low} to {high}")
-    words = numbers.varint(_MOST_WORDS)
-    mixed = _read_mixed(numbers, arrays, count) if (bins := numbers.varint(_MOST_KNOTS)) else _UNMIXED
-    if bins << mixed.inner > _MOST_DECISIONS:
-        raise FormatError(f"{numbers.what} is damaged: {bins} bins are halved {mixed.inner} times")
-    symbols = SymbolMap(kind, low, high, arrays.dictionary(words))
-    if (kind == "dictionary") != (words > 0) or (words and (low, high) != (0, words - 1)):
-        raise FormatError(f"{numbers.what} is damaged: a dictionary does not fit its symbols")
-    marginal = arrays.marginal(bins, low, high) if bins else None
-    relation, steps, own_steps = _read_relation(extra, count)
-    references = tuple(place for k, place in enumerate(REFERENCES) if mixed.references >> k & 1)
-    predictor = arrays.predictor(mixed.looked)
-    coded = marginal, mixed.parents, mixed.inner, mixed.packed, predictor, mixed.network
-    return ColumnPlan(lattice, symbols, *coded, relation, steps, references, own_steps)
-
-
-class _Mixed(NamedTuple):
-    """How the symbols of a column are mixed, as it is stored: columns looked at have no weights yet."""
-
-    references: int = 0
-    packed: bool = True
-    inner: int = 0
-    parents: tuple[int, ...] = ()
-    looked: tuple[int, ...] = ()
-    network: Network | None = None
-
-
-_UNMIXED = _Mixed()
-
-
-def _read_mixed(numbers: StoredNumbers, arrays: _Arrays, count: int) -> _Mixed:
-    references, packed = divmod(numbers.varint(2 << len(REFERENCES)), 2)
-    inner = numbers.varint(9)
-    parents = tuple(numbers.varint(sources(count)) for _ in range(numbers.varint(9)))
-    looked = tuple(numbers.varint(count) for _ in range(numbers.varint(count + 1)))
-    network = None
-    if width := numbers.varint(MOST_WIDE + 1):
-        seen = tuple(numbers.varint(count) for _ in range(numbers.varint(MOST_COLUMNS + 1)))
-        if not seen:
-            raise FormatError(f"{numbers.what} is damaged: a network looks at nothing")
-        network = arrays.networks.network(seen, width)
-    return _Mixed(references, bool(packed), inner, parents, looked, network)
-
-
-def _read_relation(extra: ByteReader, count: int) -> tuple[Relation | None, Steps | None, OwnSteps | None]:
-    kind = extra.varint(1 + _OWN_STEPS)
-    if not kind:
-        return None, None, None
-    if kind == _OWN_STEPS:
-        return None, None, read_own_steps(extra, count)
-    (step,) = struct.unpack("<d", extra.take(8))
-    name = extra.sized().decode("utf-8", "replace")
-    parents = tuple(extra.varint(count) for _ in range(extra.varint(65)))
-    length = extra.varint(65)
-    if name == LINEAR:
-        constants = tuple(unzigzag(extra.varint(2**16)) / 4 for _ in range(length))
-    else:
-        constants = struct.unpack(f"<{length}d", extra.take(8 * length))
-    if not (np.isfinite(step) and step > 0) or (name == LINEAR and length != len(parents)) or not parents:
-        raise FormatError(f"{extra.what} is damaged: a relation makes no sense")
-    return Relation(name, parents, constants), Steps(STEP_KINDS[kind - 1], step), None

@@ -14,28 +14,49 @@ _SHORT = 9
 class StoredNumbers:
     """Numbers that `write_varint` wrote one after the other, in the order in which they are asked for.
 
+    Attributes
+    ----------
+    numbers
+        All of them.
+    position
+        The place of the next one.
+
     Raises
     ------
     FormatError
         From `varint`, when there are no more.
     """
 
-    def __init__(self, data: bytes, what: str) -> None:
+    def __init__(self, numbers: list[int], what: str, position: int = 0) -> None:
         self.what = what
-        self._numbers = _decoded(data)
-        self._position = 0
+        self.numbers = numbers
+        self.position = position
+
+    @classmethod
+    def of(cls, data: bytes, what: str) -> StoredNumbers:
+        """Return the numbers in bytes."""
+        return cls(_decoded(data), what)
+
+    def at(self, position: int) -> StoredNumbers:
+        """Return the same numbers from a place on."""
+        return StoredNumbers(self.numbers, self.what, position)
 
     @property
     def left(self) -> int:
         """How many numbers are left."""
-        return len(self._numbers) - self._position
+        return len(self.numbers) - self.position
+
+    def take(self, count: int) -> tuple[int, ...]:
+        """Return the next numbers, or as many as there are."""
+        start, self.position = self.position, self.position + count
+        return tuple(self.numbers[start : self.position])
 
     def varint(self, limit: int) -> int:
         """Return the next number, which must be below `limit`."""
-        if self._position >= len(self._numbers):
+        if self.position >= len(self.numbers):
             raise FormatError(f"{self.what} is damaged: a number is cut short")
-        number = self._numbers[self._position]
-        self._position += 1
+        number = self.numbers[self.position]
+        self.position += 1
         if number >= limit:
             raise FormatError(f"{self.what} is damaged: {number} where less than {limit} was expected")
         return number

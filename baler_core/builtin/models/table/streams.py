@@ -95,14 +95,14 @@ def _run(
     advised = len(context.mixture.weights) > 0
     tree = grow_tree(marginal)
     if contexts == 1:
-        _run_fast(coder, symbols, tree, parents, warm_up)
+        _run_fast(coder, symbols, tree, context, warm_up)
         return
     nodes = len(tree.splits) + (marginal.bins << plan.inner)
     # where a network has spoken, it leaves contexts little to add
     most = contexts * 5 // 8 if advised else contexts
     count = len(parents)
     chosen = recipes_with_predictor(count, most) if plan.predictor else recipes(count, most)
-    slots = place_contexts(parents, chosen, len(symbols), nodes)
+    slots = place_contexts(parents, chosen, len(symbols), nodes, len(symbols))
     selectors = _selectors(parents, len(symbols))
     shares = np.concatenate([[0], np.cumsum(marginal.masses)]) << 8
     column = ColumnCoding(
@@ -131,13 +131,14 @@ def _run_fast(
     coder: Coder,
     symbols: np.ndarray,
     tree: BinTree,
-    parents: Sequence[ParentColumn],
+    context: ColumnContext,
     warm_up: WarmUp,
 ) -> None:
     """Code with the bins of the first parent as the only context."""
+    parents = context.parents
     chosen = recipes(min(len(parents), 1), 2)[-1:]
     nodes = max(len(tree.splits), 1)
-    places = place_contexts(parents, chosen, len(symbols), nodes)
+    places = place_contexts(parents, chosen, len(symbols), nodes, context.rows)
     counters = marginal_counters(tree.chances, nodes, len(tree.splits), places.total)
     code_by_counters(coder, symbols, tree, places, counters, warm_up)
 

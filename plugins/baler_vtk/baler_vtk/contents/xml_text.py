@@ -144,6 +144,7 @@ class _Parser:
         self._extent: tuple[int, ...] = ()
         self._open: tuple[Mapping[str, str], int, int] | None = None
         self._children: list[tuple[int, int]] = []
+        self._named: list[str] = []
         self.places: list[ArrayPlace] = []
 
     def parse(self, text: bytes, *, closed: bool) -> None:
@@ -163,6 +164,12 @@ class _Parser:
         """Return how arrays are stored."""
         root = self._root
         compressor = COMPRESSORS.get(root.get("compressor", ""))
+        if root.get("type") not in KINDS and self._named:
+            some = ", ".join([*self._named[:3], *(["..."] if len(self._named) > 3 else [])])
+            raise DataError(
+                f"{path}: names {len(self._named)} other files and holds no values: compress these, and put this one, as it "
+                f"is, beside the restored ones (input: [{some}])"
+            )
         if root.get("type") not in KINDS:
             raise DataError(f"{path}: a VTK file of the type {root.get('type')!r}; kept are {', '.join(KINDS)}")
         if compressor is None:
@@ -182,6 +189,8 @@ class _Parser:
             self._piece += 1
             ends = [int(one) for one in attributes.get("Extent", "").split()]
             self._extent = tuple(b - a + 1 for a, b in zip(ends[::2], ends[1::2], strict=True))
+        if named := attributes.get({"DataSet": "file", "Piece": "Source"}.get(name, ""), ""):
+            self._named.append(named)
         here = self._parser.CurrentByteIndex
         if name in _ARRAYS and self._open is None:
             self._open = attributes, self._text.index(b">", here) + 1, len(self._around)

@@ -112,16 +112,25 @@ class ContextSlots(NamedTuple):
 
 
 def place_contexts(
-    parents: Sequence[ParentColumn], chosen: Sequence[ContextRecipe], rows: int, nodes: int
+    parents: Sequence[ParentColumn], chosen: Sequence[ContextRecipe], rows: int, nodes: int, most: int
 ) -> ContextSlots:
-    """Number the contexts of every row; `nodes` is how many decisions each context must keep apart."""
+    """Number the contexts of every row.
+
+    Parameters
+    ----------
+    nodes
+        How many decisions each context must keep apart.
+    most
+        The rows of the whole block, which tell how large tables are. Exact values count among those of all of them: only
+        recipes without any are for some of the rows.
+    """
     base = np.zeros((rows, len(chosen)), np.int32)
     pasts = [parent.own for parent in parents if parent.own is not None]
     sizes = np.zeros(len(chosen), np.int64)
     own, classes = (np.zeros((len(chosen), len(pasts)), np.int64) for _ in range(2))
     for column, recipe in enumerate(chosen):
         state = _states(parents, recipe, rows)
-        wanted = max(1, (min(state.count, rows) * nodes - 1).bit_length())
+        wanted = max(1, (min(state.count, most) * nodes - 1).bit_length())
         sizes[column] = 1 << min(wanted, _LARGEST)
         direct = state.count * nodes <= sizes[column]
         spread = state.number * nodes if direct else _hashed(state.number)

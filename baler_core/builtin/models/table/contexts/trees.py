@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from typing import NamedTuple
 
 import numpy as np
 
 from baler_core.builtin.models.table.contexts.marginals import Marginal
+from baler_core.machine.compiled import Array, Integer, compiled, inlined
 
 
 class BinTree(NamedTuple):
@@ -36,42 +36,50 @@ class BinTree(NamedTuple):
 
 def grow_tree(marginal: Marginal) -> BinTree:
     """Return the tree that splits every set of neighbouring bins near half of its weight."""
-    masses = marginal.masses
-    cumulative = np.concatenate([[0], np.cumsum(masses)]).tolist()
-    spans, depths = [(0, len(masses))], [0]
-    children, splits, chances = [], [], []
-    done = 0
-    while done < len(spans):
-        low, high = spans[done]
-        if high - low < 2:
-            break
+    cumulative = np.concatenate([np.zeros(1, np.int64), np.cumsum(marginal.masses)])
+    nodes = max(marginal.bins - 1, 0)
+    spans, children = np.zeros((nodes, 2), np.int64), np.zeros((nodes, 2), np.int32)
+    splits, chances, depths = (np.zeros(nodes, np.int32) for _ in range(3))
+    if nodes:
+        fill_tree(cumulative, spans, children, splits, chances, depths)
+    return BinTree(marginal.edges, children, splits, chances, depths)
+
+
+@compiled
+def fill_tree(cumulative: Array, spans: Array, children: Array, splits: Array, chances: Array, depths: Array) -> None:
+    """Write the nodes of a tree, level by level; `spans` are the bins below each."""
+    spans[0, 1] = len(cumulative) - 1
+    made = 1
+    for node in range(len(splits)):
+        low, high = spans[node, 0], spans[node, 1]
         split = _middle(cumulative, low, high)
         total = cumulative[high] - cumulative[low]
-        chances.append(((cumulative[high] - cumulative[split]) << 16) // total)
-        pair = []
-        for part in ((low, split), (split, high)):
-            if part[1] - part[0] == 1:
-                pair.append(-1 - part[0])
+        chance = ((cumulative[high] - cumulative[split]) << 16) // total
+        chances[node] = min(max(chance, 32), 65536 - 32)
+        splits[node] = split
+        for side in range(2):
+            first = split if side else low
+            last = high if side else split
+            if last - first == 1:
+                children[node, side] = -1 - first
             else:
-                pair.append(len(spans))
-                spans.append(part)
-                depths.append(depths[done] + 1)
-        children.append(pair)
-        splits.append(split)
-        done += 1
-    return BinTree(
-        marginal.edges,
-        np.array(children, np.int32).reshape(-1, 2),
-        np.array(splits, np.int32),
-        np.clip(np.array(chances, np.int64), 32, 65536 - 32).astype(np.int32),
-        np.array(depths[: len(splits)], np.int32),
-    )
+                children[node, side] = made
+                spans[made, 0], spans[made, 1] = first, last
+                depths[made] = depths[node] + 1
+                made += 1
 
 
-def _middle(cumulative: list[int], low: int, high: int) -> int:
+@inlined
+def _middle(cumulative: Array, low: Integer, high: Integer) -> Integer:
     """Return the bin border inside low..high with the most equal weights on both sides."""
-    wanted = (cumulative[low] + cumulative[high]) / 2
-    first = bisect_left(cumulative, wanted, low + 1, high - 1)
-    if first - 1 > low and wanted - cumulative[first - 1] < cumulative[first] - wanted:
+    wanted = cumulative[low] + cumulative[high]  # twice the half
+    first, last = low + 1, high - 1
+    while first < last:
+        middle = (first + last) >> 1
+        if 2 * cumulative[middle] < wanted:
+            first = middle + 1
+        else:
+            last = middle
+    if first - 1 > low and wanted - 2 * cumulative[first - 1] < 2 * cumulative[first] - wanted:
         return first - 1
     return first
