@@ -1,4 +1,4 @@
-"""Warn of bounds that allow more than all values of a variable differ, as by a mistake in units."""
+"""Warn of bounds that allow more than all values of a variable differ, as by a mistake in units, and of those that lose nothing."""
 
 from __future__ import annotations
 
@@ -56,6 +56,30 @@ def warn_of_wide(
     """Warn of variables that may come back as a single value."""
     for sentence in _in_short(_told(spans, tolerances, about, "all its values")):
         logger.warning("%s", sentence)
+
+
+def warn_of_unused(
+    spans: Mapping[str, Span], largest: Mapping[str, float], about: Mapping[str, tuple[Variable, ErrorBound]]
+) -> None:
+    """Warn of packed numbers in which nothing is lost, as their steps are wider than what their bounds allow.
+
+    Parameters
+    ----------
+    largest
+        The largest errors, by variable.
+    """
+    packed = [
+        f"{name!r} ({bound}, in steps of {abs(variable.scale):.6g} {variable.units}".rstrip() + ")"
+        for name, (low, high) in spans.items()
+        for variable, bound in [about[name]]
+        if variable.is_packed and variable.numpy_dtype.kind in "iu" and low < high and not largest.get(name, 1.0)
+    ]
+    if packed:
+        more = f", and {len(packed) - _TOLD} more" if len(packed) > _TOLD else ""
+        logger.warning(
+            "nothing is lost in packed numbers whose steps are wider than most of what their bounds allow: %s%s",
+            *(", ".join(packed[:_TOLD]), more),
+        )
 
 
 def _in_short(told: Mapping[str, str]) -> list[str]:
