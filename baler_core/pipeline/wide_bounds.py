@@ -61,25 +61,32 @@ def warn_of_wide(
 def warn_of_unused(
     spans: Mapping[str, Span], largest: Mapping[str, float], about: Mapping[str, tuple[Variable, ErrorBound]]
 ) -> None:
-    """Warn of packed numbers in which nothing is lost, as their steps are wider than what their bounds allow.
+    """Warn of whole numbers, packed ones too, in which nothing is lost, as steps are wider than what their bounds allow.
 
     Parameters
     ----------
     largest
         The largest errors, by variable.
     """
-    packed = [
-        f"{name!r} ({bound}, in steps of {abs(variable.scale):.6g} {variable.units}".rstrip() + ")"
+    exact = [
+        f"{name!r} ({bound}, {_reason(variable, high)})"
         for name, (low, high) in spans.items()
         for variable, bound in [about[name]]
-        if variable.is_packed and variable.numpy_dtype.kind in "iu" and low < high and not largest.get(name, 1.0)
+        if variable.numpy_dtype.kind in "iu" and low < high and not largest.get(name, 1.0)
     ]
-    if packed:
-        more = f", and {len(packed) - _TOLD} more" if len(packed) > _TOLD else ""
+    if exact:
+        more = f", and {len(exact) - _TOLD} more" if len(exact) > _TOLD else ""
         logger.warning(
-            "nothing is lost in packed numbers whose steps are wider than most of what their bounds allow: %s%s",
-            *(", ".join(packed[:_TOLD]), more),
+            "nothing is lost, whatever the bound, in %s%s",
+            *(", ".join(exact[:_TOLD]), more),
         )
+
+
+def _reason(variable: Variable, high: float) -> str:
+    """Return why integers are exact."""
+    if high >= 2.0**62:
+        return "too large to be rounded"
+    return f"in steps of {abs(variable.scale):.6g} {variable.units}".rstrip()
 
 
 def _in_short(told: Mapping[str, str]) -> list[str]:

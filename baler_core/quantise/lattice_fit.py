@@ -61,7 +61,8 @@ _FINEST_REL = 1e-14
 
 def _integer_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
     dtype = values.dtype.str
-    wide = values.dtype.kind == "u" and values.dtype.itemsize == 8
+    # of 64 bits without a sign, those that int64 holds
+    wide = values.dtype.kind == "u" and values.dtype.itemsize == 8 and values.size > 0 and int(values.max()) >= 2**62
     if not values.size or not tolerance.lossy or wide or values.dtype.kind == "b":
         return _exact_integers(values)
     fill = tuple(f for f in as_doubles(tolerance.fill, values.dtype) if (values == values.dtype.type(f)).any())
