@@ -43,6 +43,8 @@ def found(name: str, values: np.ndarray | None = None, *, dims: int = 1, units: 
         ("entry/bank1_events/event_time_offset", "time"), ("event_time_zero", "time"), ("time_of_flight", "time"),
         ("x_pixel_offset", "position"), ("polar_angle", "position"), ("distance", ""),
         ("sst_dtime", "time"), ("pmt_time_ns", "time"), ("drift_time_ns", ""), ("spatial", "mesh"), ("bbox", "mesh"),
+        ("precursor_mz", "position"), ("m/z", "position"), ("restfreq", "position"), ("wavenumber", "position"),
+        ("pseudorange", "position"), ("easting", "position"), ("UTM_X", "position"), ("L1C", ""), ("doppler", ""), ("age_BP", ""),
         ("weighting", "weight"), ("x_errn", "uncertainty"), ("DETX", ""), ("cx", ""), ("posX", ""),
         ("RAJ2000_b", "position"), ("pos_err_b", "uncertainty"), ("grid_area", "weight"), ("areaCell", "weight"), ("TAREA", "weight"), ("remap_matrix", "weight"), ("ZNU", "axis"), ("Cs_r", "axis"), ("dcEdge", "position"),
         ("OI_VIS2/UCOORD", "position"), ("OI_T3/U1COORD", "position"), ("STAXYZ", "position"),
@@ -65,7 +67,7 @@ def test_names_tell_in_the_words_of_their_fields(name: str, role: str) -> None:
     assert found(name, RANDOM.normal(3, 1, 500)).role == role
 
 
-@pytest.mark.parametrize("names", [("DETX", "DETY"), ("cx", "cy"), ("posX", "posY"), ("UU--", "VV--")])
+@pytest.mark.parametrize("names", [("DETX", "DETY"), ("cx", "cy"), ("posX", "posY"), ("UU--", "VV--"), ("C1C", "L1C")])
 def test_places_are_told_by_the_other_part_beside_them(names: tuple[str, str]) -> None:
     schema = Schema(tuple(Variable(name, "<f4", ("row",)) for name in names), {"row": 9})
     assert {finding.role for finding in roles_of(schema, {}).values()} == {"position"}

@@ -74,6 +74,11 @@ CONVENTIONS = (
     Convention("position", r"d[cv]_edge|angle_edge|f_(?:cell|edge|vertex)|[uvw]\d?_?coord|uvw|sta_?xyz|eff_(?:wave|band)", "MPAS; OIFITS and measurement sets: places in the plane of spatial frequencies"),
     Convention("position", r"(?:.+_)?(?:pos(?:ition)?_?[xyz]|[xyz]_?pos(?:ition)?)", "GATE, particle codes: places called so", ("together",)),
     Convention("position", r"(?:uu|vv|ww)(?:_(?:sin|ncp|l))?", "UVFITS, FITS-IDI: places in the plane of spatial frequencies", ("together",)),
+    Convention("position", r"(?:.+_)?m(?:_over)?_?z(?:_(?:array|values?|list|mean|calc|exp|obs))?", "mass spectrometry: mzML, MGF, tables of peaks", ("1-D",)),
+    Convention("position", r"(?:rest|line|spectral|transition)_?(?:freq(?:uency|uencies)?|wave(?:length|number)?s?)(?:_.+)?|rest_?fr(?:e?)q(?:_.+)?|wave_?num(?:ber)?s?(?:_.+)?|chemical_?shifts?(?:_.+)?", "lists of lines: HITRAN, CDMS, NMR", ("1-D",)),
+    Convention("position", r"pseudo_?ranges?(?:_.+)?|carrier_?phases?(?:_.+)?|accumulated_?delta_?range.*", "GNSS: RINEX, Android's logs of raw measurements"),
+    Convention("position", r"[CL][1-9][CSLXPWYMNIQABZ]", "GNSS: codes of RINEX 3", ("1-D", "cased", "together")),
+    Convention("position", r"(?:utm_?)?(?:eastings?|northings?)(?:_(?:utm|m))?|utm_?[xyen]|[xy]_?utm", "surveys, LAS as text"),
     Convention("position", r"[xyz]_pixel_(?:offset|size)|(?:sample_)?detector_distance|polar_angle|azimuthal_angle", "NeXus: where the pixels of a detector are"),
     Convention("position", r"distance|(?:polar|azimuthal)_angle", "NeXus: where the pixels of a detector are", ("field", "together")),
     Convention("axis", r"r?d?zn[uw]|r?dn[uw]?w?|cs_[rw]|s_(?:rho|w)|hy[abp][mi]", "vertical coordinates of WRF, ROMS, CAM"),
@@ -90,6 +95,7 @@ CONVENTIONS = (
     Convention("cell_bounds", r"e_?min|e_?max|energ_lo|energ_hi|bin_?(?:lo|hi|low|high|min|max|edges?)|channel_?(?:min|max)", "OGIP EBOUNDS and response matrices", ("1-D", "together")),
     Convention("axis", r"(?:vacuum_|air_|log_?)?(?:wave|wavelengths?|lambda|lam|wave_?number|freq|frequency|frequencies|nu|energy|channel|bin|phase|lag)", "spectra of SDSS and the IVOA, histograms", ("1-D", "sorted")),
     Convention("axis", r"depths?|heights?|altitudes?|alt|levels?|lev|plev|pressures?|radius|radii|r|x|y|z|distance|angle|theta|scale|[xyz]_?(?:grid|axis|coords?)", "CF axes, profiles", ("1-D", "sorted")),
+    Convention("axis", r"(?:depths?|heights?|altitudes?|distances?|radius|wavelengths?|wave|freq(?:uency)?|energy)_(?:[kcmun]?m|hpa|m?bar|dbar|[kmgt]?hz|[kmg]?ev|angstroms?)|(?:cal_?)?ages?(?:_(?:[kmg]?a|bp|k?yrs?|k?years?|myr|gyr|ce|cal_?bp|calbp))*", "tables with units in the names; cores of sediment and ice", ("1-D", "sorted")),
     # How many, how much each counts, which ones count.
     Convention("weight", _ANY + r"(?:weights?|wgts?|wt|xwgtup)(?:_.*)?|.*weights?|weighting", "NanoAOD, Delphes, HepMC, Les Houches files, openPMD"),
     Convention("weight", r"area_?(?:cell|triangle|edge|parcel)|kite_?areas?.*|cell_?(?:area|volume)s?|area_?cell[ao]|volcello|[tuqvc]_?area|grid_?area|remap_?matrix", "areas of cells of MPAS, CMIP, POP, ROMS; SCRIP and ESMF remapping"),
@@ -124,6 +130,8 @@ def names_quantity(name: str) -> bool:
 def base_name(name: str) -> str:
     """The name itself: without the groups or objects it lies in, and without units in brackets (`[s]`) and versions (`SCI,2`)."""
     inner = name.rpartition("/")[2]
+    if inner[:1] == "z" and re.search(r"(?:^|[^A-Za-z])m/$", name[: -len(inner)]):
+        inner = f"m_{inner}"  # of ions, and no group called m
     bare = re.sub(r"\s*[\[(][^\[\]()]*[\])]|,\d+$", "", inner).strip()
     return bare.rpartition(".")[2] or bare
 
