@@ -151,7 +151,8 @@ def _usable(values: np.ndarray, special: Sequence[float], variable: Variable) ->
 
 
 def _is_customary(number: float) -> bool:
-    return bool(np.isclose(number, _CUSTOMARY, rtol=1e-6, atol=0).any())
+    with np.errstate(over="ignore"):  # of the ends of a type
+        return bool(np.isclose(number, _CUSTOMARY, rtol=1e-6, atol=0).any())
 
 
 def _in_physical_units(
