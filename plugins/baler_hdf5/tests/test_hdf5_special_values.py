@@ -226,3 +226,18 @@ def test_packed_numbers_of_which_nothing_is_lost_are_named(tmp_path: Path, caplo
     write(path, "NETCDF4", "i2", np.arange(500, dtype="i2") % 90, scale_factor=0.5, add_offset=1.0, units="K")
     baler_core.compress(path, tmp_path / "v.bal", bounds={"v": {"abs": 0.1}}, model="scalar")
     assert "nothing is lost, whatever the bound, in 'v' (abs 0.1, in steps of 0.5 K)" in caplog.text
+
+
+def test_text_in_no_valid_encoding_and_large_unsigned_numbers(tmp_path: Path) -> None:
+    path, packed, again = (tmp_path / name for name in ("v.h5", "v.bal", "w.h5"))
+    counts = np.random.default_rng(1).integers(0, 2**40, 500, dtype="u8")
+    with h5py.File(path, "w") as file:
+        file.create_dataset("text", data=[b"x", b"\xff\xfe", b""], dtype=h5py.string_dtype("ascii"))
+        file["counts"] = counts
+    baler_core.compress(path, packed, bounds={"counts": {"rel": 1e-2}}, model="scalar")
+    baler_core.decompress(packed, again)
+    with h5py.File(again) as file:
+        assert file["text"][()].tolist() == [b"x", b"\xff\xfe", b""]
+        error = np.abs(file["counts"][()].astype(float) - counts)
+        assert 0 < error.max()
+        assert (error <= 1e-2 * counts).all()
