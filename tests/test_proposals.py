@@ -179,6 +179,54 @@ def test_what_only_sounds_like_an_angle_is_not(name: str) -> None:
     assert proposed(**{name: RANDOM.lognormal(-4, 1, N)})[name].bound == "{rel: 1.0e-3}"
 
 
+@pytest.mark.parametrize(
+    ("bound", "low", "high", "names"),
+    [
+        ("{abs: 1.0e-2}", -900, -10, ["lnlike", "loglikelihood", "log_prob", "minuslogpost"]),
+        ("{abs: 5.0e-4}", 6, 12, ["logMstar", "log10_mass", "log_g", "pH"]),
+        ("{range: 1.0e-6}", -600, -40, ["U0", "energy", "E_tot", "total_energy", "H298", "formation_energy"]),
+        ("{rel: 1.0e-3}", 40, 600, ["energy", "E_tot", "Jet_energy", "total_energy", "beta", "logistics_cost"]),
+        ("{range: 1.0e-5}", 100, 900, ["elevation", "alt_m", "height"]),
+        ("{rel: 1.0e-3}", 1, 9, ["wave_height", "allele_freq"]),
+        ("{abs: 1.0e-5}", 0.1, 3, ["redshift", "z_spec", "z_phot"]),
+        ("lossless", 1, 300, ["period", "P_orb", "orbital_period_days", "freq_MHz", "frequency"]),
+        ("{abs: 5.0e-3}", 0, 360, ["heading", "mean_anomaly", "wind_dir", "yaw"]),
+        ("{abs: 1.0e-4}", -3, 3, ["yaw", "roll"]),
+    ],
+)  # fmt: skip
+def test_where_differences_count_no_share_of_the_value_is_proposed(
+    bound: str, low: float, high: float, names: list[str]
+) -> None:
+    for name in names:
+        found = proposed(**{name: RANDOM.uniform(low, high, N)})[name]
+        assert re.sub(r", threshold: .*", "}", found.bound) == bound, name
+
+
+@pytest.mark.parametrize(("low", "high"), [("lo", "hi"), ("lower", "upper"), ("16", "84")])
+@pytest.mark.parametrize("as_errors", [False, True])
+def test_values_with_their_ends_beside_them_lose_a_tenth_of_the_half_width(
+    low: str, high: str, as_errors: bool
+) -> None:
+    x, half = RANDOM.normal(1e4, 100, N), RANDOM.uniform(1, 3, N)
+    ends = (half, half * 1.1) if as_errors else (x - half, x + half)
+    found = proposed(flux=x, **{f"flux_{low}": ends[0], f"flux_{high}": ends[1]})
+    assert 0.1 <= absolute(found["flux"]) <= 0.12
+    if not as_errors:
+        assert {one.bound for one in found.values()} == {found["flux"].bound}
+
+
+def test_ends_far_from_values_make_no_bound_coarser() -> None:
+    x = RANDOM.normal(10, 1, N)
+    assert proposed(T=x, T_lo=x - 900, T_hi=x + 900)["T"].bound == "{rel: 1.0e-3}"
+
+
+def test_energies_of_bands_are_kept_to_a_millionth_and_eigenvalues_of_tensors_are_not() -> None:
+    bands = np.cos(np.linspace(0, 3, 120))[:, None] + np.arange(-12.0, 8.0)
+    found = proposed(band_energies=bands, eigenvalues=bands * 2)
+    assert {one.bound for one in found.values()} == {"{range: 1.0e-6}"}
+    assert proposed(eigenvalues=bands + 20)["eigenvalues"].bound == "{range: 1.0e-3}"
+
+
 def test_a_light_curve_loses_a_quarter_of_its_noise_beside_its_times() -> None:
     times = 2458000 + np.arange(N) / 720
     flux = 1e5 * (1 + 0.01 * np.sin(times)) + RANDOM.normal(0, 8, N)

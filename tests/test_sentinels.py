@@ -157,3 +157,31 @@ def test_several_marks_of_one_variable_are_found_and_kept(tmp_path: Path) -> Non
     again = api.open(tmp_path / "a.bal")["mag"].values
     for mark in (99.0, -99.0, -9999.0):
         assert ((again == mark) == (values == mark)).all()
+
+
+@pytest.mark.parametrize("block_bytes", [64_000_000, 200_000], ids=["one block", "several"])
+def test_marks_behind_the_first_values_and_blocks_are_kept(
+    block_bytes: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    x = RANDOM.normal(10, 2, 40_000).astype("f4")
+    x[30_000:][RANDOM.random(10_000) < 0.01] = -999
+    z = RANDOM.normal(10, 2, 40_000)
+    z[25_000:25_100] = -3.4028234663852886e38
+    path, bounds = tmp_path / "x.bal", {"x": {"abs": 0.1}, "z": {"range": 1e-3}}
+    api.compress({"x": x, "z": z}, path, bounds=bounds, model="scalar", block_bytes=block_bytes)
+    assert "'x' (-999 occurs" in caplog.text
+    assert ("compressed twice" in caplog.text) == (block_bytes < 1e6)
+    restored = api.open(path, as_="numpy")
+    for before, mark in ((x, np.float32(-999)), (z, z[25_000])):
+        after = np.asarray(restored["x" if before is x else "z"])
+        np.testing.assert_array_equal(after == mark, before == mark)
+        assert 0 < np.abs(after - before)[before != mark].max() <= 0.1
+
+
+def test_customary_numbers_among_the_others_of_any_block_are_no_marks(tmp_path: Path) -> None:
+    x = RANDOM.uniform(0, 90, 30_000)
+    x[-50:] = 99.0
+    x[:100] = RANDOM.uniform(90, 120, 100)
+    done = api.compress({"x": x}, tmp_path / "x.bal", bounds={"x": {"abs": 0.1}}, model="scalar", block_bytes=50_000)
+    assert done.ratio > 3
+    assert (np.asarray(api.open(tmp_path / "x.bal", as_="numpy")["x"])[-50:] != 99).any()

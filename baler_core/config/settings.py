@@ -10,6 +10,7 @@ from typing import Literal
 from baler_core.config.yaml_nodes import Problem
 from baler_core.data.bounds import BoundRules
 from baler_core.data.derived import DerivedRule
+from baler_core.data.sentinels import Sentinel
 from baler_core.data.targets import Target
 from baler_core.errors import ConfigError
 from baler_core.machine.records import dataclass
@@ -80,6 +81,8 @@ class Config:
         Lengths along dimensions of what is to be restored by itself.
     memory
         About the most that a process may take; None for what blocks of `block_bytes` need.
+    late_marks
+        What was found to mark missing values behind the first block, by variable.
     """
 
     path: Path | None
@@ -102,6 +105,7 @@ class Config:
     profile: Path | None = None
     chunks: Mapping[str, int] = field(default_factory=dict)
     memory: int | None = None
+    late_marks: Mapping[str, Sentinel] = field(default_factory=dict)
 
     @property
     def learning_bytes(self) -> float:

@@ -36,6 +36,8 @@ class Convention:
 
 
 _ANY = r"(?:.*_)?"
+# As columns are headed after ISO 80000: `Time / s`, `t/ms`.
+_OVER_UNIT = re.compile(r"(?P<bare>[^/]*\S)(?:\s+/\s+\S+|/(?i:m?s|min|h|[kcmunµ]?m|[kmg]?hz|[kmg]?ev|°|deg))")
 # What TOPCAT, pandas and users put behind names of tables that they join.
 _JOINED = r"(?:_(?:\d|[a-z]|gaia|sdss|2mass|wise|ps1|cat|ref))?"
 
@@ -52,12 +54,20 @@ CONVENTIONS = (
     Convention("time", r"timecorr|barycorr|" + _ANY + r"time_?0(?:bk)?|tranmid|pl_tranmid|t0_?(?:bjd|jd|mjd)?", "Kepler, TESS, NASA Exoplanet Archive"),
     Convention("time", r"time_(?:counter|instant|peak|start|stop|begin|end|min|max|centered)|t_?start|t_?stop|date_?obs|obs_?date|unix_?time|gps_?time|gps_?seconds|c_?time|hist_start", "NEMO, WRF, Fermi-LAT, OGIP"),
     Convention("time", _ANY + r"time_(?:zero|offset|of_flight)|tof|tdc", "NeXus: events and pulses; digitisers"),
+    Convention("time", r"(?:time|date)_(?:obs|avg|beg|utc|local|sec|mid)|(?:obs|acq|scan|sample|mid)_?times?|timestamp_.+|(?:unix_?|epoch_?)?t_?stamps?|unix_?ts|t_?(?:mid|end|stop)|m?jd_?(?:start|end|stop|mid|avg|obs)", "FITS, flux towers, logs"),
+    Convention("time", r"(?:gps_?)?tow|time_of_week|(?:sod|seconds?_of_(?:day|week))|j_?day|julian_?days?|days_since.*|dec_?year|year_?frac(?:tion)?|hhmmss|yyyymmdd|date_?num|elapsed(?:_(?:time|m?s|secs?|seconds|min|minutes|h|hours|days))?|seconds|secs|msecs?|millis(?:econds)?|usecs?|lmst|gmst|hour_?angle|zeit|uhrzeit|datum|fecha|hora|heure|tiempo", "GNSS, MATLAB, logs, tables in other languages", ("1-D",)),
+    Convention("time", r"t_(?:s|ms|us|ns|sec|min|h|hr|d|days?)", "time with its unit in the name; T_s is a temperature", ("1-D", "cased")),
     Convention("time", r"start|stop", "OGIP good time intervals", ("1-D", "together")),
     Convention("time", r"year|month|day|night|hour|minute|second|doy|day_of_year|decimal_year", "columns of dates in tables", ("1-D",)),
     Convention("time", r"t", "time of a series", ("1-D", "cased")),
     # Where.
     Convention("position", r"(?!pm_|mu_)" + _ANY + r"(?:ra|dec|raj2000|dej2000|decj2000|r_?adeg|d_?edeg|ra_?icrs|de_?icrs|dec_?icrs|ra_?deg|dec_?deg|ra_?rad|dec_?rad|ra_?fk5|dec_?fk5)" + _JOINED, "VizieR, Gaia, SDSS, Kepler, TESS catalogues, and joins of them"),
     Convention("position", r"(?:ra|dec|decl)_?(?:mean|stack|avg|median|epoch_?\d+|b1950|j1950)|" + _ANY + r"(?:right_?ascension|declination|decl)" + _JOINED, "Pan-STARRS, Gaia, ATLAS, tables"),
+    Convention("position", r"(?:.+_)?(?:ra|dec)_?(?:targ(?:et)?|obj(?:ect)?|pnt|nom|tel|point(?:ing)?|ref|field|cent(?:er|re)|j_?2000|b_?1950|off(?:set)?)|(?:obj|tel|offset)_?(?:ra|dec)|(?:gal(?:actic)?_?[bl]|[bl]_?gal)(?:_(?:deg|rad))?|ec_?l(?:at|on)|g_?l(?:at|on)_(?:deg|rad)", "headers and catalogues of HST, XMM, RXTE, DESI"),
+    Convention("position", r"(?:lat(?:itude|itud)?|lon(?:g|gitude|gitud)?)_?(?:d+|deg(?:_?[ne])?|degrees(?:_(?:north|east))?|decimal|wgs_?84|nad_?\d\d|etrs_?\d\d|rad|start|end|min|max|mean|avg|\d)|latitud|longitud|laenge|breite", "tables, also in other languages"),
+    Convention("position", r"m_?(?:lat|lon|lt)|mag(?:netic)?_?(?:lat|lon|local_time)|l_?shell|(?:st|ev)(?:la|lo|dp|el)|chainage|mile_?post|km_?post", "satellites in the magnetosphere, SAC, roads"),
+    Convention("position", r"az(?:imuth)?|el|alt", "where telescopes and radars look", ("1-D", "together")),
+    Convention("position", r"k_?[xyz]|[xyz]_?(?:wcs|chip|ccd|px|pix(?:els?)?|cen|0)", "reciprocal space; places on an image", ("1-D", "together")),
     Convention("position", r"r_?a_?[hms]|d_?e_?c?_?[dms]", "VizieR: hours, minutes, seconds", ("1-D", "together")),
     Convention("position", r"alpha(?:win)?_j?2000|delta(?:win)?_j?2000|[xy](?:win)?_world", "SExtractor catalogues"),
     Convention("position", r"c[xyz]", "SDSS: directions as unit vectors", ("1-D", "together")),
@@ -74,6 +84,11 @@ CONVENTIONS = (
     Convention("position", r"d[cv]_edge|angle_edge|f_(?:cell|edge|vertex)|[uvw]\d?_?coord|uvw|sta_?xyz|eff_(?:wave|band)", "MPAS; OIFITS and measurement sets: places in the plane of spatial frequencies"),
     Convention("position", r"(?:.+_)?(?:pos(?:ition)?_?[xyz]|[xyz]_?pos(?:ition)?)", "GATE, particle codes: places called so", ("together",)),
     Convention("position", r"(?:uu|vv|ww)(?:_(?:sin|ncp|l))?", "UVFITS, FITS-IDI: places in the plane of spatial frequencies", ("together",)),
+    Convention("position", r"(?:.+_)?m(?:_over)?_?z(?:_(?:array|values?|list|mean|calc|exp|obs))?", "mass spectrometry: mzML, MGF, tables of peaks", ("1-D",)),
+    Convention("position", r"(?:rest|line|spectral|transition)_?(?:freq(?:uency|uencies)?|wave(?:length|number)?s?)(?:_.+)?|rest_?fr(?:e?)q(?:_.+)?|wave_?num(?:ber)?s?(?:_.+)?|chemical_?shifts?(?:_.+)?", "lists of lines: HITRAN, CDMS, NMR", ("1-D",)),
+    Convention("position", r"pseudo_?ranges?(?:_.+)?|carrier_?phases?(?:_.+)?|accumulated_?delta_?range.*", "GNSS: RINEX, Android's logs of raw measurements"),
+    Convention("position", r"[CL][1-9][CSLXPWYMNIQABZ]", "GNSS: codes of RINEX 3", ("1-D", "cased", "together")),
+    Convention("position", r"(?:utm_?)?(?:eastings?|northings?)(?:_(?:utm|m))?|utm_?[xyen]|[xy]_?utm", "surveys, LAS as text"),
     Convention("position", r"[xyz]_pixel_(?:offset|size)|(?:sample_)?detector_distance|polar_angle|azimuthal_angle", "NeXus: where the pixels of a detector are"),
     Convention("position", r"distance|(?:polar|azimuthal)_angle", "NeXus: where the pixels of a detector are", ("field", "together")),
     Convention("axis", r"r?d?zn[uw]|r?dn[uw]?w?|cs_[rw]|s_(?:rho|w)|hy[abp][mi]", "vertical coordinates of WRF, ROMS, CAM"),
@@ -85,11 +100,13 @@ CONVENTIONS = (
     Convention("mesh", r"points(?:_[012xyz])?|cell_?cent(?:er|re)s?(?:_[012xyz])?", "ParaView (Points:0), OpenFOAM"),
     Convention("mesh", r"b_?box(?:es)?|bounding_?box(?:es)?|centroids?|k_?points?|kpts|lattice(?:_vectors?)?|unit_?cells?|cell_(?:lengths|angles|vectors)|box_?(?:lengths|vectors|size)", "boxes around objects, crystals and their reciprocal space"),
     Convention("mesh", r"elem|elems|elements?|connectivity|conn|tris?|triangles|tets?|quads?|faces|cells|simplices|e2n|t2n", "finite elements: indices of nodes", ("whole",)),
-    Convention("mesh", r"[xyz]_(?:m|mm|cm|km|in)", "positions with their unit in the name, as CFD tables have them", ("1-D", "together")),
+    Convention("mesh", r"[xyz]_(?:m|mm|cm|km|in|um|nm|angstroms?|au|k?pc|mpc|arcsec|deg)", "positions with their unit in the name, as CFD tables have them", ("1-D", "together")),
     Convention("cell_bounds", r"(?!n_).+_(?:bnds|bnd|bounds|vertices|corners|edges)|bounds_.+|(?:lon|lat)v", "CF cell bounds, NEMO, CICE"),
     Convention("cell_bounds", r"e_?min|e_?max|energ_lo|energ_hi|bin_?(?:lo|hi|low|high|min|max|edges?)|channel_?(?:min|max)", "OGIP EBOUNDS and response matrices", ("1-D", "together")),
     Convention("axis", r"(?:vacuum_|air_|log_?)?(?:wave|wavelengths?|lambda|lam|wave_?number|freq|frequency|frequencies|nu|energy|channel|bin|phase|lag)", "spectra of SDSS and the IVOA, histograms", ("1-D", "sorted")),
     Convention("axis", r"depths?|heights?|altitudes?|alt|levels?|lev|plev|pressures?|radius|radii|r|x|y|z|distance|angle|theta|scale|[xyz]_?(?:grid|axis|coords?)", "CF axes, profiles", ("1-D", "sorted")),
+    Convention("axis", r"(?:depths?|heights?|altitudes?|distances?|radius|wavelengths?|wave|freq(?:uency)?|energy)_(?:[kcmun]?m|hpa|m?bar|dbar|[kmgt]?hz|[kmg]?ev|angstroms?)|(?:cal_?)?ages?(?:_(?:[kmg]?a|bp|k?yrs?|k?years?|myr|gyr|ce|cal_?bp|calbp))*", "tables with units in the names; cores of sediment and ice", ("1-D", "sorted")),
+    Convention("axis", r"dept|md|tvd(?:ss)?|depth_(?:top|bottom|base|from|to|md)|(?:top|bottom|base)_?depth", "logs of wells, cores", ("1-D", "sorted")),
     # How many, how much each counts, which ones count.
     Convention("weight", _ANY + r"(?:weights?|wgts?|wt|xwgtup)(?:_.*)?|.*weights?|weighting", "NanoAOD, Delphes, HepMC, Les Houches files, openPMD"),
     Convention("weight", r"area_?(?:cell|triangle|edge|parcel)|kite_?areas?.*|cell_?(?:area|volume)s?|area_?cell[ao]|volcello|[tuqvc]_?area|grid_?area|remap_?matrix", "areas of cells of MPAS, CMIP, POP, ROMS; SCRIP and ESMF remapping"),
@@ -100,8 +117,9 @@ CONVENTIONS = (
     Convention("count", r"n_.+|(?:.*_)?num_.+|number_of_.+|" + _ANY + r"(?:counts?|multiplicity|mult|n_?hits|n_?dof|n_?events|n_?tracks|n_?obs|nobs)", "NanoAOD, PFJet, Gaia (n_obs)", ("whole",)),
     Convention("count", r"n[A-Z].*|N[A-Z][a-z].*|n(?:hits|jets|tracks|muons|electrons|obs|points|events)", "NanoAOD (nJet), tables", ("whole", "1-D", "cased")),
     Convention("identifier", r"seg(?:map|mentation)?(?:_?map|_?image)?|labels?|islands|blobs|regions?|clusters?|domains?", "segmentation maps of photutils, SExtractor, JWST; partitions", ("whole",)),
-    Convention("identifier", _ANY + r"(?:id|ids|idx|index|indices|number|no|nr|uid|key|serial|designation)|.+id", "generic", ("whole",)),
+    Convention("identifier", _ANY + r"(?:id|ids|idx|index|indices|number|no|nr|uid|key|serial|designation)|.+id|particle_?ids", "generic", ("whole",)),
     Convention("identifier", r"obj_?id|source_?id|spec_?obj_?id|kep_?id|kic|tic|hip|hd|epic|tyc\d?|recno|objno|star_?id|solution_id|random_index|cadence_?no|fiber|plate|camcol|rerun", "VizieR, Gaia, SDSS, Kepler, TESS", ("whole",)),
+    Convention("identifier", r"zip(?:_?code)?|postal_?code|fips|bar_?code|node|proc|rank|hash|seed|subject|patient|participant|case|station|site|chan(?:nel)?|ccd|chip|det(?:ector)?|module|tower|crystal|bank|spill|parent|layer|wire|strip|plane|halo|snap_?num(?:ber)?|visit|tract|patch|i?pix(?:el)?|healpix\w*|(?:ring|nest)_index|gaia_?e?dr\d|account|isbn|sku|cusip|evt_?num", "detectors, simulations, surveys, tables of persons and places", ("whole",)),
     Convention("identifier", r"run|event|evt|lumi|luminosity_?block|ls|bx|orbit|entry|run_?number|event_?number|evt_?number|lumi_?section", "NanoAOD, event data", ("whole",)),
 )  # fmt: skip
 
@@ -123,7 +141,10 @@ def names_quantity(name: str) -> bool:
 
 def base_name(name: str) -> str:
     """The name itself: without the groups or objects it lies in, and without units in brackets (`[s]`) and versions (`SCI,2`)."""
-    inner = name.rpartition("/")[2]
+    over_unit = _OVER_UNIT.fullmatch(name) if "/" in name else None
+    inner = name.rpartition("/")[2] if over_unit is None else over_unit["bare"]
+    if inner[:1] == "z" and re.search(r"(?:^|[^A-Za-z])m/$", name[: -len(inner)]):
+        inner = f"m_{inner}"  # of ions, and no group called m
     bare = re.sub(r"\s*[\[(][^\[\]()]*[\])]|,\d+$", "", inner).strip()
     return bare.rpartition(".")[2] or bare
 

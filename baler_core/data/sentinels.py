@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +25,8 @@ _CUSTOMARY = (
         for sign in (-1, 1)
     ),
     *(-32767.0, -32768.0, -2147483647.0, -2147483648.0, 32767.0),
+    # maps of HEALPix, and the ends of the float types, as programs for maps of the earth write them
+    *(-1.6375e30, *(sign * float(np.finfo(kind).max) for kind in (np.float32, np.float64) for sign in (-1, 1))),
 )
 # So many times at least, and by this part of the spread of all others away from them.
 _FEWEST, _FAR = 10, 3.0
@@ -52,6 +54,10 @@ class Sentinel:
     high: float
     near: bool = False
     more: tuple[Sentinel, ...] = ()
+
+    def with_more(self, other: Sentinel) -> Sentinel:
+        """Return the same with the values of another of the variable."""
+        return replace(self, more=(*self.more, *other.all))
 
     @property
     def all(self) -> tuple[Sentinel, ...]:
@@ -99,7 +105,7 @@ def sentinels_in(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, 
 
 
 def _sentinel(variable: Variable, values: np.ndarray) -> Sentinel | None:
-    known = values[usable(values, (*variable.fill, *variable.flags), variable.limits)].astype(np.float64)
+    known = _usable(values, (*variable.fill, *variable.flags), variable)
     marks: list[Sentinel] = []
     while len(marks) < _MOST_MARKS:
         found = _mark(variable, known)
@@ -119,22 +125,86 @@ def _mark(variable: Variable, known: np.ndarray) -> tuple[float, Sentinel] | Non
     if known.size < _FEW_OTHERS:
         return None
     for end in (float(known.min()), float(known.max())):
-        others = known[known != end]
-        count = known.size - others.size
-        if others.size < _FEW_OTHERS or count < _FEWEST_CUSTOMARY or end == 0:
+        is_end = known == end
+        count = int(np.count_nonzero(is_end))
+        if known.size - count < _FEW_OTHERS or count < _FEWEST_CUSTOMARY or end == 0:
             continue
+        others = known[~is_end]
         low, high = float(others.min()), float(others.max())
         with np.errstate(over="ignore"):
             spread, gap = high - low, min(abs(end - low), abs(end - high))
         # one number may hide another: -9999 beside -999
         if not np.isfinite(gap) or spread == 0 or np.unique(others[: 50 * _FEW_OTHERS]).size < _FEW_OTHERS:
             continue
-        is_customary = bool(np.isclose(end, _CUSTOMARY, rtol=1e-6, atol=0).any())
+        is_customary = _is_customary(end)
         few, far = (_FEWEST_CUSTOMARY, _FAR_CUSTOMARY) if is_customary else (_FEWEST, _FAR)
         is_far = count >= max(few, _SHARE * known.size if not is_customary else 0) and gap > far * spread
         if is_far or _is_mark(variable, end, count, others):
-            physical = [float(number * variable.scale + variable.offset) for number in (end, low, high)]
-            return end, Sentinel(physical[0], count, min(physical[1:]), max(physical[1:]), not is_far)
+            return end, _in_physical_units(variable, end, count, (low, high), near=not is_far)
+    return None
+
+
+def _usable(values: np.ndarray, special: Sequence[float], variable: Variable) -> np.ndarray:
+    """Return the values that are no special ones, 1-D; of the smaller types as float64, in which nothing is out of reach."""
+    known = values[usable(values, special, variable.limits)]
+    return known if known.dtype.kind == "f" and known.dtype.itemsize >= 4 else known.astype(np.float64)
+
+
+def _is_customary(number: float) -> bool:
+    with np.errstate(over="ignore"):  # of the ends of a type
+        return bool(np.isclose(number, _CUSTOMARY, rtol=1e-6, atol=0).any())
+
+
+def _in_physical_units(
+    variable: Variable, value: float, count: int, others: tuple[float, float], *, near: bool = False
+) -> Sentinel:
+    physical = [float(number * variable.scale + variable.offset) for number in (value, *others)]
+    return Sentinel(physical[0], count, min(physical[1:]), max(physical[1:]), near)
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Between which values those of a block lie, in stored units, and how often customary marks stand beyond them."""
+
+    low: float
+    high: float
+    counts: Mapping[float, int]
+
+    def joined(self, other: Ends) -> Ends:
+        """Return the same of two blocks together."""
+        values = {*self.counts, *other.counts}
+        counts = {value: self.counts.get(value, 0) + other.counts.get(value, 0) for value in values}
+        return Ends(min(self.low, other.low), max(self.high, other.high), counts)
+
+    def sentinel(self, variable: Variable) -> Sentinel | None:
+        """Return which of the marks are one, after all blocks."""
+        spread = self.high - self.low
+        marks = [
+            _in_physical_units(variable, value, count, (self.low, self.high))
+            for value, count in self.counts.items()
+            if count >= _FEWEST_CUSTOMARY and max(self.low - value, value - self.high) > _FAR_CUSTOMARY * spread > 0
+        ]
+        return replace(marks[0], more=tuple(marks[1:_MOST_MARKS])) if marks else None
+
+
+def ends_of(variable: Variable, values: np.ndarray, special: Sequence[float]) -> Ends | None:
+    """Return the ends of a block's values (any shape); None if there are none, or nothing but marks.
+
+    Parameters
+    ----------
+    special
+        Stored values that are known not to be ordinary.
+    """
+    known = _usable(values, special, variable)
+    counts: dict[float, int] = {}
+    while known.size:
+        ends = float(known.min()), float(known.max())
+        marks = [end for end in ends if _is_customary(end)]
+        if not marks or len(counts) >= 2 * _MOST_MARKS:
+            return Ends(*ends, counts)
+        is_mark = np.isin(known, marks)
+        counts |= {mark: int(np.count_nonzero(known == mark)) for mark in marks}
+        known = known[~is_mark]
     return None
 
 

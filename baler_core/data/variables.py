@@ -287,7 +287,9 @@ def native_bytes(values: np.ndarray) -> bytes:
     """Return the values as their dtype holds them, in C order; text in UTF-8 with a line feed after each cell."""
     if values.dtype.kind != "O":
         return values.tobytes()
-    cells = (cell if isinstance(cell, bytes) else str(cell).encode() for cell in values.ravel())
+    cells = (
+        cell if isinstance(cell, bytes) else str(cell).encode("utf-8", "surrogateescape") for cell in values.ravel()
+    )
     return b"".join(cell + b"\n" for cell in cells)
 
 
@@ -295,7 +297,10 @@ def native_size(values: np.ndarray) -> int:
     """Return the length of `native_bytes`: what ratios of compression refer to."""
     if values.dtype.kind != "O":
         return values.nbytes
-    return sum(len(cell if isinstance(cell, bytes) else str(cell).encode()) + 1 for cell in values.ravel())
+    return sum(
+        len(cell if isinstance(cell, bytes) else str(cell).encode("utf-8", "surrogateescape")) + 1
+        for cell in values.ravel()
+    )
 
 
 def block_sizes(block: Block) -> dict[str, int]:

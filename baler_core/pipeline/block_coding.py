@@ -9,8 +9,9 @@ from functools import partial
 
 import numpy as np
 
-from baler_core.data.block import Block
+from baler_core.data.block import Block, values_of
 from baler_core.data.mean_errors import MeanError
+from baler_core.data.sentinels import Ends, Sentinel, ends_of
 from baler_core.data.variables import block_sizes, leading_dimension
 from baler_core.format.blocks import pack_block
 from baler_core.format.header import BlockRecord, ErrorRecord
@@ -62,6 +63,8 @@ class CodedSection:
         How many values are stored beside what the models made, by variable.
     spans
         The smallest and the largest value of each variable that has one absolute bound.
+    ends
+        Of the variables that may lose something, and what marks of missing values lie beyond them.
     native_bytes, nbytes
         Of its values, as their dtypes hold them and as arrays.
     """
@@ -77,6 +80,7 @@ class CodedSection:
     derived: Mapping[str, DerivedFound]
     exact: Mapping[str, int]
     spans: Mapping[str, Span]
+    ends: Mapping[str, Ends]
     native_bytes: int
     nbytes: int
 
@@ -159,6 +163,7 @@ def _section(
         derived,
         dict(exact),
         _spans_in([one.original for one in given]),
+        _ends_in([one.original for one in given]),
         sum(one.original.native_size for one in given),
         sum(one.original.layout.nbytes for one in given),
     )
@@ -169,6 +174,16 @@ def _spans_in(groups: Sequence[GroupBlock]) -> dict[str, Span]:
     for one in groups:
         found |= spans_of(one.block, one.layout.variables, one.tolerances)
     return found
+
+
+def _ends_in(groups: Sequence[GroupBlock]) -> dict[str, Ends]:
+    found = {}
+    for one in groups:
+        for v in one.layout.variables:
+            tolerance = one.tolerances[v.name]
+            if v.is_numeric and v.numpy_dtype.kind in "iuf" and tolerance.lossy and tolerance.kind != "free":
+                found[v.name] = ends_of(v, values_of(one.block, v.name), tolerance.fill)
+    return {name: ends for name, ends in found.items() if ends is not None}
 
 
 def _coded(
@@ -217,6 +232,7 @@ class FileRecord:
         self._means: dict[str, MeanError] = {}
         self._derived: dict[str, DerivedFound] = {}
         self._spans: dict[str, Span] = {}
+        self._ends: dict[str, Ends] = {}
         self._native = 0
 
     def add(self, coded: CodedSection) -> None:
@@ -235,6 +251,8 @@ class FileRecord:
             self._derived[name] = self._derived.get(name, DerivedFound()).joined(found)
         for name, span in coded.spans.items():
             self._spans[name] = joined_spans(self._spans.get(name, span), span)
+        for name, ends in coded.ends.items():
+            self._ends[name] = self._ends[name].joined(ends) if name in self._ends else ends
         self._native += coded.native_bytes
 
     def coded_file(self, coders: Mapping[GroupKey, GroupCoder]) -> CodedFile:
@@ -248,9 +266,14 @@ class FileRecord:
             dict(self._zeros),
             exact=dict(self._exact),
             spans=self._spans,
+            marks=self._late_marks(),
             means=_on_average(self._job, self._means),
             derived=derived_records(self._job, self._derived),
         )
+
+    def _late_marks(self) -> dict[str, Sentinel]:
+        found = {name: ends.sentinel(self._job.schema[name]) for name, ends in self._ends.items()}
+        return {name: one for name, one in found.items() if one is not None}
 
 
 def _on_average(job: Job, means: Mapping[str, MeanError]) -> dict[str, float]:

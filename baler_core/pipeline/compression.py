@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from baler_core.config import Config
 from baler_core.data.block import values_of
 from baler_core.data.seeds import SeedSpread
+from baler_core.data.sentinels import Sentinel
 from baler_core.format.arrays import encode_state
 from baler_core.format.container import BalWriter
 from baler_core.format.header_json import header_to_json
@@ -29,9 +30,10 @@ from baler_core.pipeline.group_models import choose_model, reuse, task_for
 from baler_core.pipeline.input import Input, input_of
 from baler_core.pipeline.job import GroupKey, Job, prepare
 from baler_core.pipeline.known_columns import with_known_columns
+from baler_core.pipeline.matching import told_of_sentinels
 from baler_core.pipeline.order_choice import in_free_order
 from baler_core.pipeline.targets import reach, told
-from baler_core.pipeline.wide_bounds import warn_of_wide
+from baler_core.pipeline.wide_bounds import warn_of_unused, warn_of_wide
 from baler_core.plugin.registry import Registry
 from baler_core.quantise.settle import SIGN_SHARE
 
@@ -105,8 +107,11 @@ class _FileWriter:
         """Write the input, or a part of it."""
         quiet, team = (self.warned, self.team) if part is self.whole else (True, None)
         self.warned |= part is self.whole
-        job = with_known_columns(prepare(config, self.registry, part.source, self.model, quiet=quiet))
-        return _written(job, part, place, quiet=quiet, team=team)
+
+        def known(config: Config, *, quiet: bool) -> Job:
+            return with_known_columns(prepare(config, self.registry, part.source, self.model, quiet=quiet))
+
+        return _written_with_marks(known, config, part, place, quiet=quiet, team=team)
 
 
 def _without_reference(config: Config, registry: Registry, given: Input, referring: Compressed) -> Compressed:
@@ -137,7 +142,32 @@ def write_file(config: Config, registry: Registry, given: Input, output: Path, *
     quiet
         Whether warnings of the bounds have been told already.
     """
-    return _written(prepare(config, registry, given.source, quiet=quiet), given, output, quiet=quiet)
+
+    def known(config: Config, *, quiet: bool) -> Job:
+        return prepare(config, registry, given.source, quiet=quiet)
+
+    return _written_with_marks(known, config, given, output, quiet=quiet)
+
+
+class _LateMarks(Exception):
+    """Later blocks hold what seems to mark missing values, which was not known when they were encoded."""
+
+    def __init__(self, marks: Mapping[str, Sentinel]) -> None:
+        super().__init__()
+        self.marks = marks
+
+
+def _written_with_marks(
+    known: Callable[..., Job], config: Config, given: Input, output: Path, *, quiet: bool, team: Team | None = None
+) -> Compressed:
+    """Write a file, and once more where later blocks hold marks of missing values, which stay exact then."""
+    try:
+        return _written(known(config, quiet=quiet), given, output, quiet=quiet, team=team)
+    except _LateMarks as late:
+        for sentence in () if quiet else told_of_sentinels(late.marks):
+            logger.warning("compressed twice, as first blocks have no such values: %s", sentence)
+        job = known(replace(config, late_marks=late.marks), quiet=True)
+        return _written(job, given, output, quiet=quiet, team=team)
 
 
 def _written(job: Job, given: Input, output: Path, *, quiet: bool, team: Team | None = None) -> Compressed:
@@ -145,6 +175,8 @@ def _written(job: Job, given: Input, output: Path, *, quiet: bool, team: Team | 
     with output.open("wb") as file:
         writer = BalWriter(file)
         coded = _write_blocks(job, writer, given, team)
+        if coded.marks and not config.late_marks:
+            raise _LateMarks(coded.marks)
         header = write_states(job, given, coded, writer)
         file_bytes = writer.finish(header_to_json(header))
     if not quiet:
@@ -239,6 +271,7 @@ def _warn_of_losses(job: Job, coded: CodedFile) -> None:
     )
     about = {v.name: (v, bound) for v, bound in zip(job.schema.variables, job.bounds, strict=True)}
     warn_of_wide(coded.spans, job.tolerances, about)
+    warn_of_unused(coded.spans, {name: error.largest for name, error in coded.errors.items()}, about)
 
 
 def _warn_of_changed(counts: Mapping[str, int], what: str, remedy: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 
+from baler_core.data.sentinels import Sentinel
 from baler_core.data.variables import Layout
 from baler_core.format.arrays import encode_state
 from baler_core.format.container import BalWriter
@@ -70,6 +71,8 @@ class CodedFile:
         How many values are stored beside what the models made, by variable.
     spans
         The smallest and the largest value of each variable that has one absolute bound.
+    marks
+        What seems to mark missing values, was not known, and so is not kept.
     means
         The errors on average of variables that have a limit of them.
     shares
@@ -86,6 +89,7 @@ class CodedFile:
     zeros: Mapping[str, int] = field(default_factory=dict)
     exact: Mapping[str, int] = field(default_factory=dict)
     spans: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    marks: Mapping[str, Sentinel] = field(default_factory=dict)
     shares: tuple[float, ...] = ()
     means: Mapping[str, float] = field(default_factory=dict)
     derived: tuple[DerivedRecord, ...] = ()

@@ -259,10 +259,17 @@ def is_lossy_wildcard(name: str, rules: BoundRules) -> bool:
     return rule is not None and rule[1].kind != "lossless" and not names_in_full(name, rule[0])
 
 
-def first_values(walk: Callable[[], Iterable[Block]], names: Sequence[str]) -> dict[str, np.ndarray]:
+def first_values(
+    walk: Callable[[], Iterable[Block]], names: Sequence[str], *, whole: bool = False
+) -> dict[str, np.ndarray]:
     """About the first `SEEN_VALUES` values of each variable, in whole rows: the same however the file is cut into blocks.
 
     Reads on until all have been met; a variable of many columns beside it is seen in fewer rows.
+
+    Parameters
+    ----------
+    whole
+        Whether to take all that is read anyway: the values of whole blocks.
     """
     rows: dict[str, int] = {}
     parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
@@ -273,7 +280,7 @@ def first_values(walk: Callable[[], Iterable[Block]], names: Sequence[str]) -> d
             values = values_of(block, name)
             per_row = max(1, values[:1].size) if values.ndim else 1
             wanted = -(-share // per_row) - rows.get(name, 0)
-            parts[name].append(np.array(values[:wanted] if values.ndim else values))
+            parts[name].append(values if whole else np.array(values[:wanted] if values.ndim else values))
             rows[name] = rows.get(name, 0) + (len(values) if values.ndim else 1)
             if not values.ndim or len(values) >= wanted:
                 missing.discard(name)

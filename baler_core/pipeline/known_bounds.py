@@ -31,6 +31,8 @@ def known_bounds(
     stated = bounds_of(schema, rules, roles)
     exact_anyway = kept_exact(schema, rules, roles)
     sentinels = sentinels_under(schema, blocks.__iter__, stated)
+    for name, late in config.late_marks.items():
+        sentinels[name] = sentinels[name].with_more(late) if name in sentinels else late
     noise = with_noise(schema, with_exact_sentinels(schema, stated, sentinels), blocks.__iter__, rules)
     sentinels = {name: one for name, one in sentinels.items() if noise.bounds[schema.names.index(name)].exact_at}
     only_derived = bool(config.derived) and not rules.rules
@@ -46,9 +48,9 @@ def known_bounds(
 def sentinels_under(
     schema: Schema, walk: Callable[[], Iterable[Block]], bounds: Sequence[ErrorBound]
 ) -> dict[str, Sentinel]:
-    """What looks like undeclared missing values among the first values of the variables that may lose something."""
+    """What looks like undeclared missing values among the values of the first block of the variables that may lose something."""
     lossy = [v.name for v, bound in zip(schema.variables, bounds, strict=True) if bound.kind != "lossless"]
-    return sentinels_in(schema, first_values(walk, lossy))
+    return sentinels_in(schema, first_values(walk, lossy, whole=True))
 
 
 def with_exact_sentinels(

@@ -1,4 +1,4 @@
-"""Warn of bounds that allow more than all values of a variable differ, as by a mistake in units."""
+"""Warn of bounds that allow more than all values of a variable differ, as by a mistake in units, and of those that lose nothing."""
 
 from __future__ import annotations
 
@@ -56,6 +56,37 @@ def warn_of_wide(
     """Warn of variables that may come back as a single value."""
     for sentence in _in_short(_told(spans, tolerances, about, "all its values")):
         logger.warning("%s", sentence)
+
+
+def warn_of_unused(
+    spans: Mapping[str, Span], largest: Mapping[str, float], about: Mapping[str, tuple[Variable, ErrorBound]]
+) -> None:
+    """Warn of whole numbers, packed ones too, in which nothing is lost, as steps are wider than what their bounds allow.
+
+    Parameters
+    ----------
+    largest
+        The largest errors, by variable.
+    """
+    exact = [
+        f"{name!r} ({bound}, {_reason(variable, high)})"
+        for name, (low, high) in spans.items()
+        for variable, bound in [about[name]]
+        if variable.numpy_dtype.kind in "iu" and low < high and not largest.get(name, 1.0)
+    ]
+    if exact:
+        more = f", and {len(exact) - _TOLD} more" if len(exact) > _TOLD else ""
+        logger.warning(
+            "nothing is lost, whatever the bound, in %s%s",
+            *(", ".join(exact[:_TOLD]), more),
+        )
+
+
+def _reason(variable: Variable, high: float) -> str:
+    """Return why integers are exact."""
+    if high >= 2.0**62:
+        return "too large to be rounded"
+    return f"in steps of {abs(variable.scale):.6g} {variable.units}".rstrip()
 
 
 def _in_short(told: Mapping[str, str]) -> list[str]:

@@ -21,7 +21,7 @@ from baler_core.quantise.lattice import (
     StepLattice,
     classify,
 )
-from baler_core.quantise.steps import half_step, relative_half_step
+from baler_core.quantise.steps import around_zero, half_step, relative_half_step
 
 
 def fit_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
@@ -30,6 +30,7 @@ def fit_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
     The lattice aims at the tolerance; where rounding to the output dtype defeats it, the caller stores values exactly.
     """
     flat = values.ravel()
+    tolerance = around_zero(flat, tolerance)
     if flat.dtype.kind in "biu":
         lattice = _integer_lattice(flat, tolerance)
     else:
@@ -60,7 +61,8 @@ _FINEST_REL = 1e-14
 
 def _integer_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
     dtype = values.dtype.str
-    wide = values.dtype.kind == "u" and values.dtype.itemsize == 8
+    # of 64 bits without a sign, those that int64 holds
+    wide = values.dtype.kind == "u" and values.dtype.itemsize == 8 and values.size > 0 and int(values.max()) >= 2**62
     if not values.size or not tolerance.lossy or wide or values.dtype.kind == "b":
         return _exact_integers(values)
     fill = tuple(f for f in as_doubles(tolerance.fill, values.dtype) if (values == values.dtype.type(f)).any())
@@ -70,7 +72,7 @@ def _integer_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
         radius = int(min(whole_steps(tolerance.value), 2.0**40))
         return IntegerLattice(dtype, merge=2 * radius + 1, specials=fill) if radius else _exact_integers(values)
     largest = float(np.abs(values.astype(np.float64)).max())
-    if largest * tolerance.value <= 8 or tolerance.shift or tolerance.value < _FINEST_REL:
+    if largest * tolerance.value <= 8 or tolerance.value < _FINEST_REL:
         return _exact_integers(values)
     near = int(np.ceil(8 / tolerance.value))
     # a sixteenth of the tolerance is kept for rounding to whole numbers, at most 0.5 of more than 8 / tolerance
@@ -155,7 +157,7 @@ def _float_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
         candidates = [replace(own_bits, dropped=max(own_bits.dropped, dropped))]
     elif tolerance.kind == "abs":
         candidates += _abs_lattices(values, tolerance, regular)
-    elif tolerance.kind == "rel" and not tolerance.shift:
+    elif tolerance.kind == "rel":
         # Where a bound cannot join two of their points, as of flags and counts, the values' own steps are exact at no cost;
         # finer steps would number values of many magnitudes by far larger codes (2 % of a file of 2,656 short branches).
         coarse = any(_joins_none(one, values, tolerance) for one in regular)

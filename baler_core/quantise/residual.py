@@ -13,7 +13,7 @@ from baler_core.entropy.varint import ByteReader, write_sized
 from baler_core.errors import FormatError
 from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.lattice_fit import fit_lattice
-from baler_core.quantise.steps import half_step, relative_half_step
+from baler_core.quantise.steps import around_zero, half_step, relative_half_step
 
 _CODE_LIMIT = 2.0**51
 
@@ -129,6 +129,7 @@ def _plan(flat: np.ndarray, tolerance: Tolerance) -> tuple[ResidualStep, Lattice
     """The residual's step and a lattice whose special values are set apart; None if values must be stored plainly."""
     if flat.dtype.kind == "b" or not flat.size:
         return None
+    tolerance = around_zero(flat, tolerance)
     lattice = fit_lattice(flat, tolerance)
     ordinary = flat[lattice.quantise(flat)[1] == 0] if lattice.specials else flat
     if flat.dtype.kind == "f":

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from baler_core.data.bounds import SAFETY
+from baler_core.data.bounds import SAFETY, Tolerance, usable
+from baler_core.data.spacing import spread_sample
+
+# Shares of the values that may be left to be stored exactly, and about the bits which that takes for each.
+_SHARES_LEFT, _BITS_LEFT = (0.0, 0.001, 0.01, 0.05), 20
 
 
 def half_step(tolerance: float, dtype: np.dtype, largest: float, share: float = 1.0) -> tuple[float, float]:
@@ -31,3 +37,20 @@ def relative_half_step(tolerance: float, dtype: np.dtype, ulps: float, share: fl
     `lattice_fit` keeps 0.55 of them, `residual` 1 and `units` 2, and with less than 1, 1 and 4 left they do without.
     """
     return tolerance * SAFETY * share - ulps * float(np.finfo(dtype).eps)
+
+
+def around_zero(values: np.ndarray, tolerance: Tolerance) -> Tolerance:
+    """Return a tolerance that models can hold to: one relative to numbers with an offset as the `abs` that most values allow.
+
+    Logarithms of stored values say nothing there. What the few values next to the offset's zero do not allow is corrected.
+    """
+    if tolerance.kind != "rel" or not tolerance.shift:
+        return tolerance
+    sample = spread_sample(values.ravel())
+    with np.errstate(all="ignore"):
+        sizes = np.abs(sample[usable(sample, tolerance.fill)].astype(np.float64) + tolerance.shift)
+        sizes = np.sort(sizes[np.isfinite(sizes)])
+        allowed = [sizes[int(share * sizes.size)] * tolerance.value for share in _SHARES_LEFT] if sizes.size else [0.0]
+        gains = np.log2(allowed) - _BITS_LEFT * np.array(_SHARES_LEFT[: len(allowed)])
+    found = float(allowed[int(np.argmax(gains))])
+    return replace(tolerance, kind="abs" if found > 0 else "exact", value=found, shift=0.0)

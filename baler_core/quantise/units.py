@@ -15,7 +15,7 @@ from baler_core.machine.records import dataclass
 from baler_core.quantise.exponential import exp
 from baler_core.quantise.lattice import IntegerLattice, Lattice, StepLattice
 from baler_core.quantise.lattice_fit import fit_lattice, own_lattice
-from baler_core.quantise.steps import half_step, relative_half_step
+from baler_core.quantise.steps import around_zero, half_step, relative_half_step
 
 OwnLattice: TypeAlias = IntegerLattice | StepLattice
 UnitsKind = Literal["plain", "lattice", "log"]
@@ -144,6 +144,7 @@ def _spread(values: np.ndarray, units: Units) -> float:
 def _chosen_units(values: np.ndarray, tolerance: Tolerance, lattice: Lattice | None) -> Units | None:
     if not values.size or values.dtype.kind == "b" or tolerance.kind in ("free", "bits"):
         return None
+    tolerance = around_zero(values, tolerance)
     if tolerance.kind == "rel":
         own = own_lattice(values, tolerance)
         return _log_units(values, tolerance) if own is None else _lattice_units(values, own)
@@ -181,7 +182,7 @@ def _plain_units(values: np.ndarray, tolerance: Tolerance) -> Units | None:
 
 def _log_units(values: np.ndarray, tolerance: Tolerance) -> Units | None:
     """Return logarithms, if (nearly) all values are of one sign; the few others are left to be stored exactly."""
-    if values.dtype.kind != "f" or tolerance.shift:
+    if values.dtype.kind != "f":
         return None
     share = float((values > 0).mean())
     eps = relative_half_step(tolerance.value, values.dtype, 2, 1 - _MARGIN)

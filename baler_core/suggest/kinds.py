@@ -12,6 +12,7 @@ from baler_core.data.angles import names_direction, names_size
 from baler_core.data.noise import noise_of
 from baler_core.data.roles import PIXELS, lists_in_rows
 from baler_core.data.variables import Schema, Variable
+from baler_core.suggest.differences import of_differences
 from baler_core.suggest.proposal import FIELDS, LOSSLESS, OTHERS, Proposal
 
 _MAGNITUDE = re.compile(r"(^|_)(mag|mags|vmag|bmag|kmag|jmag|hmag|gmag|rmag|imag|kepmag|tmag)\d*(_|$)", re.IGNORECASE)
@@ -140,6 +141,8 @@ def of_column(variable: Variable, values: np.ndarray | None) -> Proposal:
         return Proposal("{abs: 1.0e-3}", "a place on an image")
     if _PLACE.fullmatch(name) or _OF_PLACE.fullmatch(variable.name):
         return Proposal("{range: 1.0e-5}", "a coordinate, whose zero means nothing")
+    if (by_difference := of_differences(variable, values)) is not None:
+        return by_difference
     if has_conventional_zero(variable):
         return Proposal(FIELDS, f"in {variable.units}, whose zero means nothing")
     if variable.numpy_dtype.kind != "f":

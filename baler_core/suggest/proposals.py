@@ -21,9 +21,11 @@ from baler_core.machine.records import dataclass
 from baler_core.pipeline.noise_bounds import has_tiles
 from baler_core.suggest.allowed import allowed_in, physical_values
 from baler_core.suggest.coarse import Coarseness, stored_coarsely
+from baler_core.suggest.differences import of_states
 from baler_core.suggest.draws import are_draws, of_features
 from baler_core.suggest.edges import with_edges
 from baler_core.suggest.four_vectors import with_masses
+from baler_core.suggest.interval_ends import of_ends
 from baler_core.suggest.kinds import are_categories, has_conventional_zero, of_column, of_field, unvarying
 from baler_core.suggest.objections import objection
 from baler_core.suggest.own_errors import errors_of, of_own_errors, of_significance
@@ -181,6 +183,9 @@ def _proposal(variable: Variable, seen: Seen) -> Proposal:
     is_plane = is_grid and values is not None and min(values.shape[-2:]) >= GRID_AXIS
     if by_error is None and (is_plane or in_series):
         by_noise = _below_noise(values, variable, seen)
+    by_states = of_states(variable, values) if is_grid else None
+    if by_states is not None:
+        return by_error or by_states
     by_kind = of_field(values, is_plane=is_plane) if is_grid else of_column(variable, values)
     if by_kind.bound == OTHERS and has_conventional_zero(variable):
         by_kind = Proposal(FIELDS, f"in {variable.units}, whose zero means nothing")
@@ -193,6 +198,9 @@ def _proposal(variable: Variable, seen: Seen) -> Proposal:
         by_noise = None  # rain, a trace gas: what differs between neighbours is no noise, and little is not nothing
     if by_noise is not None and is_grid and by_kind.bound == FIELDS and _may_be_structure(variable, seen):
         by_noise = _finer_of(by_noise, _of_seen_range(values), variable, seen)
+    by_ends = None if is_grid else of_ends(variable.name, seen.physical)
+    if by_ends is not None and _finer_of(by_ends, by_kind, variable, seen) is by_ends:
+        by_kind = by_ends
     return by_error or by_noise or stated or by_kind
 
 

@@ -203,3 +203,41 @@ def test_bytes_that_are_signed_by_attribute_are_missing_before_and_after_for_rea
     np.testing.assert_array_equal(*masks)
     with xr.open_dataset(path) as a, xr.open_dataset(restored) as b:
         assert 0 < np.abs(a["v"].values - b["v"].values).max() <= 5.0
+
+
+@pytest.mark.parametrize(
+    ("code", "scale", "offset"), [("i2", 0.01, 273.15), ("u1", -0.02, -300.0), ("f4", 0.01, 273.15), ("i4", 1e-3, -2.0)]
+)
+def test_relative_bounds_on_packed_numbers_with_an_offset_count_from_its_zero(
+    tmp_path: Path, code: str, scale: float, offset: float
+) -> None:
+    path, packed, again = (tmp_path / name for name in ("v.nc", "v.bal", "w.nc"))
+    stored = np.rint(np.clip(120 + np.cumsum(np.random.default_rng(3).normal(size=4000)), 0, 240)).astype(code)
+    write(path, "NETCDF4", code, stored, scale_factor=scale, add_offset=offset)
+    baler_core.compress(path, packed, bounds={"v": {"rel": 1e-3}}, model="scalar")
+    baler_core.decompress(packed, again)
+    with netCDF4.Dataset(path) as a, netCDF4.Dataset(again) as b:
+        before, after = a["v"][:], b["v"][:]
+        assert 0.4e-3 < np.abs((after - before) / before).max() <= 1e-3
+
+
+def test_packed_numbers_of_which_nothing_is_lost_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "v.nc"
+    write(path, "NETCDF4", "i2", np.arange(500, dtype="i2") % 90, scale_factor=0.5, add_offset=1.0, units="K")
+    baler_core.compress(path, tmp_path / "v.bal", bounds={"v": {"abs": 0.1}}, model="scalar")
+    assert "nothing is lost, whatever the bound, in 'v' (abs 0.1, in steps of 0.5 K)" in caplog.text
+
+
+def test_text_in_no_valid_encoding_and_large_unsigned_numbers(tmp_path: Path) -> None:
+    path, packed, again = (tmp_path / name for name in ("v.h5", "v.bal", "w.h5"))
+    counts = np.random.default_rng(1).integers(0, 2**40, 500, dtype="u8")
+    with h5py.File(path, "w") as file:
+        file.create_dataset("text", data=[b"x", b"\xff\xfe", b""], dtype=h5py.string_dtype("ascii"))
+        file["counts"] = counts
+    baler_core.compress(path, packed, bounds={"counts": {"rel": 1e-2}}, model="scalar")
+    baler_core.decompress(packed, again)
+    with h5py.File(again) as file:
+        assert file["text"][()].tolist() == [b"x", b"\xff\xfe", b""]
+        error = np.abs(file["counts"][()].astype(float) - counts)
+        assert error.max() > 0
+        assert (error <= 1e-2 * counts).all()

@@ -190,3 +190,14 @@ def test_damaged_parts_are_refused(name: str, change: Any, records: Path, tmp_pa
 def test_the_reader_stands_the_checks_of_the_core(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     check_hostile_reader(RootReader(), DATA / "ntuple.root", tmp_path / "out", cases=40)
+
+
+def test_fields_with_dots_in_their_names_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "dots.root"
+    rows = {"p": np.arange(50.0), "p.q": np.sqrt(np.arange(50.0)), "p.r.s": np.arange(50)}
+    with uproot.recreate(path) as file:
+        file.mkrntuple("t", rows)
+    with RootReader().open(path) as source:
+        (block,) = source.blocks(10**6)
+        for name, values in rows.items():
+            np.testing.assert_array_equal(block[name].values, values)

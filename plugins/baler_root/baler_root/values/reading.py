@@ -34,9 +34,9 @@ def read_layouts(tree: Tree, branches: Sequence[Branch], rows: slice, where: str
 def _read(tree: Tree, keys: list[str], rows: slice) -> dict[str, Content]:
     if tree.kind == "TTree":
         return {key: tree.read(key, rows.start, rows.stop) for key in keys}
-    wanted = set(keys)
+    inside = tuple(f"{key}." for key in keys)  # names of fields may have dots themselves
     record = tree.tree.arrays(
-        filter_field=lambda field: field.path.partition(".")[0] in wanted,
+        filter_field=lambda field: f"{field.path}.".startswith(inside),
         entry_start=rows.start,
         entry_stop=rows.stop,
     )
