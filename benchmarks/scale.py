@@ -5,6 +5,7 @@
     python benchmarks/scale.py files --count 1000         # small files: one command against a shell loop
     python benchmarks/scale.py memory --rows 10000000     # the most memory of a process, with --memory and without
     python benchmarks/scale.py planning --columns 400 --memory 600e6     # what planning a wide table takes of that
+    python benchmarks/scale.py training --memory 900e6    # the most memory that training an autoencoder takes, of two files
     python benchmarks/scale.py --quick                    # `two`, and `memory` without limits, in a few minutes
     python benchmarks/scale.py simulate --seconds 3.0 --overhead 0.005
                                                           # blocks of one file on up to 1000 workers, from measured times
@@ -205,6 +206,26 @@ def memory(folder: Path, options: argparse.Namespace) -> None:
         tell(data=name, step="decompress", client_mb=done.client.peak, worker_mb=done.worker_peak)
 
 
+def training(folder: Path, options: argparse.Namespace) -> None:
+    """The most memory that two epochs of an autoencoder take, of a table and of one four times as large; in both precisions."""
+    for megabytes in (options.megabytes / 4, options.megabytes):
+        table(folder / "table.npz", megabytes)
+        for precision in ("float32", "bfloat16"):
+            (folder / "table.yaml").write_text(
+                "input: table.npz\nbounds: {'*': {rel: 1.0e-3}}\nmodel: {name: dense_autoencoder, hidden: [16]}\n"
+                f"training: {{epochs: 2, batch_size: {options.batch}, precision: {precision}}}\n"
+                f"memory: {options.memory / 1e6:.0f} MB\n"
+            )
+            done = run(["train", "table.yaml", "-o", "m.balm", "--force"], folder)
+            tell(
+                megabytes=megabytes,
+                precision=precision,
+                training_mb=done.client.peak,
+                cpu=done.client.cpu,
+                memory=options.memory / 1e6,
+            )
+
+
 def planning(folder: Path, options: argparse.Namespace) -> None:
     """The most memory that planning a wide table takes, beside its values, and what it was allowed."""
     random, names = np.random.default_rng(1), [f"c{number}" for number in range(options.columns)]
@@ -339,13 +360,16 @@ def tell(**found: object) -> None:
 def main() -> None:
     """Run one of the measurements in a temporary folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=["two", "overhead", "files", "memory", "planning", "simulate"])
+    parser.add_argument(
+        "what", nargs="?", choices=["two", "overhead", "files", "memory", "training", "planning", "simulate"]
+    )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rows", type=int, default=10_000_000, help="of the table of `memory`")
     parser.add_argument("--columns", type=int, default=400, help="of the table of `planning`")
     parser.add_argument("--wide-rows", type=int, default=131_072, help="of the same")
-    parser.add_argument("--memory", type=float, default=768e6, help="bytes that `planning` may take")
+    parser.add_argument("--memory", type=float, default=768e6, help="bytes that `planning` or `training` may take")
     parser.add_argument("--effort", default="fast", help="of `planning`")
+    parser.add_argument("--batch", type=int, default=8192, help="rows of a step of `training`")
     parser.add_argument("--megabytes", type=float, default=200)
     parser.add_argument("--block", type=float, default=16, help="MB")
     parser.add_argument("--model", default="{name: auto, effort: fast}")
@@ -363,6 +387,7 @@ def main() -> None:
             "overhead": overhead,
             "files": files,
             "memory": memory,
+            "training": training,
             "planning": planning,
             "simulate": simulate,
         }
