@@ -1,7 +1,7 @@
 """What workers gain, what a task costs, and what a thousand workers would do.
 
     python benchmarks/scale.py two --megabytes 200        # two workers against one core, fields and tables, both ways
-    python benchmarks/scale.py overhead                   # milliseconds per task besides its work
+    python benchmarks/scale.py overhead                   # milliseconds per task besides its work, calls alone and blocks of files
     python benchmarks/scale.py files --count 1000         # small files: one command against a shell loop
     python benchmarks/scale.py memory --rows 10000000     # the most memory of a process, with --memory and without
     python benchmarks/scale.py planning --columns 400 --memory 600e6     # what planning a wide table takes of that
@@ -281,6 +281,30 @@ def overhead(folder: Path, options: argparse.Namespace) -> None:
             executor.__exit__(None, None, None)
         elif isinstance(executor, ThreadPoolExecutor):
             executor.shutdown()
+    blocks(folder, options)
+
+
+def blocks(folder: Path, options: argparse.Namespace) -> None:
+    """Milliseconds of processor time that a block costs more with workers than without; the blocks are small and coded at once."""
+    np.savez(folder / "blocks.npz", x=np.arange(options.count * 512, dtype="f8"))  # 4 kB each
+    (folder / "blocks.yaml").write_text("input: blocks.npz\nmodel: scalar\nblock_size: 4096\n")
+    for word, source, made in (("compress", "blocks.yaml", "b.bal"), ("decompress", "b.bal", "b.npz")):
+        done = [
+            run([word, source, "-o", made, "--force", *more], folder, 2)
+            for more in ([], ["--workers", "1"], ["--workers", "2"])
+        ]
+        cpu = [one.client.cpu + one.workers_cpu for one in done]
+        for workers, one, more in zip((0, 1, 2), done, cpu, strict=True):
+            tell(
+                step=word,
+                blocks=options.count,
+                workers=workers,
+                seconds=one.seconds,
+                client_cpu=one.client.cpu,
+                workers_cpu=one.workers_cpu,
+                milliseconds_per_block_beyond_none=1000 * (more - cpu[0]) / options.count,
+                milliseconds_of_the_client=1000 * one.client.cpu / options.count,
+            )
 
 
 def files(folder: Path, options: argparse.Namespace) -> None:
