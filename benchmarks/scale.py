@@ -12,7 +12,8 @@
 
 Input files are made, with a fixed seed. Times are wall-clock times of whole commands, Python's start included; `two` runs one
 command on one core and with `--workers 2` on two, one after the other. It also tells processor times, which depend less on
-what else a machine does: of the process that plans, sends and writes (`client_cpu`), and of its workers. `files` tells what a
+what else a machine does: of the process that plans, sends and writes (`client_cpu`), and of its workers. `ratio_of_two_apart` is
+what two commands gain that share nothing but the machine, and run at once: no worker gains more. `files` tells what a
 file costs more with two workers than with one, in processor time. Each prints a line of JSON per measurement.
 """
 
@@ -123,9 +124,9 @@ class Command:
         return max((worker.peak for worker in self.workers), default=0.0)
 
 
-def run(arguments: list[str], folder: Path, cores: int | None = None) -> Command:
-    """Run a command, on so many cores if that is said."""
-    allowed = sorted(os.sched_getaffinity(0))[:cores]
+def run(arguments: list[str], folder: Path, cores: int | None = None, first: int = 0) -> Command:
+    """Run a command, on so many cores if that is said, from one of them on."""
+    allowed = sorted(os.sched_getaffinity(0))[first:][:cores]
     began = time.perf_counter()
     process = subprocess.Popen(
         [*BALER, *arguments],
@@ -155,8 +156,15 @@ def descendants_of(number: int) -> list[int]:
     return children + [below for child in children for below in descendants_of(child)]
 
 
+def apart(command: list[str], suffix: str, folder: Path) -> list[Command]:
+    """Run a command twice at once, on a core each, with nothing in common but the memory."""
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(run, [*command, f"apart{core}{suffix}", "--force"], folder, 1, core) for core in range(2)]
+        return [call.result() for call in calls]
+
+
 def two(folder: Path, options: argparse.Namespace) -> None:
-    """Two workers on two cores against one process on one core."""
+    """Two workers on two cores against one process on one core, and against two such processes at once."""
     for name, make in (("table", table), ("fields", fields)):
         make(folder / f"{name}.npz", options.megabytes)
         (folder / f"{name}.yaml").write_text(
@@ -169,6 +177,7 @@ def two(folder: Path, options: argparse.Namespace) -> None:
         ):
             one = run([*command, made[0], "--force"], folder, 1)
             both = run([*command, made[1], "--force", "--workers", "2"], folder, 2)
+            twice = apart(command, Path(made[0]).suffix, folder)
             digests = {hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in made}
             tell(
                 data=name,
@@ -176,9 +185,11 @@ def two(folder: Path, options: argparse.Namespace) -> None:
                 one=one.seconds,
                 two=both.seconds,
                 ratio=one.seconds / both.seconds,
+                ratio_of_two_apart=2 * one.seconds / max(other.seconds for other in twice),
                 one_cpu=one.client.cpu,
                 client_cpu=both.client.cpu,
                 workers_cpu=both.workers_cpu,
+                cpu_of_each_apart=sum(other.client.cpu for other in twice) / 2,
                 same=len(digests) == 1,
             )
 

@@ -29,6 +29,7 @@ from baler_core.pipeline.group_models import choose_model, reuse, task_for
 from baler_core.pipeline.input import Input, input_of
 from baler_core.pipeline.job import GroupKey, Job, prepare
 from baler_core.pipeline.known_columns import with_known_columns
+from baler_core.pipeline.narrow_tables import with_narrow_tables
 from baler_core.pipeline.order_choice import in_free_order
 from baler_core.pipeline.targets import reach, told
 from baler_core.pipeline.wide_bounds import warn_of_wide
@@ -106,7 +107,7 @@ class _FileWriter:
         quiet, team = (self.warned, self.team) if part is self.whole else (True, None)
         self.warned |= part is self.whole
         job = with_known_columns(prepare(config, self.registry, part.source, self.model, quiet=quiet))
-        return _written(job, part, place, quiet=quiet, team=team)
+        return _written(with_narrow_tables(job), part, place, quiet=quiet, team=team)
 
 
 def _without_reference(config: Config, registry: Registry, given: Input, referring: Compressed) -> Compressed:
