@@ -49,13 +49,15 @@ def epochs_of(rows: np.ndarray | RowsOnDisk, training: Training, seed: int | Non
     seed
         Of the order of the rows; None takes `training.seed`, which always chooses the rows that are set aside.
     """
-    found = _EpochsOnDisk(rows, training, device) if isinstance(rows, RowsOnDisk) else _Held(rows, training, device)
+    found = (
+        _EpochsOnDisk(rows, training, device) if isinstance(rows, RowsOnDisk) else _EpochsHeld(rows, training, device)
+    )
     if seed is not None and seed != training.seed:
         found.shuffle.manual_seed(seed)
     return found
 
 
-class _Held:
+class _EpochsHeld:
     """Rows in memory, all of which each epoch takes."""
 
     def __init__(self, rows: np.ndarray, training: Training, device: torch.device) -> None:
