@@ -1,17 +1,19 @@
 """What workers gain, what a task costs, and what a thousand workers would do.
 
     python benchmarks/scale.py two --megabytes 200        # two workers against one core, fields and tables, both ways
-    python benchmarks/scale.py overhead                   # milliseconds per task besides its work
+    python benchmarks/scale.py overhead                   # milliseconds per task besides its work, calls alone and blocks of files
     python benchmarks/scale.py files --count 1000         # small files: one command against a shell loop
     python benchmarks/scale.py memory --rows 10000000     # the most memory of a process, with --memory and without
     python benchmarks/scale.py planning --columns 400 --memory 600e6     # what planning a wide table takes of that
+    python benchmarks/scale.py training --memory 900e6    # the most memory that training an autoencoder takes, of two files
     python benchmarks/scale.py --quick                    # `two`, and `memory` without limits, in a few minutes
     python benchmarks/scale.py simulate --seconds 3.0 --overhead 0.005
                                                           # blocks of one file on up to 1000 workers, from measured times
 
 Input files are made, with a fixed seed. Times are wall-clock times of whole commands, Python's start included; `two` runs one
 command on one core and with `--workers 2` on two, one after the other. It also tells processor times, which depend less on
-what else a machine does: of the process that plans, sends and writes (`client_cpu`), and of its workers. `files` tells what a
+what else a machine does: of the process that plans, sends and writes (`client_cpu`), and of its workers. `ratio_of_two_apart` is
+what two commands gain that share nothing but the machine, and run at once: no worker gains more. `files` tells what a
 file costs more with two workers than with one, in processor time. Each prints a line of JSON per measurement.
 """
 
@@ -122,9 +124,9 @@ class Command:
         return max((worker.peak for worker in self.workers), default=0.0)
 
 
-def run(arguments: list[str], folder: Path, cores: int | None = None) -> Command:
-    """Run a command, on so many cores if that is said."""
-    allowed = sorted(os.sched_getaffinity(0))[:cores]
+def run(arguments: list[str], folder: Path, cores: int | None = None, first: int = 0) -> Command:
+    """Run a command, on so many cores if that is said, from one of them on."""
+    allowed = sorted(os.sched_getaffinity(0))[first:][:cores]
     began = time.perf_counter()
     process = subprocess.Popen(
         [*BALER, *arguments],
@@ -154,8 +156,15 @@ def descendants_of(number: int) -> list[int]:
     return children + [below for child in children for below in descendants_of(child)]
 
 
+def apart(command: list[str], suffix: str, folder: Path) -> list[Command]:
+    """Run a command twice at once, on a core each, with nothing in common but the memory."""
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(run, [*command, f"apart{core}{suffix}", "--force"], folder, 1, core) for core in range(2)]
+        return [call.result() for call in calls]
+
+
 def two(folder: Path, options: argparse.Namespace) -> None:
-    """Two workers on two cores against one process on one core."""
+    """Two workers on two cores against one process on one core, and against two such processes at once."""
     for name, make in (("table", table), ("fields", fields)):
         make(folder / f"{name}.npz", options.megabytes)
         (folder / f"{name}.yaml").write_text(
@@ -168,6 +177,7 @@ def two(folder: Path, options: argparse.Namespace) -> None:
         ):
             one = run([*command, made[0], "--force"], folder, 1)
             both = run([*command, made[1], "--force", "--workers", "2"], folder, 2)
+            twice = apart(command, Path(made[0]).suffix, folder)
             digests = {hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in made}
             tell(
                 data=name,
@@ -175,9 +185,11 @@ def two(folder: Path, options: argparse.Namespace) -> None:
                 one=one.seconds,
                 two=both.seconds,
                 ratio=one.seconds / both.seconds,
+                ratio_of_two_apart=2 * one.seconds / max(other.seconds for other in twice),
                 one_cpu=one.client.cpu,
                 client_cpu=both.client.cpu,
                 workers_cpu=both.workers_cpu,
+                cpu_of_each_apart=sum(other.client.cpu for other in twice) / 2,
                 same=len(digests) == 1,
             )
 
@@ -203,6 +215,26 @@ def memory(folder: Path, options: argparse.Namespace) -> None:
             )
         done = run(["decompress", "m.bal", "-o", "m.npz", "--force", "--workers", "2"], folder)
         tell(data=name, step="decompress", client_mb=done.client.peak, worker_mb=done.worker_peak)
+
+
+def training(folder: Path, options: argparse.Namespace) -> None:
+    """The most memory that two epochs of an autoencoder take, of a table and of one four times as large; in both precisions."""
+    for megabytes in (options.megabytes / 4, options.megabytes):
+        table(folder / "table.npz", megabytes)
+        for precision in ("float32", "bfloat16"):
+            (folder / "table.yaml").write_text(
+                "input: table.npz\nbounds: {'*': {rel: 1.0e-3}}\nmodel: {name: dense_autoencoder, hidden: [16]}\n"
+                f"training: {{epochs: 2, batch_size: {options.batch}, precision: {precision}}}\n"
+                f"memory: {options.memory / 1e6:.0f} MB\n"
+            )
+            done = run(["train", "table.yaml", "-o", "m.balm", "--force"], folder)
+            tell(
+                megabytes=megabytes,
+                precision=precision,
+                training_mb=done.client.peak,
+                cpu=done.client.cpu,
+                memory=options.memory / 1e6,
+            )
 
 
 def planning(folder: Path, options: argparse.Namespace) -> None:
@@ -260,6 +292,30 @@ def overhead(folder: Path, options: argparse.Namespace) -> None:
             executor.__exit__(None, None, None)
         elif isinstance(executor, ThreadPoolExecutor):
             executor.shutdown()
+    blocks(folder, options)
+
+
+def blocks(folder: Path, options: argparse.Namespace) -> None:
+    """Milliseconds of processor time that a block costs more with workers than without; the blocks are small and coded at once."""
+    np.savez(folder / "blocks.npz", x=np.arange(options.count * 512, dtype="f8"))  # 4 kB each
+    (folder / "blocks.yaml").write_text("input: blocks.npz\nmodel: scalar\nblock_size: 4096\n")
+    for word, source, made in (("compress", "blocks.yaml", "b.bal"), ("decompress", "b.bal", "b.npz")):
+        done = [
+            run([word, source, "-o", made, "--force", *more], folder, 2)
+            for more in ([], ["--workers", "1"], ["--workers", "2"])
+        ]
+        cpu = [one.client.cpu + one.workers_cpu for one in done]
+        for workers, one, more in zip((0, 1, 2), done, cpu, strict=True):
+            tell(
+                step=word,
+                blocks=options.count,
+                workers=workers,
+                seconds=one.seconds,
+                client_cpu=one.client.cpu,
+                workers_cpu=one.workers_cpu,
+                milliseconds_per_block_beyond_none=1000 * (more - cpu[0]) / options.count,
+                milliseconds_of_the_client=1000 * one.client.cpu / options.count,
+            )
 
 
 def files(folder: Path, options: argparse.Namespace) -> None:
@@ -339,13 +395,16 @@ def tell(**found: object) -> None:
 def main() -> None:
     """Run one of the measurements in a temporary folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=["two", "overhead", "files", "memory", "planning", "simulate"])
+    parser.add_argument(
+        "what", nargs="?", choices=["two", "overhead", "files", "memory", "training", "planning", "simulate"]
+    )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rows", type=int, default=10_000_000, help="of the table of `memory`")
     parser.add_argument("--columns", type=int, default=400, help="of the table of `planning`")
     parser.add_argument("--wide-rows", type=int, default=131_072, help="of the same")
-    parser.add_argument("--memory", type=float, default=768e6, help="bytes that `planning` may take")
+    parser.add_argument("--memory", type=float, default=768e6, help="bytes that `planning` or `training` may take")
     parser.add_argument("--effort", default="fast", help="of `planning`")
+    parser.add_argument("--batch", type=int, default=8192, help="rows of a step of `training`")
     parser.add_argument("--megabytes", type=float, default=200)
     parser.add_argument("--block", type=float, default=16, help="MB")
     parser.add_argument("--model", default="{name: auto, effort: fast}")
@@ -363,6 +422,7 @@ def main() -> None:
             "overhead": overhead,
             "files": files,
             "memory": memory,
+            "training": training,
             "planning": planning,
             "simulate": simulate,
         }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+
 import numpy as np
 import pytest
 
@@ -10,12 +12,14 @@ from baler_core import (
     BoundRules,
     ErrorBound,
     FormatError,
+    Hints,
     PluginError,
     Tolerance,
     Training,
     make_block,
     values_of,
 )
+from baler_core.builtin.models.autoencoder import samples
 from baler_core.builtin.models.autoencoder.convolutional import ConvAutoencoder
 from baler_core.builtin.models.autoencoder.dense import DenseAutoencoder
 from baler_core.config import ComponentSpec, Config
@@ -89,6 +93,27 @@ def test_every_value_is_within_its_bound_and_exact_columns_are_exact(tolerance):
         found = values_of(back, name)
         assert found.dtype == values.dtype
         assert not tolerances[name].violations(values, found).any(), name
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_samples_that_do_not_fit_in_memory_are_learned_from_all_the_same(room, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    if not room:
+        monkeypatch.setattr(samples, "has_room", lambda values: False)
+    columns = {name: values for name, values in table(4000).items() if name.startswith("x")}
+    parts = [
+        made({name: values[start : start + 500] for name, values in columns.items()}) for start in range(0, 4000, 500)
+    ]
+    tolerances = tolerances_for(columns, Tolerance("abs", 0.05))
+    model, hints = DenseAutoencoder(SMALL), Hints(memory=16 * 1200)
+    training = QUICK.model_copy(update={"precision": "bfloat16"})
+    model.fit([block for block, _ in parts], layout=parts[0][1], tolerances=tolerances, training=training, hints=hints)
+    assert model.history["train"][-1] < model.history["train"][0]
+    back, _, _ = restored(model, *parts[3], tolerances)
+    for name in columns:
+        assert not tolerances[name].violations(values_of(parts[3][0], name), values_of(back, name)).any()
+    assert ("one of 20 samples is used" in caplog.text) == (not room)
+    assert not list(tmp_path.iterdir())
 
 
 def test_learning_pays_where_columns_explain_each_other():

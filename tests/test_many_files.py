@@ -22,7 +22,8 @@ import baler_core
 from baler_core import BalerError, ConfigError, DataError
 from baler_core.cli import main
 from baler_core.machine.atomic_write import completed
-from baler_core.machine.workers import Here, Processes, Submits
+from baler_core.machine.executors import Submits
+from baler_core.machine.workers import Here, Processes
 from baler_core.pipeline.many import short_tasks
 from baler_core.pipeline.many.manifest import read_manifest
 from baler_core.pipeline.many.schedule import TaskSchedule

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import baler_core
 from baler_core.builtin.models.table import mixing_plan, schedule
 from baler_core.builtin.models.table.network.inference import Network
 from baler_core.builtin.models.table.network.training import Schedule, TrainingData
@@ -15,9 +18,12 @@ from baler_core.builtin.models.table.relations.scales import NO_SCALES
 from baler_core.builtin.models.table.relations.search import SampledColumn
 from baler_core.builtin.models.table.sample import MOST_ROWS, TableSample, gather, rows_within
 from baler_core.builtin.models.table.trials import TableEffort
+from baler_core.cli import main
 from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Layout, Variable
+from baler_core.format.file_info import read_info
 from baler_core.machine import threads
+from baler_core.pipeline import narrow_tables
 from baler_core.quantise.lattice_fit import fit_lattice
 
 ROWS, CANDIDATES = 120, 60
@@ -107,3 +113,28 @@ def test_the_sample_of_a_wide_table_is_as_short_as_memory_asks_and_from_everywhe
     assert values[-1] > 8000 + most
     assert all(len(np.unique(values // 4000)) == 3 for values in [c.values for c in sample.columns])
     assert gather(blocks, layout, tolerances).whole
+
+
+def test_a_table_too_wide_for_the_memory_that_is_stated_is_planned_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("_PER_COLUMN", 3_000_000), ("_FEWEST", 5)):  # 8 columns
+        monkeypatch.setattr(narrow_tables, name, value)
+    rng, rows = np.random.default_rng(6), 40
+    columns = {f"c{number}": rng.normal(size=rows).astype("f4") for number in range(17)}
+    columns["c7"] = columns["c6"] * 2  # follows from its neighbour
+    np.savez(tmp_path / "wide.npz", **columns)  # type: ignore[arg-type]
+    (tmp_path / "wide.yaml").write_text(
+        "input: wide.npz\nbounds: {'*': {abs: 0.01}}\nmodel: {name: table, effort: fast, network: off}\n"
+    )
+    groups = {}
+    for name, memory in (("whole", []), ("parts", ["--memory", "350 MB"])):
+        path = tmp_path / f"{name}.bal"
+        with pytest.raises(SystemExit, match="0"):
+            main(["compress", str(tmp_path / "wide.yaml"), "-o", str(path), *memory])
+        groups[name] = read_info(path).header.groups
+        baler_core.decompress(path, path.with_suffix(".npz"))
+        with np.load(path.with_suffix(".npz")) as file:
+            assert file.files == list(columns)
+            assert all(np.abs(file[column] - values).max() <= 0.01 for column, values in columns.items())
+    assert [len(groups[name]) for name in ("whole", "parts")] == [1, 3]

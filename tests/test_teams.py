@@ -22,10 +22,11 @@ from baler_core import BalerError, DataError, SourceError
 from baler_core.cli import main
 from baler_core.format.container import BalWriter
 from baler_core.format.file_info import read_info
-from baler_core.machine import workers
+from baler_core.machine import executors, workers
+from baler_core.machine.executors import Submits
 from baler_core.machine.handles import Handles
 from baler_core.machine.in_order import Call, InOrder
-from baler_core.machine.workers import Here, Processes, Submits, width_of
+from baler_core.machine.workers import Here, Processes, width_of
 from baler_core.pipeline import block_team
 from baler_core.pipeline.block_coding import code_block
 from baler_core.pipeline.block_team import InputOpener, OpenInput
@@ -234,7 +235,7 @@ LOST = """
 import gc, os, signal, struct, time
 from concurrent.futures import BrokenExecutor
 from multiprocessing.queues import SimpleQueue
-from baler_core.machine import workers
+from baler_core.machine import executors, workers
 from baler_core.machine.workers import Processes, wait_for_one
 
 workers._SECONDS_TO_NOTICE = 0.5
@@ -361,17 +362,22 @@ def test_a_scheduler_that_is_gone_is_not_waited_for(
 
 
 def test_a_scheduler_whose_workers_are_all_gone_is_told_of_and_given_up_in_the_end(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    table: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Empty(Deserted):
         def nthreads(self) -> dict[str, int]:
             return {}
 
-    for name, seconds in (("BETWEEN_LOOKS", 0.01), ("TO_TELL", 0.02), ("WITHOUT_WORKERS", 0.1)):
-        monkeypatch.setattr(workers, f"_SECONDS_{name}", seconds)
+    monkeypatch.setattr(workers, "_SECONDS_BETWEEN_LOOKS", 0.01)
+    for name, seconds in (("TO_TELL", 0.02), ("WITHOUT_WORKERS", 0.1)):
+        monkeypatch.setattr(executors, f"_SECONDS_{name}", seconds)
     with pytest.raises(BrokenExecutor, match="no workers for 0 minutes"):
         workers.wait_for_one([Future[None]()], Empty(cancels=False))
     assert caplog.text.count("has no workers left: waiting") == 1
+    left = Empty(cancels=False)
+    left.calls, left.submit = 0, lambda *_: Future()  # type: ignore[method-assign, assignment]
+    assert made(table, left) == made(table)
+    assert caplog.text.count("has no workers left: this process works until there are new ones") == 1
 
 
 def test_a_fault_in_a_block_is_raised_as_it_is(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -499,6 +505,14 @@ def test_dask_workers_encode_blocks(table: Path) -> None:
         with pytest.raises(SystemExit, match="0"):
             main(["compress", "c.yaml", "-o", "here.bal"])
         assert Path("dask.bal").read_bytes() == Path("here.bal").read_bytes()
+
+        async def lost(*_: Any, **__: Any) -> None:
+            raise OSError("the worker was killed meanwhile")
+
+        assert executors.begun(executor, sum, [1, 2]).result(60) == 3
+        client._gather = lost  # fetches results
+        with pytest.raises(OSError, match="killed meanwhile"):
+            executors.begun(executor, sum, [1, 2]).result(60)
 
 
 def test_memory_makes_blocks_smaller_for_one_file_and_for_many(table: Path, capsys: pytest.CaptureFixture[str]) -> None:

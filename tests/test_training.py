@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from baler_core.builtin.training.epochs import epochs_of
 from baler_core.builtin.training.loop import LOWEST_LEARNING_RATE
-from baler_core.builtin.training.processes import _first_result
-from baler_core.builtin.training.run import loss_of, seeded, train_network
+from baler_core.builtin.training.processes import _first_result, _Rank
+from baler_core.builtin.training.run import _Training, loss_of, seeded, train_network
+from baler_core.builtin.training.scratch import rows_on_disk
 from baler_core.errors import ConfigError, DataError, PluginError, SourceError
 from baler_core.plugin.interfaces import Loss, Training
 
@@ -164,6 +166,59 @@ def test_a_damaged_checkpoint_is_named(tmp_path, damage):
         file.write_bytes(damage)
     with pytest.raises(DataError, match=r"\.npz: is a damaged checkpoint .*remove it"):
         trained(linear_rows(50), epochs=4, checkpoints=str(tmp_path))
+
+
+# ---- rows beyond memory
+
+
+@pytest.fixture
+def on_disk():
+    """2003 rows in parts of 101, of which an epoch takes about 800; the first number of each is its place."""
+    rows = linear_rows(2003)
+    rows[:, 0] = np.arange(2003) / 2003
+    parts = (rows[start : start + 101] for start in range(0, 2003, 101))
+    with rows_on_disk(parts, 2003, (4,), most=3200, seed=1) as stored:
+        yield rows, stored
+    assert not stored.path.parent.exists()
+
+
+def test_epochs_of_rows_on_disk_go_over_all_in_parts_that_are_drawn_from_everywhere(on_disk):
+    rows, stored = on_disk
+    everything = stored.read(range(stored.pieces))
+    assert np.array_equal(everything[np.argsort(everything[:, 0])], rows)
+    epochs = epochs_of(stored, Training(validation=0.125), None, torch.device("cpu"))
+    seen = []
+    for _ in range(5):
+        epoch = np.concatenate([batch.numpy() for batch in epochs.batches(64)])
+        assert 780 <= len(epoch) <= 830  # 16 pieces
+        assert np.histogram(epoch[:, 0], 10, (0, 1))[0].min() > 40
+        assert abs(epoch[: len(epoch) // 2, 0].mean() - 0.5) < 0.05
+        seen += epoch[:, 0].tolist()
+    counts = np.unique(np.round(np.array(seen) * 2003).astype(int), return_counts=True)[1]
+    assert len(epochs.aside) + len(counts) == 2003
+    assert counts.max() - counts.min() <= 1
+
+
+def test_rows_on_disk_train_alike_alone_and_with_others_and_go_on_after_a_break(on_disk, tmp_path):
+    _, stored = on_disk
+    whole, history = trained(stored, epochs=6)
+    trained(stored, epochs=3, checkpoints=str(tmp_path))
+    resumed, continued = trained(stored, epochs=6, checkpoints=str(tmp_path))
+    assert np.array_equal(weights(whole), weights(resumed))
+    assert history.validation == continued.validation
+    assert history.validation[-1] < 0.1 * history.validation[0]
+    train = _Training(loss_of("mse"), Training(epochs=6, batch_size=64, learning_rate=0.02), "test", 1)
+    same, _ = _Rank(0, 1, tmp_path, False, stored).train(network(), train)
+    assert same.train == pytest.approx(history.train, rel=1e-5)
+
+
+def test_bfloat16_learns_too():
+    rows = linear_rows(600)
+    _, exactly = trained(rows, epochs=15)
+    one, history = trained(rows, epochs=15, precision="bfloat16")
+    assert history.train != exactly.train
+    assert history.validation[-1] < 0.01 * history.validation[0]
+    assert all(p.dtype == torch.float32 for p in one.parameters())
 
 
 # ---- several processes

@@ -18,8 +18,8 @@ from baler_core.pipeline.trained_lookup import Lookup
 if TYPE_CHECKING:
     from baler_core.api.opening import Form
     from baler_core.config import Config
+    from baler_core.machine.executors import Submits
     from baler_core.machine.in_order import Team
-    from baler_core.machine.workers import Submits
     from baler_core.pipeline.compressed import Compressed
     from baler_core.pipeline.export import ExportedFile
     from baler_core.pipeline.input import Input

@@ -12,7 +12,7 @@ from baler_core.api.shared_settings import Settings, TrainSettings, configured, 
 from baler_core.config.arguments import plain_values
 from baler_core.config.inputs import find_inputs, split_name
 from baler_core.errors import ConfigError
-from baler_core.machine.workers import Submits
+from baler_core.machine.executors import Submits
 from baler_core.pipeline.many.campaign import Campaign, refuse_failed, run_campaign
 from baler_core.pipeline.many.manifest import known_parts
 from baler_core.pipeline.many.split import ListShare

@@ -21,7 +21,7 @@ from baler_core.plugin.registry import Registry
 
 if TYPE_CHECKING:
     from baler_core.config import Config
-    from baler_core.machine.workers import Submits
+    from baler_core.machine.executors import Submits
     from baler_core.pipeline.many.campaign import Campaign, CampaignResult, Progress
     from baler_core.pipeline.many.task import FileOutcome
 

@@ -11,7 +11,7 @@ import click
 from baler_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from baler_core.machine.workers import Submits
+    from baler_core.machine.executors import Submits
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -16,8 +16,8 @@ from baler_core.machine.records import dataclass
 from baler_core.pipeline.trained_lookup import Lookup, needed_to_restore
 
 if TYPE_CHECKING:
+    from baler_core.machine.executors import Submits
     from baler_core.machine.in_order import Team
-    from baler_core.machine.workers import Submits
 
 _PATH = FilePath()
 

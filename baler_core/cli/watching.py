@@ -15,7 +15,7 @@ from baler_core.pipeline.input import make_reader
 from baler_core.plugin.registry import Registry
 
 if TYPE_CHECKING:
-    from baler_core.machine.workers import Submits
+    from baler_core.machine.executors import Submits
     from baler_core.pipeline.many.campaign import Campaign
     from baler_core.pipeline.many.watch import WatchedFile
 

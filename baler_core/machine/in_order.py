@@ -11,8 +11,9 @@ from dataclasses import field
 from typing import Any
 
 from baler_core.errors import PluginError, SourceError
+from baler_core.machine.executors import DaskWorkers, Submits, begun
 from baler_core.machine.records import dataclass
-from baler_core.machine.workers import Here, Submits, refuse_gone, wait_for_one, width_of
+from baler_core.machine.workers import Here, wait_for_one, width_of
 
 logger = logging.getLogger(__name__)
 # What became of a call whose worker did not come back.
@@ -63,7 +64,7 @@ class InOrder:
     """
 
     def __init__(self, executor: Submits, at_once: int) -> None:
-        self._executor = executor
+        self._executor, self._workers = executor, DaskWorkers(executor, replaced=True)
         self._most = self._at_once = max(1, at_once)
         self._window: deque[Call] = deque()
         self._taken = 0
@@ -98,11 +99,11 @@ class InOrder:
         if call.here or call.ready or call.future is not None:
             return
         try:
-            refuse_gone(self._executor)
-            call.future = self._executor.submit(call.function, *call.arguments)
+            call.future = begun(self._executor, call.function, *call.arguments)
         except (BrokenExecutor, RuntimeError, OSError) as error:
             logger.warning("the executor takes no more calls (%s): this process does the rest", error or "it is broken")
             self._executor, self._most, self._at_once = Here(), 1, 1
+            self._workers = DaskWorkers(self._executor)
             for other in self._window:
                 if other.future is not None and not (other.future.done() or other.future.running()):
                     other.future = None  # nobody will begin it
@@ -116,8 +117,11 @@ class InOrder:
                 self._begin(later)
             assert call.future is not None
             try:
-                wait_for_one([call.future], self._executor)
-                call.result, call.ready = call.future.result(), True
+                if wait_for_one([call.future], self._executor, self._workers):
+                    call.result, call.ready = call.future.result(), True
+                else:
+                    call.future.cancel()
+                    call.result, call.ready = call.function(*call.arguments), True
             except Exception as error:
                 if does_not_travel(error):
                     raise PluginError(

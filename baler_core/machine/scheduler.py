@@ -11,7 +11,7 @@ from baler_core.errors import ConfigError, SourceError
 from baler_core.machine.optional import need
 
 if TYPE_CHECKING:
-    from baler_core.machine.workers import Submits
+    from baler_core.machine.executors import Submits
 
 _SECONDS_TO_ANSWER = 20
 

@@ -14,8 +14,9 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessP
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for_ends
 from types import FrameType, TracebackType
-from typing import Any, Literal, NoReturn, Protocol, Self, TypeVar
+from typing import Any, Literal, NoReturn, Self, TypeVar
 
+from baler_core.machine.executors import DaskWorkers, Submits, refuse_gone
 from baler_core.machine.threads import workers
 
 logger = logging.getLogger(__name__)
@@ -24,18 +25,7 @@ Result = TypeVar("Result")
 _SECONDS_TO_CLEAN_UP = 2.0
 # A scheduler that is gone finishes no call, so it is looked for while calls are waited for.
 _SECONDS_BETWEEN_LOOKS = 1.0
-_SECONDS_TO_RECONNECT = 60.0
 _SECONDS_TO_NOTICE = 5.0
-# Workers come back after a while, or wait in the queue of a batch system; those of a cluster that is broken do not.
-_SECONDS_TO_TELL = 10.0
-_SECONDS_WITHOUT_WORKERS = 1800.0
-
-
-class Submits(Protocol):
-    """Whatever has `submit` of `concurrent.futures`: pools of it, dask's `Client.get_executor()`, executors of MPI."""
-
-    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
-        """Start a call, and return its future."""
 
 
 class Here:
@@ -62,75 +52,32 @@ def width_of(executor: Submits) -> int:
     return workers()
 
 
-def refuse_gone(executor: Submits) -> None:
-    """Refuse an executor of dask whose scheduler is gone, which takes calls all the same, and never ends them.
+def wait_for_one(
+    futures: Iterable[Future[Result]], executor: Submits, workers: DaskWorkers | None = None
+) -> set[Future[Result]]:
+    """Return the futures that are done: at least one, or none where `workers` says that there is nobody to wait for.
 
-    A client that has lost its scheduler tries to find it again; that is waited for.
-
-    Raises
-    ------
-    BrokenExecutor
-        If it does not come back.
-    """
-    client: Any = getattr(executor, "_client", None)
-    until = time.monotonic() + _SECONDS_TO_RECONNECT
-    while (status := getattr(client, "status", "running")) == "connecting" and time.monotonic() < until:
-        time.sleep(_SECONDS_BETWEEN_LOOKS / 10)
-    if status != "running":
-        raise BrokenExecutor("its scheduler is gone")
-
-
-def wait_for_one(futures: Iterable[Future[Result]], executor: Submits) -> set[Future[Result]]:
-    """Return the futures that are done, at least one.
+    Parameters
+    ----------
+    workers
+        Those of the executor, as they were last seen.
 
     Raises
     ------
     BrokenExecutor
         If the executor will end none of them, since its scheduler or all workers of that are gone.
     """
-    waiting, looks = set(futures), _WorkersLooks(executor)
+    waiting, workers = set(futures), workers or DaskWorkers(executor)
     while True:
-        done = wait(waiting, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED).done
+        done = wait(waiting, 0 if workers.are_away else _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED).done
         if done or not waiting:
             return done
         refuse_gone(executor)
-        looks.look()
-        if isinstance(executor, Processes):
+        workers.look()
+        if workers.are_away:
+            return set()
+        if hasattr(executor, "look_after"):  # a pool of ours
             executor.look_after()
-
-
-class _WorkersLooks:
-    """Looks whether a scheduler of dask has any workers left."""
-
-    def __init__(self, executor: Submits) -> None:
-        self._client: Any = getattr(executor, "_client", None)
-        self._none_since: float | None = None
-        self._told = False
-
-    def look(self) -> None:
-        """Warn if there have been none for some time.
-
-        Raises
-        ------
-        BrokenExecutor
-            If that has lasted long.
-        """
-        if self._has_some():
-            self._none_since, self._told = None, False
-            return
-        now = time.monotonic()
-        since = self._none_since = now if self._none_since is None else self._none_since
-        if now > since + _SECONDS_WITHOUT_WORKERS:
-            raise BrokenExecutor(f"its scheduler has had no workers for {(now - since) / 60:.0f} minutes")
-        if now > since + _SECONDS_TO_TELL and not self._told:
-            logger.warning("the scheduler has no workers left: waiting for new ones")
-            self._told = True
-
-    def _has_some(self) -> bool:
-        try:
-            return not hasattr(self._client, "nthreads") or bool(self._client.nthreads())
-        except OSError:  # the scheduler does not answer: whether it is gone is known at the next look
-            return True
 
 
 class Processes:

@@ -31,6 +31,7 @@ from baler_core.pipeline.input import Input, input_of
 from baler_core.pipeline.job import GroupKey, Job, prepare
 from baler_core.pipeline.known_columns import with_known_columns
 from baler_core.pipeline.matching import told_of_sentinels
+from baler_core.pipeline.narrow_tables import with_narrow_tables
 from baler_core.pipeline.order_choice import in_free_order
 from baler_core.pipeline.targets import reach, told
 from baler_core.pipeline.wide_bounds import warn_of_unused, warn_of_wide
@@ -109,7 +110,8 @@ class _FileWriter:
         self.warned |= part is self.whole
 
         def known(config: Config, *, quiet: bool) -> Job:
-            return with_known_columns(prepare(config, self.registry, part.source, self.model, quiet=quiet))
+            job = with_known_columns(prepare(config, self.registry, part.source, self.model, quiet=quiet))
+            return with_narrow_tables(job)
 
         return _written_with_marks(known, config, part, place, quiet=quiet, team=team)
 

@@ -31,6 +31,9 @@ class AutoOptions(Options):
     effort: Effort = Field(default="max", description="How much time to spend on a smaller file.")
 
 
+Precision = Literal["float32", "bfloat16"]
+
+
 class Training(BaseModel):
     """How learning models are trained (the `training` section of the configuration)."""
 
@@ -56,6 +59,10 @@ class Training(BaseModel):
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where to train: `auto` uses a GPU if there is one."
+    )
+    precision: Precision = Field(
+        default="float32",
+        description="Of the numbers in networks of torch while they are trained: `bfloat16` is faster on GPUs that have it.",
     )
     early_stopping: int = Field(default=100, ge=1, description="Stop after this many epochs without improvement.")
     patience: int = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar, SupportsBytes
 
 import numpy as np
@@ -20,7 +20,7 @@ from baler_core.builtin.models.scalar_streams import digest_of, joined_digests, 
 from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import Tolerance
 from baler_core.data.part import Part
-from baler_core.data.variables import GroupKind, Layout
+from baler_core.data.variables import GroupKind, Layout, Variable
 from baler_core.entropy import bytes as squeeze
 from baler_core.entropy.integers import (
     STRONGER,
@@ -31,6 +31,7 @@ from baler_core.entropy.integers import (
 )
 from baler_core.entropy.lorenzo import best_axes, difference, middle_piece
 from baler_core.entropy.varint import write_sized, write_varint
+from baler_core.machine.threads import in_parallel
 from baler_core.plugin.interfaces import NO_HINTS, Estimate, Hints, Model, Streams, Tolerances
 from baler_core.plugin.late_options import options_at
 from baler_core.quantise.lattice import Lattice
@@ -59,19 +60,24 @@ class ScalarModel(Model):
 
     def estimate(self, block: Block, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS) -> Estimate:
         """Estimate from pieces of each variable, or from all variables of a table together by a fast compressor."""
-        apart: dict[tuple[str, ...], float] = {}
         tolerances, scaled = {name: t.where_none for name, t in tolerances.items()}, tolerances
         lattices: dict[str, Lattice] = {}
-        for variable in layout.variables:
+        fast = self.options.effort == "fast" and layout.kind == "grid"
+
+        def expected(variable: Variable) -> float:
             name = variable.name
             if scaled[name].scale is not None:
-                apart[(name,)] = estimated_in_steps(block, name, scaled[name])
-                continue
-            fast = self.options.effort == "fast" and layout.kind == "grid"
+                return estimated_in_steps(block, name, scaled[name])
             values = values_of(block, name)
             if layout.kind == "table":
                 lattices[name] = fit_lattice(values, tolerances[name])
-            apart[(name,)] = estimated_size(values, tolerances[name], fast=fast, lattice=lattices.get(name))
+            return estimated_size(values, tolerances[name], fast=fast, lattice=lattices.get(name))
+
+        # Variables of a grid are large, and each would take several times its bytes at once.
+        sizes = [*map(expected, layout.variables)] if layout.kind == "grid" else in_parallel(expected, layout.variables)
+        apart: dict[tuple[str, ...], float] = {
+            (variable.name,): size for variable, size in zip(layout.variables, sizes, strict=True)
+        }
         if layout.kind == "grid":
             return Estimate(apart)
         if any(tolerance.scale is not None for tolerance in scaled.values()):
@@ -158,12 +164,17 @@ def _rows_come_again(values: np.ndarray, lattice: Lattice) -> bool:
 
 def _together(block: Block, layout: Layout, lattices: Mapping[str, Lattice]) -> float:
     """Estimate the bytes of all variables in one stream, which repetitions across variables make small."""
-    codes, values = [], []
-    for variable in layout.variables:
-        column = values_of(block, variable.name)
-        codes.append(narrow(lattices[variable.name].codes(column))[1])
-        values.append(np.ascontiguousarray(column).tobytes())
-    return STRONGER * min(len(squeeze.zstd(b"".join(form), 3)) for form in (codes, values))
+
+    def codes(variable: Variable) -> bytes:
+        return narrow(lattices[variable.name].codes(values_of(block, variable.name)))[1]
+
+    def values(variable: Variable) -> bytes:
+        return np.ascontiguousarray(values_of(block, variable.name)).tobytes()
+
+    def size(form: Callable[[Variable], bytes]) -> int:
+        return len(squeeze.zstd(b"".join(map(form, layout.variables)), 3))
+
+    return STRONGER * min(in_parallel(size, (codes, values)))
 
 
 def _code(values: np.ndarray, tolerance: Tolerance, *, fast: bool) -> CodedVariable:

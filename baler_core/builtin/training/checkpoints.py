@@ -42,7 +42,7 @@ class Checkpoint:
     _saved: float = field(default_factory=time.monotonic)
 
     @classmethod
-    def of(cls, run: TrainingRun, rows: np.ndarray, seed: int | None) -> Checkpoint | None:
+    def of(cls, run: TrainingRun, shape: tuple[int, ...], seed: int | None) -> Checkpoint | None:
         """Return that of a training that has not begun; None if none is wanted."""
         import torch
 
@@ -52,10 +52,10 @@ class Checkpoint:
         settings = training.model_dump(mode="json", exclude=_ENDS)
         digest = hashlib.sha256(
             json.dumps(
-                [settings, run.loss.name, run.loss.options.model_dump(mode="json"), seed, rows.shape, torch.__version__]
+                [settings, run.loss.name, run.loss.options.model_dump(mode="json"), seed, shape, torch.__version__]
             ).encode()
         )
-        digest.update(np.ascontiguousarray(rows).data)
+        digest.update(run.rows.digest())
         for name, tensor in run.network.state_dict().items():
             digest.update(name.encode() + tensor.cpu().numpy().tobytes())
         return cls(Path(training.checkpoints) / f"{digest.hexdigest()[:32]}.npz")
@@ -106,7 +106,8 @@ def _state(run: TrainingRun) -> dict[str, np.ndarray]:
     }
     arrays = {
         _NUMBERS: np.frombuffer(json.dumps(numbers).encode(), np.uint8),
-        "shuffle": run.shuffle.get_state().numpy(),
+        "shuffle": run.rows.shuffle.get_state().numpy(),
+        "ahead": np.array(run.rows.ahead, np.int64),
     }
     arrays |= {f"network.{name}": _plain(tensor) for name, tensor in run.network.state_dict().items()}
     arrays |= {f"best.{name}": _plain(tensor) for name, tensor in run.best.weights.items()}
@@ -136,7 +137,8 @@ def _restore(run: TrainingRun, arrays: Mapping[str, np.ndarray]) -> None:
     run.optimiser.load_state_dict({**run.optimiser.state_dict(), "state": adam})
     run.optimiser.param_groups[0]["lr"] = float(numbers["learning_rate"])
     run.scheduler.load_state_dict({name: float(v) if name == "best" else v for name, v in numbers["plateau"].items()})
-    run.shuffle.set_state(torch.from_numpy(arrays["shuffle"]))
+    run.rows.shuffle.set_state(torch.from_numpy(arrays["shuffle"]))
+    run.rows.ahead = arrays["ahead"].tolist()
     run.history = History(**numbers["history"])
     if not all(map(math.isfinite, run.history.learning_rate)):
         raise ValueError("its learning rates are no numbers")

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
+from baler_core.builtin.training.epochs import Epochs
 from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Loss, Training
+from baler_core.plugin.options import Precision
 
 if TYPE_CHECKING:
     import torch
 
 LOWEST_LEARNING_RATE = 1.0e-6
+Called = Callable[["torch.Tensor"], "torch.Tensor"]
 
 
 @dataclass
@@ -52,13 +56,13 @@ class Peers(Protocol):
     def wrapped(self, network: torch.nn.Module) -> torch.nn.Module:
         """Return the network as it is to be called, so that all have the gradients of all."""
 
-    def learn(self, called: torch.nn.Module, network: torch.nn.Module, batch: torch.Tensor, loss: Loss) -> float:
+    def learn(self, called: Called, network: torch.nn.Module, batch: torch.Tensor, loss: Loss) -> float:
         """Find the gradients of the loss of a batch, of which each process takes a part; return the loss.
 
         Parameters
         ----------
         called
-            What `wrapped` made of the network.
+            What `wrapped` made of the network, in the precision of training.
         """
 
     def summed(self, value: float) -> float:
@@ -74,7 +78,7 @@ class Alone:
         """Return the network."""
         return network
 
-    def learn(self, called: torch.nn.Module, network: torch.nn.Module, batch: torch.Tensor, loss: Loss) -> float:
+    def learn(self, called: Called, network: torch.nn.Module, batch: torch.Tensor, loss: Loss) -> float:
         """Find the gradients of the loss of a batch."""
         value = loss(called(batch), batch, network)
         value.backward()  # type: ignore[no-untyped-call]
@@ -92,30 +96,15 @@ class TrainingRun:
     ----------
     network
         On the device that trains it.
-    rows
-        (rows, ...), normalised and finite.
-    seed
-        Of the order of the rows; None takes `training.seed`, which always chooses the rows that are set aside.
+    epochs
+        What it learns from.
     """
 
-    def __init__(
-        self,
-        network: torch.nn.Module,
-        rows: torch.Tensor,
-        loss: Loss,
-        training: Training,
-        seed: int | None,
-        peers: Peers,
-    ) -> None:
+    def __init__(self, network: torch.nn.Module, rows: Epochs, loss: Loss, training: Training, peers: Peers) -> None:
         import torch
 
-        self.network, self.loss, self.training, self.peers = network, loss, training, peers
-        self.shuffle = torch.Generator().manual_seed(training.seed)
-        device = next(network.parameters()).device
-        self._rows, self._aside = (part.to(device) for part in _split(rows, training, self.shuffle))
-        if seed is not None and seed != training.seed:
-            self.shuffle.manual_seed(seed)
-        self._called = peers.wrapped(network)
+        self.network, self.rows, self.loss, self.training, self.peers = network, rows, loss, training, peers
+        self._called = in_precision(training.precision, peers.wrapped(network))
         self.optimiser = _adam(network, training.learning_rate)
         self.scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
             self.optimiser, factor=0.5, patience=training.patience, min_lr=LOWEST_LEARNING_RATE
@@ -153,7 +142,7 @@ class TrainingRun:
         history, training = self.history, self.training
         history.learning_rate.append(self.optimiser.param_groups[0]["lr"])
         history.train.append(self._pass())
-        if len(self._aside):
+        if len(self.rows.aside):
             history.validation.append(self._mean_loss())
         self.scheduler.step(self.watched)
         self.best.consider(self.network, self.watched, self.epochs - 1)
@@ -162,29 +151,40 @@ class TrainingRun:
         self._out_of_time = bool(self.peers.summed(float(late)))
 
     def _pass(self) -> float:
-        """Learn from all rows in a new order; return the mean loss on the way."""
-        import torch
-
+        """Learn from the rows of an epoch; return the mean loss on the way."""
         self.network.train()
-        order = torch.randperm(len(self._rows), generator=self.shuffle).to(self._rows.device)
-        total = 0.0
-        for indices in torch.split(order, self.training.batch_size):
-            batch = self._rows[indices]
+        total, rows = 0.0, 0
+        for batch in self.rows.batches(self.training.batch_size):
             self.optimiser.zero_grad(set_to_none=True)
             value = self.peers.learn(self._called, self.network, batch, self.loss)
             self.optimiser.step()
-            total += value * len(batch)
-        return total / len(self._rows)
+            total, rows = total + value * len(batch), rows + len(batch)
+        return total / rows
 
     def _mean_loss(self) -> float:
-        """Mean loss over the rows that are set aside, without learning from them."""
+        """Mean loss over the rows that are set aside, in the precision in which networks are used."""
         import torch
 
         self.network.eval()
-        mine = torch.split(self._aside, self.training.batch_size)[self.peers.rank :: self.peers.count]
+        mine = torch.split(self.rows.aside, self.training.batch_size)[self.peers.rank :: self.peers.count]
         with torch.no_grad():
             parts = [self.loss(self.network(batch), batch, self.network).item() * len(batch) for batch in mine]
-        return self.peers.summed(sum(parts)) / len(self._aside)
+        return self.peers.summed(sum(parts)) / len(self.rows.aside)
+
+
+def in_precision(precision: Precision, network: torch.nn.Module) -> Called:
+    """Return what passes a batch through a network in a precision: weights, losses and gradients of weights stay float32."""
+    import torch
+
+    if precision == "float32":
+        return network
+
+    def called(batch: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(batch.device.type, dtype=torch.bfloat16):
+            restored: torch.Tensor = network(batch)
+        return restored.float()
+
+    return called
 
 
 def _adam(network: torch.nn.Module, learning_rate: float) -> torch.optim.Adam:
@@ -195,15 +195,6 @@ def _adam(network: torch.nn.Module, learning_rate: float) -> torch.optim.Adam:
         return torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
     except RuntimeError:  # before torch 2.4, on the CPU
         return torch.optim.Adam(network.parameters(), lr=learning_rate)
-
-
-def _split(rows: torch.Tensor, training: Training, shuffle: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows to train on, and rows kept aside."""
-    import torch
-
-    aside = int(len(rows) * training.validation)
-    order = torch.randperm(len(rows), generator=shuffle)
-    return rows[order[aside:]], rows[order[:aside]]
 
 
 class Best:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from baler_core.builtin.training.loop import History
+from baler_core.builtin.training.scratch import RowsOnDisk
 from baler_core.errors import ConfigError, PluginError, SourceError
 from baler_core.machine.in_order import does_not_travel
 from baler_core.machine.records import dataclass
@@ -22,11 +23,11 @@ from baler_core.plugin.interfaces import Loss, Training
 if TYPE_CHECKING:
     import torch
 
-    from baler_core.builtin.training.loop import Peers
+    from baler_core.builtin.training.loop import Called, Peers
 
 logger = logging.getLogger(__name__)
 # What a process does: trains the network, with the others, on rows on a device.
-Trains = Callable[["torch.nn.Module", np.ndarray, "Peers"], History]
+Trains = Callable[["torch.nn.Module", np.ndarray | RowsOnDisk, "Peers"], History]
 
 
 class Together:
@@ -41,7 +42,7 @@ class Together:
 
         return DistributedDataParallel(network)
 
-    def learn(self, called: torch.nn.Module, network: torch.nn.Module, batch: torch.Tensor, loss: Loss) -> float:
+    def learn(self, called: Called, network: torch.nn.Module, batch: torch.Tensor, loss: Loss) -> float:
         """Pass a part of a batch through the network, and find what the loss of the whole batch says of that part."""
         import torch
         from torch import distributed
@@ -58,7 +59,7 @@ class Together:
         # What follows from the rows adds up over the processes, of which the mean is taken; what follows from the weights
         # alone, as a penalty on them does, is the same in all.
         weight[: len(mine)] = slope[self.rank :: self.count] * self.count
-        (value + (restored * weight).sum()).backward()
+        (value + (restored * weight).sum()).backward()  # type: ignore[no-untyped-call]
         return float(value.item())
 
     def summed(self, value: float) -> float:
@@ -79,6 +80,7 @@ class _Rank:
     count: int
     folder: Path
     on_gpus: bool
+    rows: RowsOnDisk | None
 
     def train(self, network: torch.nn.Module, train: Trains) -> tuple[History, dict[str, np.ndarray]]:
         """Train the network with the others; return how that went, and its weights."""
@@ -93,14 +95,16 @@ class _Rank:
             world_size=self.count,
         )
         try:
-            rows = np.load(self.folder / "rows.npy", mmap_mode="c", allow_pickle=False)
+            rows = self.rows or np.load(self.folder / "rows.npy", mmap_mode="c", allow_pickle=False)
             history = train(network.to(device), rows, Together(self.number, self.count, device))
         finally:
             distributed.destroy_process_group()
         return history, {name: tensor.cpu().numpy() for name, tensor in network.state_dict().items()}
 
 
-def train_together(network: torch.nn.Module, rows: np.ndarray, training: Training, train: Trains) -> History:
+def train_together(
+    network: torch.nn.Module, rows: np.ndarray | RowsOnDisk, training: Training, train: Trains
+) -> History:
     """Train a network by `training.processes` processes; it ends with the weights that they came to.
 
     Raises
@@ -116,8 +120,10 @@ def train_together(network: torch.nn.Module, rows: np.ndarray, training: Trainin
 
     count, on_gpus = training.processes, _on_gpus(training)
     with TemporaryDirectory() as name, Processes(count) as pool:
-        np.save(Path(name) / "rows.npy", rows)
-        ranks = [_Rank(number, count, Path(name), on_gpus) for number in range(count)]
+        on_disk = rows if isinstance(rows, RowsOnDisk) else None
+        if not isinstance(rows, RowsOnDisk):
+            np.save(Path(name) / "rows.npy", rows)
+        ranks = [_Rank(number, count, Path(name), on_gpus, on_disk) for number in range(count)]
         # What torch sends to another process stays in memory that both share: each has a copy of its own.
         calls = [pool.submit(_Rank.train, rank, deepcopy(network), train) for rank in ranks]
         history, weights = _first_result(calls, training)

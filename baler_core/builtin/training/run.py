@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from baler_core.builtin.training.checkpoints import Checkpoint
+from baler_core.builtin.training.epochs import epochs_of
 from baler_core.builtin.training.loop import Alone, History, Peers, TrainingRun
 from baler_core.builtin.training.processes import train_together
+from baler_core.builtin.training.scratch import RowsOnDisk
+from baler_core.errors import ConfigError
 from baler_core.machine.progress import shown
 from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Loss, Training
@@ -61,6 +65,22 @@ def loss_of(stated: str | Mapping[str, Any]) -> Loss:
     return component(component.Options(**options))
 
 
+def refuse_precision(training: Training, device: torch.device) -> None:
+    """Refuse a precision that a GPU does not compute in.
+
+    Raises
+    ------
+    ConfigError
+        If it is one.
+    """
+    import torch
+
+    if training.precision == "bfloat16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise ConfigError(
+            f"training.precision: this GPU ({torch.cuda.get_device_name(device)}) does not compute in bfloat16: write float32"
+        )
+
+
 def choose_device(wanted: str) -> torch.device:
     """The device to train on: `auto` takes a GPU where there is one."""
     import torch
@@ -70,7 +90,7 @@ def choose_device(wanted: str) -> torch.device:
 
 def train_network(
     network: torch.nn.Module,
-    rows: np.ndarray,
+    rows: np.ndarray | RowsOnDisk,
     *,
     loss: Loss,
     training: Training,
@@ -87,16 +107,17 @@ def train_network(
     network
         Takes and returns tensors of the rows' shape.
     rows
-        float32, (rows, ...), normalised and finite.
+        float32, (rows, ...), normalised and finite; in memory, or in a file of which each epoch takes what fits.
     title
         For the progress bar.
     seed
         Of the order of the rows; None takes `training.seed`, which always chooses the rows that are set aside.
     """
-    train = _Training(loss, training, title, seed)
+    train, device = _Training(loss, training, title, seed), choose_device(training.device)
+    refuse_precision(training, device)
     if training.processes > 1:
         return train_together(network, rows, training, train)
-    return train(network.to(choose_device(training.device)), rows, Alone())
+    return train(network.to(device), rows, Alone())
 
 
 @dataclass(frozen=True)
@@ -108,15 +129,14 @@ class _Training:
     title: str
     seed: int | None
 
-    def __call__(self, network: torch.nn.Module, rows: np.ndarray, peers: Peers) -> History:
+    def __call__(self, network: torch.nn.Module, rows: np.ndarray | RowsOnDisk, peers: Peers) -> History:
         """Train the network on the device where it is."""
-        import torch
-
         weights = sum(parameter.numel() for parameter in network.parameters())
-        work = self.training.batch_size // peers.count * max(weights, _WORK_PER_VALUE * rows[0].size)
+        work = self.training.batch_size // peers.count * max(weights, _WORK_PER_VALUE * math.prod(rows.shape[1:]))
         with one_thread(unless=work > _WORK_OF_ONE_THREAD):
-            run = TrainingRun(network, torch.from_numpy(rows), self.loss, self.training, self.seed, peers)
-            self._go_on(run, Checkpoint.of(run, rows, self.seed))
+            epochs = epochs_of(rows, self.training, self.seed, next(network.parameters()).device)
+            run = TrainingRun(network, epochs, self.loss, self.training, peers)
+            self._go_on(run, Checkpoint.of(run, rows.shape, self.seed))
         run.best.restore(network)
         network.to("cpu").eval()
         run.history.best_epoch = run.best.epoch

@@ -15,9 +15,10 @@ from baler_core.config.schema import ConfigFile, parse_size
 from baler_core.errors import BROKEN_BOUND, BalerError, BoundBroken, ConfigError, DataError
 from baler_core.machine.addresses import origin_of
 from baler_core.machine.disk import size_of
+from baler_core.machine.executors import Submits
 from baler_core.machine.in_order import Team
 from baler_core.machine.records import dataclass
-from baler_core.machine.workers import Here, Processes, Submits, width_of
+from baler_core.machine.workers import Here, Processes, width_of
 from baler_core.pipeline.many.digests import settings_digest
 from baler_core.pipeline.many.manifest import (
     SUFFIX,

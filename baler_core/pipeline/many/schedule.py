@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from baler_core.errors import BROKEN_BOUND, BUG, USER, BoundBroken, SourceError
+from baler_core.machine.executors import Submits, begun, refuse_gone
 from baler_core.machine.in_order import LOST, is_lost
-from baler_core.machine.workers import Submits, refuse_gone, wait_for_one
+from baler_core.machine.workers import wait_for_one
 from baler_core.pipeline.many.task import FileOutcome, FileTask, run_task
 
 
@@ -62,8 +63,7 @@ class TaskSchedule:
 
     def _begin(self, task: FileTask) -> None:
         try:
-            refuse_gone(self._executor)
-            self._running[self._executor.submit(self._run, task)] = task
+            self._running[begun(self._executor, self._run, task)] = task
         except (BrokenExecutor, RuntimeError) as error:
             _refuse(error)
 

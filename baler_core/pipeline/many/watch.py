@@ -15,8 +15,8 @@ from typing import Any
 from baler_core.config import Config
 from baler_core.config.inputs import split_name
 from baler_core.errors import USER, BalerError
+from baler_core.machine.executors import Submits
 from baler_core.machine.records import dataclass
-from baler_core.machine.workers import Submits
 from baler_core.pipeline.compression import train
 from baler_core.pipeline.many.campaign import Campaign, run_campaign
 from baler_core.pipeline.many.drift import DataProfile, Drift, drift_between, profile_of

@@ -28,9 +28,9 @@ from baler_core.builtin.models.autoencoder.samples import (
     places_in_events,
     sample_count,
     sample_shape,
-    scaling_of,
+    survey,
     to_samples,
-    training_samples,
+    training_rows,
 )
 from baler_core.builtin.models.autoencoder.seeds import Judge, SeedTask, train_seeds
 from baler_core.builtin.models.autoencoder.storage import Measured, choose_storage
@@ -163,21 +163,22 @@ class Autoencoder(Model):
         if not variables or not layout.nbytes:
             return
         check_form(layout, variables[0], self.sample_form(), self.name)
-        self._scaling = scaling = scaling_of(blocks, variables, tolerances)
+        self._scaling, total = survey(blocks, layout, variables, tolerances, self.sample_form())
+        if not total:
+            return
 
         def sampled(block: Block) -> np.ndarray:
             return self._samples(block, block_layout(layout, block, variables[0]), variables, tolerances)
 
-        samples, total = training_samples(blocks, sampled, hints.memory)
-        if not samples.size:
-            return
-        loss = self.training_loss(loss_of(training.loss), variables, scaling, tolerances)
-        task = SeedTask(lambda: self._new_pair(samples.shape[1:], self._told(layout).shape[1]), loss, self.name)
-        trained = train_seeds(task, samples, training)
+        loss = self.training_loss(loss_of(training.loss), variables, self._scaling, tolerances)
+        with training_rows(blocks, sampled, total, hints.memory, training.seed) as rows:
+            shape = rows.shape[1:]
+            task = SeedTask(lambda: self._new_pair(shape, self._told(layout).shape[1]), loss, self.name)
+            trained = train_seeds(task, rows, training)
+            prune(trained[0].pair, rows, task, training, self._decoder_limit)
         pair, self.history = trained[0].pair, trained[0].history.curves()
-        prune(pair, samples, task, training, self._decoder_limit)
         if training.seeds > 1:
-            judge = Judge(blocks, layout, variables, scaling, sampled, self.sample_form())
+            judge = Judge(blocks, layout, variables, self._scaling, sampled, self.sample_form())
             self.seed_spread = judge.spread(trained, training.keep)
         self._encoder_weights = flat_weights(pair.encoder)
         self._choose_storage(next(iter(blocks)), layout, tolerances, pair, total)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from baler_core.builtin.training.scratch import RowsOnDisk
+
 logger = logging.getLogger(__name__)
 
 _BITS = 8
@@ -25,7 +27,7 @@ _ROOM = 0.95
 """Part of the limit that a decoder may take before it learns on, and its steps, scales and normalisation are added."""
 
 
-def prune(pair: NetworkPair, samples: np.ndarray, task: SeedTask, training: Training, limit: float) -> None:
+def prune(pair: NetworkPair, rows: np.ndarray | RowsOnDisk, task: SeedTask, training: Training, limit: float) -> None:
     """Prune a decoder that takes more than `limit` bytes at 8 bits per weight, by magnitude (Han et al. 2015)."""
     import torch
     from torch.nn.utils import prune as pruning
@@ -40,7 +42,7 @@ def prune(pair: NetworkPair, samples: np.ndarray, task: SeedTask, training: Trai
         pruning.custom_from_mask(layer, "weight", mask)  # type: ignore[no-untyped-call]
     network = torch.nn.Sequential(pair.encoder, pair.decoder)
     further = training.model_copy(update={"epochs": max(1, training.epochs // 4)})
-    train_network(network, samples, loss=task.loss, training=further, title=f"prune {task.name}")
+    train_network(network, rows, loss=task.loss, training=further, title=f"prune {task.name}")
     for layer in layers:
         pruning.remove(layer, "weight")  # type: ignore[no-untyped-call]
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
+from baler_core.builtin.training.scratch import RowsOnDisk, has_room, rows_on_disk
 from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import ValueRange, usable, value_range
 from baler_core.data.variables import Layout, Variable, with_events
@@ -16,6 +20,7 @@ from baler_core.errors import DataError, FormatError
 from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Tolerances
 
+logger = logging.getLogger(__name__)
 SampleForm = Literal["row", "series", "image", "volume"]
 FRAMES = 8
 """Neighbouring frames that a volume holds."""
@@ -26,7 +31,7 @@ _COUNTED = 63
 _DIMENSIONS = {"row": 0, "series": 1, "image": 2, "volume": 3}
 # Outliers of later blocks must not drown a network.
 CLIP = 4.0
-# Training holds at most about this many values in memory.
+# An epoch takes at most about this many values, which are in memory together.
 _TRAINING_VALUES = 1 << 25
 # Bytes for each: the sample, and its copies in another order, of which a part is set aside.
 _PER_VALUE = 16
@@ -73,13 +78,16 @@ def learned_variables(layout: Layout, tolerances: Tolerances) -> list[Variable]:
     return [v for v in layout.variables if tolerances[v.name].lossy and v.numpy_dtype.kind in "iuf"]
 
 
-def scaling_of(blocks: Iterable[Block], variables: Sequence[Variable], tolerances: Tolerances) -> Normalisation:
-    """The normalisation of the variables over all blocks."""
-    ranges = [ValueRange() for _ in variables]
+def survey(
+    blocks: Iterable[Block], layout: Layout, variables: Sequence[Variable], tolerances: Tolerances, form: SampleForm
+) -> tuple[Normalisation, int]:
+    """The normalisation of the variables over all blocks, and how many samples these have."""
+    ranges, total = [ValueRange() for _ in variables], 0
     for block in blocks:
         found = [value_range(values_of(block, v.name), tolerances[v.name].fill) for v in variables]
         ranges = [known.joined(new) for known, new in zip(ranges, found, strict=True)]
-    return Normalisation.of(ranges)
+        total += sample_count(block_layout(layout, block, variables[0]), variables[0], form)
+    return Normalisation.of(ranges), total
 
 
 def sample_shape(layout: Layout, variables: Sequence[Variable], form: SampleForm) -> tuple[int, ...]:
@@ -169,27 +177,39 @@ def _windows(values: np.ndarray) -> np.ndarray:
     return filled.reshape(*before, -(-frames // FRAMES), FRAMES, height, width)
 
 
-def training_samples(
-    blocks: Iterable[Block], sampled: Callable[[Block], np.ndarray], memory: float = math.inf
-) -> tuple[np.ndarray, int]:
-    """Samples of all blocks, and how many there are in all; every second, fourth, ... one of files that are large.
+@contextmanager
+def training_rows(
+    blocks: Iterable[Block], sampled: Callable[[Block], np.ndarray], total: int, memory: float, seed: int
+) -> Iterator[np.ndarray | RowsOnDisk]:
+    """Samples of all blocks, in memory where they fit, otherwise in a scratch file.
 
     Parameters
     ----------
+    total
+        How many there are.
     memory
         Bytes that training with them may take, about.
+    seed
+        Of their order in the file.
     """
-    most = min(_TRAINING_VALUES, memory / _PER_VALUE)
-    parts: list[np.ndarray] = []
-    total, stride = 0, 1
-    for block in blocks:
-        samples = sampled(block)
-        total += len(samples)
-        parts.append(samples[::stride])
-        while sum(part.size for part in parts) > most and sum(map(len, parts)) > len(parts):
-            parts = [part[::2].copy() for part in parts]
-            stride *= 2
-    return np.concatenate(parts), total
+    parts = (sampled(block) for block in blocks)
+    first = next(parts, np.zeros((0,), np.float32))
+    size, most = math.prod(first.shape[1:]), min(_TRAINING_VALUES, memory / _PER_VALUE)
+    sample, everything = first.shape[1:], itertools.chain([first], parts)
+    del first
+    if total * size <= most or total < 2:
+        yield np.concatenate(list(everything))
+    elif has_room(total * size):
+        with rows_on_disk(everything, total, sample, most, seed) as rows:
+            yield rows
+    else:
+        stride = math.ceil(total * size / most)
+        logger.warning(
+            "the folder of temporary files (TMPDIR) has no room for %.1f GB of training data: one of %d samples is used",
+            total * size * 4 / 1e9,
+            stride,
+        )
+        yield np.concatenate([part[::stride] for part in everything])
 
 
 def from_samples(

@@ -18,6 +18,7 @@ from baler_core.builtin.models.autoencoder.samples import (
 )
 from baler_core.builtin.training.loop import History
 from baler_core.builtin.training.run import seeded, train_network
+from baler_core.builtin.training.scratch import RowsOnDisk
 from baler_core.data.block import Block, values_of
 from baler_core.data.comparison import pair_values, responses
 from baler_core.data.running_statistics import Moments
@@ -61,7 +62,7 @@ class SeedTask:
     name: str
 
 
-def train_seeds(task: SeedTask, samples: np.ndarray, training: Training) -> list[Trained]:
+def train_seeds(task: SeedTask, rows: np.ndarray | RowsOnDisk, training: Training) -> list[Trained]:
     """Networks from `training.seeds` seeds, those with the lowest losses first; ties keep the order of the seeds.
 
     The first seed is `training.seed`. All are judged on the same rows. `training.seconds` holds for each.
@@ -77,7 +78,7 @@ def train_seeds(task: SeedTask, samples: np.ndarray, training: Training) -> list
             f"train {task.name}" if training.seeds == 1 else f"train {task.name}, seed {number + 1} of {training.seeds}"
         )
         network = torch.nn.Sequential(pair.encoder, pair.decoder)
-        history = train_network(network, samples, loss=task.loss, training=training, title=title, seed=seed)
+        history = train_network(network, rows, loss=task.loss, training=training, title=title, seed=seed)
         found.append(Trained(seed, pair, history))
     return sorted(found, key=lambda one: one.loss)
 

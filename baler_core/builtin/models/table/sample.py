@@ -99,12 +99,13 @@ def gather(blocks: Iterable[Block], layout: Layout, tolerances: Tolerances, memo
     scales = scales_of([variable.name for variable in layout.variables], tolerances)
     sample = _pieces(blocks, [*(v.name for v in layout.variables), *scales.known], counts, most)
     known = {name: np.concatenate(sample.values[name]) for name in scales.known}
-    columns = []
-    for variable in layout.variables:
-        pieces = sample.values[variable.name]
+
+    def sampled(variable: Variable) -> SampledColumn:
+        pieces, tolerance = sample.values[variable.name], tolerances[variable.name].where_none
         values = np.concatenate(pieces) if pieces else np.zeros(0, variable.numpy_dtype)
-        tolerance = tolerances[variable.name].where_none
-        columns.append(SampledColumn(variable.name, values, fit_lattice(values, tolerance), tolerance))
+        return SampledColumn(variable.name, values, fit_lattice(values, tolerance), tolerance)
+
+    columns = in_parallel(sampled, layout.variables)
     whole = sample.total == len(columns[0].values)
     if not whole:
         for block in blocks:
