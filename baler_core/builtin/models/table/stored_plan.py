@@ -375,3 +375,7 @@ class StoredColumns(Sequence[ColumnPlan]):
             related = self._relations.get(number, _UNRELATED)
             found = self._made[number] = self._coded.column(number, lattice, related)
         return found
+
+    def __reduce__(self) -> tuple[type[tuple[ColumnPlan, ...]], tuple[tuple[ColumnPlan, ...]]]:
+        """Send all columns to another process, whose threads share no lock with those here."""
+        return tuple, (tuple(self),)
