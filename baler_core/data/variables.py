@@ -287,20 +287,19 @@ def native_bytes(values: np.ndarray) -> bytes:
     """Return the values as their dtype holds them, in C order; text in UTF-8 with a line feed after each cell."""
     if values.dtype.kind != "O":
         return values.tobytes()
-    cells = (
-        cell if isinstance(cell, bytes) else str(cell).encode("utf-8", "surrogateescape") for cell in values.ravel()
-    )
-    return b"".join(cell + b"\n" for cell in cells)
+    return b"".join(_bytes_of(cell) + b"\n" for cell in values.ravel())
 
 
 def native_size(values: np.ndarray) -> int:
     """Return the length of `native_bytes`: what ratios of compression refer to."""
     if values.dtype.kind != "O":
         return values.nbytes
-    return sum(
-        len(cell if isinstance(cell, bytes) else str(cell).encode("utf-8", "surrogateescape")) + 1
-        for cell in values.ravel()
-    )
+    return sum(len(_bytes_of(cell)) + 1 for cell in values.ravel())
+
+
+def _bytes_of(cell: str | bytes) -> bytes:
+    # surrogatepass: text of files need not be quite Unicode
+    return cell if isinstance(cell, bytes) else str(cell).encode("utf-8", "surrogatepass")
 
 
 def block_sizes(block: Block) -> dict[str, int]:
