@@ -61,8 +61,8 @@ def of_differences(variable: Variable, values: np.ndarray | None) -> Proposal | 
         return Proposal("{abs: 5.0e-3}", "a level in decibels: a factor of 1.001")
     if _is_any(_LOGARITHM, names) or _LEVELS_IN.fullmatch(units):
         return Proposal("{abs: 5.0e-4}", "a logarithm: a factor of 1.001")
-    if of_states(variable, values) is not None:
-        return of_states(variable, values)
+    if (by_states := of_states(variable, values)) is not None:
+        return by_states
     if _is_any(_HEIGHT, names) and not _is_any(_WAVE, names):
         return Proposal("{range: 1.0e-5}", "a height, whose zero means nothing")
     if _is_any(_REDSHIFT, names):

@@ -60,6 +60,8 @@ def epochs_of(rows: np.ndarray | RowsOnDisk, training: Training, seed: int | Non
 class _EpochsHeld:
     """Rows in memory, all of which each epoch takes."""
 
+    ahead: list[int]
+
     def __init__(self, rows: np.ndarray, training: Training, device: torch.device) -> None:
         import torch
 
@@ -68,8 +70,6 @@ class _EpochsHeld:
         aside = int(len(given) * training.validation)
         order = torch.randperm(len(given), generator=self.shuffle)
         self._rows, self.aside = given[order[aside:]].to(device), given[order[:aside]].to(device)
-
-    ahead: list[int]
 
     def batches(self, size: int) -> Iterator[torch.Tensor]:
         """Yield all rows in a new order."""
