@@ -16,6 +16,7 @@ import re
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,7 +41,7 @@ _ARRAY = re.compile(r"([a-zA-Z]\d+):(\d+)([CA])(r?)")
 _CONSTANTS = {"int": 1, "float": 1.0, "bool": True, "NoneType": None}
 
 
-class Loop(NamedTuple):
+class TypedLoop(NamedTuple):
     """A loop and the types of the arguments that it is called with."""
 
     module: str
@@ -63,10 +64,10 @@ def _instructions(target: str) -> str:
     return targets_here()[-1] if target in FOR_TESTS else target
 
 
-def read_loops(area: str) -> list[Loop]:
+def read_loops(area: str) -> list[TypedLoop]:
     """Read which loops of an area Python calls, and with what types of arguments."""
     lines = [line.split() for line in TYPES.read_text().splitlines() if line and not line.startswith("#")]
-    loops = [Loop(module, function, tuple(types)) for module, function, *types in lines]
+    loops = [TypedLoop(module, function, tuple(types)) for module, function, *types in lines]
     return [loop for loop in loops if f"{loop.module}.".startswith(AREAS[area] + ".")]
 
 
@@ -156,16 +157,21 @@ def compile_area(area: str, target: str) -> None:
     extension = CC(name, source_module=sys.modules[__name__])
     extension.output_dir = str(FOLDER)
     extension.target_cpu = "" if _instructions(target) == "generic" else _instructions(target)
-    codes: dict[str, dict[str, tuple[str, str]]] = {}
     for number, loop in enumerate(loops):
         function = getattr(sys.modules[loop.module], loop.function).py_func
         signature = typing.signature(None, *[numba.typeof(example(text)) for text in loop.types])
         extension._exported_functions[f"f{number}"] = compiler.ExportEntry(f"f{number}", signature, function)
-        listed = codes.setdefault(f"{loop.module} {loop.function}", {})
-        listed[" ".join(loop.types)] = extension.output_file, f"f{number}"
     extension.compile()
-    described = {"sources": sources_of(area), "codes": codes}
+    described = {"sources": sources_of(area), "codes": _codes(loops, extension.output_file)}
     (FOLDER / f"{name}.json").write_text(json.dumps(described))
+
+
+def _codes(loops: Iterable[TypedLoop], file: str) -> dict[str, dict[str, tuple[str, str]]]:
+    """Return the file and function of each loop's machine code, by its name and the types of its arguments."""
+    codes: dict[str, dict[str, tuple[str, str]]] = {}
+    for number, loop in enumerate(loops):
+        codes.setdefault(f"{loop.module} {loop.function}", {})[" ".join(loop.types)] = file, f"f{number}"
+    return codes
 
 
 def sources_of(area: str) -> dict[str, str]:
@@ -190,7 +196,7 @@ def up_to_date(area: str, target: str) -> bool:
         return False
     described = json.loads(path.read_text())
     listed = {
-        Loop(*name.split(), tuple(types.split())) for name, codes in described["codes"].items() for types in codes
+        TypedLoop(*name.split(), tuple(types.split())) for name, codes in described["codes"].items() for types in codes
     }
     files = {ROOT / name: digest for name, digest in described["sources"].items()}
     modules = {FOLDER / module for codes in described["codes"].values() for module, _ in codes.values()}

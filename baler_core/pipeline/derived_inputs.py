@@ -100,13 +100,7 @@ def held_quantities(
     own = {name for name in schema.names if config.bounds.among(schema.names).rule_for(name) is not None}
     known = _Inputs(schema, by_name, own, _parents(schema, bounds))
     scaled = dict(zip(schema.names, with_scales(schema, bounds, tolerances), strict=True))
-    stated = {}
-    for one in quantities:
-        sample = _sample(blocks, one, Surroundings(schema, coordinates), scaled)
-        kinds, allowed = known.kinds(one), known.own_values()
-        if (moved := moved_by_bounds(one, sample, kinds, allowed)) is not None:
-            stated[one.rule.name] = moved
-        known.take(one, shares_of(one, sample, kinds, allowed))
+    stated = _share_errors(known, quantities, blocks, coordinates, scaled)
     for sentence in known.sentences(quantities):
         logger.log(logging.DEBUG if quiet else logging.WARNING, "%s", sentence)
     changed = {name: known.changed(name, bound) for name, bound in zip(schema.names, bounds, strict=True)}
@@ -117,6 +111,24 @@ def held_quantities(
         tuple(changed[name][1] for name in schema.names),
         stated,
     )
+
+
+def _share_errors(
+    known: _Inputs,
+    quantities: Sequence[Derived],
+    blocks: Blocks,
+    coordinates: Mapping[str, np.ndarray],
+    tolerances: Mapping[str, Tolerance],
+) -> dict[str, tuple[float, float]]:
+    """Let `known` take what each quantity's inputs may lose; return how far bounds of their own move it, by its name."""
+    stated = {}
+    for one in quantities:
+        sample = _sample(blocks, one, Surroundings(blocks.schema, coordinates), tolerances)
+        kinds, allowed = known.kinds(one), known.own_values()
+        if (moved := moved_by_bounds(one, sample, kinds, allowed)) is not None:
+            stated[one.rule.name] = moved
+        known.take(one, shares_of(one, sample, kinds, allowed))
+    return stated
 
 
 def _bound_quantities(

@@ -78,12 +78,10 @@ def encode_residual(
         return plain
     residual = np.where(outside | lost, 0, integers).astype(np.int64)
     exact = (outside | lost) & (special == 0)
-    classes = np.where(exact, len(lattice.specials) + 1, special)
-    head = np.array([step.step], "<f8").tobytes() + bytes([step.log])
     parts = [
-        head,
+        np.array([step.step], "<f8").tobytes() + bytes([step.log]),
         lattice.to_bytes(),
-        pack_integers(classes),
+        pack_integers(np.where(exact, len(lattice.specials) + 1, special)),
         pack_checked(residual),
         _encode_plainly(flat[exact], tolerance),
     ]

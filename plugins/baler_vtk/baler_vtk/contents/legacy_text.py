@@ -42,16 +42,16 @@ def read_legacy(path: Path, data: Any) -> XmlText:
     DataError
         If it is damaged, or holds what is not kept, such as texts.
     """
-    walk = _Walk(data)
+    keywords = _Keywords(data)
     try:
-        walk.file()
+        keywords.file()
     except (ValueError, IndexError, KeyError, OverflowError) as error:
         raise DataError(f"{path}: is no legacy VTK file, or damaged: {' '.join(str(error).split())}") from error
     end = len(data)
-    return XmlText(data, end, (end, end), Form(">", ">u4", "", raw=True), walk.places)
+    return XmlText(data, end, (end, end), Form(">", ">u4", "", raw=True), keywords.places)
 
 
-class _Walk:
+class _Keywords:
     """Goes through a file from keyword to keyword; all else is text that is kept."""
 
     def __init__(self, data: Any) -> None:

@@ -95,14 +95,20 @@ def encode_chunk(
     parts = in_parallel(integers, block.boxes)
     if any(_is_cut_off(part.coefficients) for part in parts):
         return b"", b""
-    if basis is not None:
-        basis = basis.first(used_slices([part.coefficients for part in parts]))
-        parts = [TileIntegers(part.coefficients[: basis.bits.size], part.corrections) for part in parts]
+    basis, parts = _without_unused(basis, parts)
     start = _checksum_of_common(explained, basis)
     recipe, data = _coded(parts, recipe)
     coded = [tile + _checksum(part, start) for tile, part in zip(data, parts, strict=True)]
     head = recipe.to_bytes() + (write_sized(explained) if recipe.shared_modes else b"")
     return head + basis_bytes(basis), write_parts(coded, indexed=indexed)
+
+
+def _without_unused(basis: Basis | None, parts: list[TileIntegers]) -> tuple[Basis | None, list[TileIntegers]]:
+    """Leave out the last slices of the basis where all coefficients of all tiles are zero."""
+    if basis is None:
+        return None, parts
+    basis = basis.first(used_slices([part.coefficients for part in parts]))
+    return basis, [TileIntegers(part.coefficients[: basis.bits.size], part.corrections) for part in parts]
 
 
 def _coded(parts: Sequence[TileIntegers], recipe: Recipe) -> tuple[Recipe, list[bytes]]:
@@ -206,7 +212,7 @@ def read_chunk(
     FormatError
         If the bytes are damaged.
     """
-    reader = RangeReader(data, "a transformed field")
+    reader, boxes = RangeReader(data, "a transformed field"), boxes or tiles(shape[0], shape[2:])
     recipe = read_recipe(reader)
     stored_modes = reader.sized() if recipe.shared_modes else b""
     if recipe.shared_modes and shared_modes is None:
@@ -214,7 +220,6 @@ def read_chunk(
     explained = shared_modes.read(stored_modes, shape[0]) if recipe.shared_modes and shared_modes is not None else None
     stored = reader.sized()
     basis = read_basis(new_decoder(stored), shape[0]) if recipe.time == "basis" else None
-    boxes = tiles(shape[0], shape[2:]) if boxes is None else boxes
     return StoredChunk(
         boxes,
         recipe,
