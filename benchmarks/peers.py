@@ -8,6 +8,8 @@ and the versions.
     python benchmarks/peers.py FILE [FILE ...] [--bounds lossless 1e-4 1e-3 1e-2] [--effort max] [--sample 16000000]
                                [--json RESULTS]
 
+`--json` writes all results after each file, and takes from there what an earlier run, on the same files, has measured.
+
 A bound is one of `baler predict`: a part of the range of fields, of the value for columns; ids, times and the like stay exact.
 """
 
@@ -25,7 +27,7 @@ from pathlib import Path
 from baler_core import __version__
 from baler_core.config.arguments import config_of_arguments
 from baler_core.errors import BalerError
-from baler_core.evaluate.peer_results import PeerComparison
+from baler_core.evaluate.peer_results import PeerComparison, PeerResult
 from baler_core.evaluate.peers.available import PEERS
 from baler_core.evaluate.peers.comparison import OURS, compare_with_others
 from baler_core.evaluate.peers.sample import take_sample
@@ -60,23 +62,42 @@ def main() -> None:
     parser.add_argument("--bounds", nargs="+", default=["lossless", "1e-4", "1e-3", "1e-2"])
     parser.add_argument("--effort", default="max", choices=("fast", "balanced", "max"))
     parser.add_argument("--sample", type=int, default=16_000_000, help="bytes of each file to take, from its middle")
-    parser.add_argument("--json", type=Path, help="write all results there")
+    parser.add_argument("--json", type=Path, help="write all results there, and go on from what is there")
     given = parser.parse_args()
-    cells: list[Cell] = []
+    cells = known_cells(given.json)
     for path in given.files:
+        missing = [bound for bound in given.bounds if (path.name, bound) not in {(one.file, one.bound) for one in cells}]
         try:
-            cells += compared(path, given.bounds, given.effort, given.sample)
+            cells += compared(path, missing, given.effort, given.sample)
         except BalerError as error:
             print(f"{path.name}: {error}", file=sys.stderr, flush=True)
-    if given.json is not None:
-        given.json.write_text(json.dumps([asdict(cell) for cell in cells], indent=1), encoding="utf-8")
+        if given.json is not None:
+            given.json.write_text(json.dumps([asdict(cell) for cell in cells], indent=1), encoding="utf-8")
     for bound in given.bounds:
         print_bound(bound, [cell for cell in cells if cell.bound == bound])
     print_versions(cells)
 
 
+def known_cells(path: Path | None) -> list[Cell]:
+    """Read the results of an earlier run, if there are any."""
+    if path is None or not path.exists():
+        return []
+    cells = []
+    for one in json.loads(path.read_text(encoding="utf-8")):
+        found = one["found"]
+        results = tuple(
+            PeerResult(**result | {"seconds": tuple(result["seconds"]), "derived": ()}) for result in found["results"]
+        )
+        absent = tuple(map(tuple, found["absent"]))
+        comparison = PeerComparison(**found | {"results": results, "absent": absent, "strange": tuple(found["strange"])})
+        cells.append(Cell(one["file"], one["bound"], comparison))
+    return cells
+
+
 def compared(path: Path, bounds: list[str], effort: str, most: int) -> Iterable[Cell]:
     """Compare on one file, at each of the bounds that it can have."""
+    if not bounds:
+        return
     registry = load_plugins()
     arguments = {"model": {"name": "auto", "effort": effort}}
     config = config_of_arguments("compress", arguments, registry, source=path, output=Path())
