@@ -10,7 +10,8 @@ and the versions.
 
 `--json` writes all results after each file, and takes from there what an earlier run, on the same files, has measured.
 
-A bound is one of `baler predict`: a part of the range of fields, of the value for columns; ids, times and the like stay exact.
+A bound is a part of the range of fields, of the value for columns; integers, ids, times and the like stay exact. A file of
+which nothing may be lost is in the table of `lossless` alone.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from pathlib import Path
 
 from baler_core import __version__
 from baler_core.config.arguments import config_of_arguments
+from baler_core.data.bounds import BoundRules
+from baler_core.data.error_bound import ErrorBound
+from baler_core.data.variables import Schema
 from baler_core.errors import BalerError
 from baler_core.evaluate.peer_results import PeerComparison, PeerResult
 from baler_core.evaluate.peers.available import PEERS
@@ -33,7 +37,8 @@ from baler_core.evaluate.peers.comparison import OURS, compare_with_others
 from baler_core.evaluate.peers.sample import take_sample
 from baler_core.pipeline.input import input_of
 from baler_core.plugin.registry import load_plugins
-from baler_core.suggest.predict import usual_bounds
+
+LOSSLESS = "lossless"
 
 
 @dataclass(frozen=True)
@@ -59,14 +64,16 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", type=Path)
-    parser.add_argument("--bounds", nargs="+", default=["lossless", "1e-4", "1e-3", "1e-2"])
+    parser.add_argument("--bounds", nargs="+", default=[LOSSLESS, "1e-4", "1e-3", "1e-2"])
     parser.add_argument("--effort", default="max", choices=("fast", "balanced", "max"))
     parser.add_argument("--sample", type=int, default=16_000_000, help="bytes of each file to take, from its middle")
     parser.add_argument("--json", type=Path, help="write all results there, and go on from what is there")
     given = parser.parse_args()
     cells = known_cells(given.json)
     for path in given.files:
-        missing = [bound for bound in given.bounds if (path.name, bound) not in {(one.file, one.bound) for one in cells}]
+        missing = [
+            bound for bound in given.bounds if (path.name, bound) not in {(one.file, one.bound) for one in cells}
+        ]
         try:
             cells += compared(path, missing, given.effort, given.sample)
         except BalerError as error:
@@ -89,7 +96,9 @@ def known_cells(path: Path | None) -> list[Cell]:
             PeerResult(**result | {"seconds": tuple(result["seconds"]), "derived": ()}) for result in found["results"]
         )
         absent = tuple(map(tuple, found["absent"]))
-        comparison = PeerComparison(**found | {"results": results, "absent": absent, "strange": tuple(found["strange"])})
+        comparison = PeerComparison(
+            **found | {"results": results, "absent": absent, "strange": tuple(found["strange"])}
+        )
         cells.append(Cell(one["file"], one["bound"], comparison))
     return cells
 
@@ -103,14 +112,24 @@ def compared(path: Path, bounds: list[str], effort: str, most: int) -> Iterable[
     config = config_of_arguments("compress", arguments, registry, source=path, output=Path())
     given = input_of(path, config, registry)
     with given.source:
-        for rung in usual_bounds(given.source.schema):
-            if rung.label not in bounds:
+        for bound in bounds:
+            sample = take_sample(given, replace(config, bounds=rules_of(bound, given.source.schema)), most)
+            if bound != LOSSLESS and all(rule.kind == LOSSLESS for _, rule in sample.config.bounds.rules):
                 continue
-            sample = take_sample(given, replace(config, bounds=rung.bounds), most)
-            cell = Cell(path.name, rung.label, compare_with_others(sample, registry, PEERS))
+            cell = Cell(path.name, bound, compare_with_others(sample, registry, PEERS))
             name, size = cell.best
-            print(f"{path.name} {rung.label}: {cell.sizes[OURS]:,} B; {name} {size:,} B", file=sys.stderr, flush=True)
+            print(f"{path.name} {bound}: {cell.sizes[OURS]:,} B; {name} {size:,} B", file=sys.stderr, flush=True)
             yield cell
+
+
+def rules_of(bound: str, schema: Schema) -> BoundRules:
+    """Return a bound as rules: of fields as a part of their range, of all others as a part of each value."""
+    if bound == LOSSLESS:
+        return BoundRules()
+    # a pattern that is a name but for a wildcard, so that roles protect what they protect under "*"
+    fields = [f"{v.name}*" for v in schema.variables if len(v.dims) > 1 and "*" not in v.name]
+    part = float(bound)
+    return BoundRules((*((name, ErrorBound("range", part)) for name in fields), ("*", ErrorBound("rel", part))))
 
 
 def print_bound(bound: str, cells: list[Cell]) -> None:
