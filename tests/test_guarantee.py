@@ -213,3 +213,17 @@ def test_corrections_keep_the_order_of_the_variables() -> None:
     block = block_of({name: (("x",), np.arange(3.0)) for name in names})
     arrays = {name: np.arange(3.0) for name in names}
     assert list(correct(block, arrays, {name: Allowed("abs", 0.1) for name in names})[1]) == names
+
+
+def test_corrections_of_one_variable_are_read_without_the_others() -> None:
+    from baler_core.data.variables import Variable
+    from baler_core.pipeline.guarantee import Corrections, decode_corrections, encode_corrections
+
+    layout = Layout("table", tuple(Variable(name, "<f4", ("x",)) for name in "abc"), {"x": 9})
+    places = {name: (np.array([k, 7]), np.array([0.5, k], "<f4")) for k, name in enumerate("abc")}
+    stream = encode_corrections(Corrections(places), layout)
+    assert list(decode_corrections(stream, layout).places) == list("abc")
+    (name,) = found = decode_corrections(stream, layout, {"b"}).places
+    assert name == "b"
+    for read, written in zip(found["b"], places["b"], strict=True):
+        np.testing.assert_array_equal(read, written)

@@ -119,7 +119,8 @@ class GroupDecoder(NamedTuple):
             decoded_part = Part(frozenset(v.name for v in wanted))
         arrays = _checked_part(model, decoded, wanted, layout, decoded_part)
         _settle(beside, arrays, layout, tolerances, decoded_part)
-        decode_corrections(beside[EXACT_STREAM], layout).inside(decoded_part, layout).apply(arrays)
+        corrections = decode_corrections(beside[EXACT_STREAM], layout, arrays)
+        corrections.inside(decoded_part, layout).apply(arrays)
         if part.region and not decoded_part.region:
             arrays = {v.name: arrays[v.name][part.box(v)] for v in wanted if v.name in part.names}
         return arrays

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import numpy as np
@@ -142,8 +143,13 @@ def encode_corrections(corrections: Corrections, layout: Layout) -> bytes:
     return b"".join(parts)
 
 
-def decode_corrections(data: bytes, layout: Layout) -> Corrections:
+def decode_corrections(data: bytes, layout: Layout, among: Collection[str] | None = None) -> Corrections:
     """Inverse of `encode_corrections`.
+
+    Parameters
+    ----------
+    among
+        The variables whose corrections are wanted; None takes all.
 
     Raises
     ------
@@ -154,10 +160,12 @@ def decode_corrections(data: bytes, layout: Layout) -> Corrections:
     places = {}
     while reader.position < len(reader.data):
         variable = layout.variables[reader.varint(len(layout.variables))]
-        size = int(np.prod(layout.shape(variable), dtype=object))
+        size = math.prod(layout.shape(variable))
         count = reader.varint(size + 1)
-        positions = unpack_positions(reader.sized(), count, size, f"the exact values of {variable.name!r}")
-        places[variable.name] = (positions, _unpack(reader.sized(), variable, count))
+        packed, values = reader.sized(), reader.sized()
+        if among is None or variable.name in among:
+            positions = unpack_positions(packed, count, size, f"the exact values of {variable.name!r}")
+            places[variable.name] = (positions, _unpack(values, variable, count))
     return Corrections(places)
 
 
