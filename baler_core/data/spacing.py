@@ -34,11 +34,9 @@ def find_spacing(values: np.ndarray) -> tuple[float, float] | None:
     units in the last place of the largest value (that is noise, not a lattice).
     """
     sample = spread_sample(values)
-    found: tuple[float, float] | None = None
-    for step, divisor in _possible((*_DECIMALS, *_gap(sample)), sample[:_PRESCREENED]):
-        coarser = found is None or step / divisor > found[0] / found[1]
-        if coarser and _on_lattice(sample, step, divisor):
-            found = (step, divisor)
+    possible = _possible((*_DECIMALS, *_gap(sample)), sample[:_PRESCREENED])
+    coarsest_first = sorted(possible, key=lambda spacing: -spacing[0] / spacing[1])
+    found = next((spacing for spacing in coarsest_first if _on_lattice(sample, *spacing)), None)
     if found is None or not all(_on_lattice(piece, *found) for piece in _pieces(values)):
         return None
     return found if found[0] / found[1] >= 8 * float(np.finfo(values.dtype).eps) * largest_magnitude(values) else None

@@ -47,7 +47,15 @@ def _xz_filters(setting: int, size: int) -> list[dict[str, Any]]:
 
 def xz(data: bytes, setting: int = 0) -> bytes:
     """Raw LZMA at its strongest; `setting` 0 suits text and bytes, 1 anything, 2 and 3 four- and eight-byte numbers."""
+    return _xz_again(data, setting) if _SAMPLE < len(data) <= _LONG else _xz(data, setting)
+
+
+def _xz(data: bytes, setting: int) -> bytes:
     return lzma.compress(data, lzma.FORMAT_RAW, filters=_xz_filters(setting, len(data)))
+
+
+# What a choice has measured is what is written if it is chosen.
+_xz_again: Final = lru_cache(maxsize=32)(_xz)
 
 
 def zstd(data: bytes, level: int = 19, words: bytes = b"") -> bytes:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+import xxhash
 
 from baler_core.data.bounds import SAFETY, Tolerance, whole_steps
 from baler_core.data.sides import specials_of
 from baler_core.data.spacing import common_trailing_zeros, find_spacing, largest_magnitude, spread_sample
 from baler_core.entropy.lorenzo import occurrences
+from baler_core.machine.recent import Recent
 from baler_core.quantise.lattice import (
     BitsLattice,
     IntegerLattice,
@@ -23,12 +25,28 @@ from baler_core.quantise.lattice import (
 )
 from baler_core.quantise.steps import around_zero, half_step, relative_half_step
 
+_SHORT = 1 << 16
+# Models that are compared ask for the lattices of the same short variables, and flags of an event that none has are all alike.
+_FITTED: Final[Recent[Lattice]] = Recent(1 << 12)
+
 
 def fit_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
     """Fit the lattice for one variable's values (any shape, integer, boolean or float dtype) under a tolerance.
 
     The lattice aims at the tolerance; where rounding to the output dtype defeats it, the caller stores values exactly.
     """
+    if values.nbytes > _SHORT or tolerance.kind == "each":
+        return _fitted(values, tolerance)
+    # equal tolerances may still differ in the sign of a zero among their special values
+    key = values.dtype.str, xxhash.xxh3_128_digest(values.tobytes()), tolerance, repr(tolerance.fill)
+    found = _FITTED.get(key)
+    if found is None:
+        found = _fitted(values, tolerance)
+        _FITTED.put(key, found, 1)
+    return found
+
+
+def _fitted(values: np.ndarray, tolerance: Tolerance) -> Lattice:
     flat = values.ravel()
     tolerance = around_zero(flat, tolerance)
     if flat.dtype.kind in "biu":

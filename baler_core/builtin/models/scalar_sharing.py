@@ -12,6 +12,9 @@ from baler_core.machine.records import dataclass
 OWN, SHARED_CODES, SHARED_VALUES, REPEATED, SCALED = range(5)
 # Up to this many bytes compressors are run in full to compare; above, fast ones stand in for them.
 SMALL = 1 << 20
+# The same for all variables together, which are then compressed by all methods if they may be smallest: if a fast one makes
+# of them at most so many times the bytes of the best.
+_TOGETHER, _NEAR = 1 << 16, 1.25
 
 
 @dataclass
@@ -57,10 +60,11 @@ def choose_sharing(coded: Sequence[CodedVariable]) -> None:
     size = sum(len(one.codes) for one in candidates)
     hope = 1.6 if size <= 4 * SMALL else 1.4 if size <= 16 * SMALL else 1.1
     best, smallest = [OWN] * len(candidates), own
-    for methods in choices:
-        if _total(candidates, methods, _size) < hope * own:
-            total = _total(candidates, methods, _squeezed_size)
-            best, smallest = (methods, total) if total < smallest else (best, smallest)
+    expected = [_total(candidates, methods, _expected_size) for methods in choices]
+    limit = min(hope * own, _NEAR * min(expected, default=0))
+    for methods in (methods for methods, about in zip(choices, expected, strict=True) if about <= limit):
+        total = _total(candidates, methods, _squeezed_size)
+        best, smallest = (methods, total) if total < smallest else (best, smallest)
     for one, method in zip(candidates, best, strict=True):
         one.method = method
 
@@ -89,6 +93,11 @@ def _better_shared_form(one: CodedVariable) -> int:
 def _size(data: bytes) -> int:
     """Return what general compression makes of `data`: exact for small data, a fast upper estimate for large."""
     return len(squeeze.xz(data)) if len(data) <= SMALL else len(squeeze.zstd(data, 5))
+
+
+def _expected_size(data: bytes) -> int:
+    """Return about the same of all variables together."""
+    return len(squeeze.zstd(data, 5)) if len(data) > _TOGETHER else _size(data)
 
 
 def _squeezed_size(data: bytes) -> int:

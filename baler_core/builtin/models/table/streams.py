@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
+import xxhash
 
 from baler_core.builtin.models.table.coded_columns import ColumnContext
 from baler_core.builtin.models.table.contexts.coder import (
@@ -29,8 +31,12 @@ from baler_core.builtin.models.table.plan import ColumnPlan
 from baler_core.entropy.arithmetic import POSITION, Coder, finish, new_decoder, new_encoder
 from baler_core.entropy.mixing import new_counters
 from baler_core.errors import FormatError
+from baler_core.machine.recent import Recent
 
 _NONE = np.zeros(0, np.int64)
+_SHORT = 2000
+"""Rows up to which bytes are kept for a while: of short tables, what was measured for the plan is what is written by it."""
+_MADE: Final[Recent[bytes]] = Recent(1 << 20)
 _RATE = 4
 _RATE_ADVISED = 3
 """How fast mixers learn in the end, without and with a network."""
@@ -56,9 +62,35 @@ def encode_symbols(
     known
         Symbols of rows before these that decoders have too: they are learned from.
     """
+    if len(symbols) > _SHORT or len(known) or len(context.mixture.weights):
+        return _encoded(symbols, plan, context, contexts, known)
+    key = _all_that_matters(symbols, plan, context), contexts
+    made = _MADE.get(key)
+    if made is None:
+        made = _encoded(symbols, plan, context, contexts, known)
+        _MADE.put(key, made, len(made))
+    return made
+
+
+def _encoded(symbols: np.ndarray, plan: ColumnPlan, context: ColumnContext, contexts: int, known: np.ndarray) -> bytes:
     coder = new_encoder(len(symbols) * 10 + 64)
     _run(coder, np.concatenate([known, symbols]), plan, context, contexts, len(known))
     return finish(coder)
+
+
+def _all_that_matters(symbols: np.ndarray, plan: ColumnPlan, context: ColumnContext) -> bytes:
+    """Return a digest of what the bytes of a column follow from, if it has neither network nor rows known before."""
+    marginal = _marginal(plan)
+    arrays = [symbols, marginal.edges, marginal.levels, context.references]
+    numbers = [plan.inner, plan.predictor is not None, context.rows]
+    for parent in context.parents:
+        own = () if parent.own is None else (parent.own,)
+        arrays += [parent.values, parent.bins, *own]
+        numbers += [parent.count, len(own)]
+    digest = xxhash.xxh3_128(repr((numbers, [one.shape for one in arrays])).encode())
+    for one in arrays:
+        digest.update(one.tobytes())
+    return digest.digest()
 
 
 def decode_symbols(

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from baler_core.builtin.models.table.coded_columns import CodedColumns
-from baler_core.builtin.models.table.contexts.predictor import Predictor, Scatter
+from baler_core.builtin.models.table.contexts.predictor import FEATURES, ONE, Predictor, Scatter
 from baler_core.builtin.models.table.contexts.symbols import smooth_bits
 from baler_core.builtin.models.table.effort import TableEffort
 from baler_core.builtin.models.table.network.inference import Network
@@ -16,7 +16,7 @@ from baler_core.builtin.models.table.network.weights import networks_to_bytes
 from baler_core.builtin.models.table.plan import REFERENCES, ColumnPlan
 from baler_core.builtin.models.table.streams import encode_symbols
 from baler_core.entropy.bytes import zstd
-from baler_core.entropy.integers import estimated_bytes, pack_integers
+from baler_core.entropy.integers import STRONGER, estimated_bytes, narrow, pack_integers
 from baler_core.machine.records import dataclass
 
 _INNER = (0, 2, 5)
@@ -27,6 +27,8 @@ _WEIGHT_BITS = 5
 """What a weight of a predictor takes in the plan, about."""
 _KNOT_BYTES = 2
 """What a bin takes in the plan, about."""
+_GENEROUS = 2.0
+"""A predictor is tried that by what it explains would save half of what it takes."""
 SHORT = 2000
 """Rows below which one depth of mixing is tried, and of all references only the nearest, and only where rows resemble it."""
 _RESEMBLES = 0.3
@@ -90,13 +92,23 @@ class ColumnTrial:
                 break
             best, size = candidate, bytes_
         predictor = None if self.scatter is None else self.scatter.predictor(number, earlier)
-        if predictor is not None:
+        if predictor is not None and self._may_pay(number, predictor):
             candidate = replace(best, predictor=predictor)
             fixed = (plan.bins * _KNOT_BYTES + _weight_bytes(predictor)) * self._share
             bytes_ = self._size(number, candidate) + fixed
             if bytes_ < size:
                 best, size = candidate, bytes_
         return self._sized(best, size)
+
+    def _may_pay(self, number: int, predictor: Predictor) -> bool:
+        """Return whether what a predictor explains, less what so many weights explain of mere noise, may be worth them."""
+        if self.scatter is None or self.head.rows >= SHORT:
+            return True
+        explained = _explained(self.scatter, number, predictor)
+        free = self.head.rows - 1 - np.count_nonzero(predictor.weights)
+        left = (1 - explained) * (self.head.rows - 1) / max(free, 1)
+        bits = -0.5 * np.log2(max(left, 1e-9)) * self.head.rows
+        return bool(_GENEROUS * bits / 8 > _weight_bytes(predictor))
 
     def cheapest(
         self, number: int, found: SizedColumn, past: Sequence[int], network: Network | None = None
@@ -192,11 +204,11 @@ class ColumnTrial:
         """Measure the packed column in bytes; infinite if a fast compressor shows that they are many more than `mixed`."""
         symbols = self.head.values(number)
         smooth = smooth_bits(symbols) * len(symbols) / 8 * 0.95
+        if len(symbols) < SHORT:
+            return _short_packed_size(symbols, mixed, smooth)
         if min(len(zstd(symbols.astype("<i4").tobytes(), 3)) / 1.4, smooth) > mixed:
             return np.inf
-        if len(symbols) < SHORT and estimated_bytes(symbols) > _HOPELESS * mixed:
-            return np.inf
-        return float(len(pack_integers(symbols, thorough=len(symbols) >= SHORT)))
+        return float(len(pack_integers(symbols)))
 
     def _depths(self, plan: ColumnPlan) -> list[ColumnPlan]:
         widest = int(np.diff(plan.marginal.edges).max()) if plan.marginal is not None else 1
@@ -206,6 +218,27 @@ class ColumnTrial:
     def _size(self, number: int, plan: ColumnPlan) -> float:
         context = self.head.context_of(number, plan)
         return float(len(encode_symbols(self.head.values(number), plan, context, self.effort.contexts)))
+
+
+def _explained(scatter: Scatter, number: int, predictor: Predictor) -> float:
+    """Return what share of the variance of a column's score a predictor explains."""
+    place = {column: FEATURES * k for k, column in enumerate(scatter.columns)}
+    inside = np.concatenate([np.arange(place[c], place[c] + FEATURES) for c in predictor.columns])
+    weights, own = predictor.weights.ravel() / ONE, place[number]
+    match = scatter.products[inside, own]
+    given = 2 * weights @ match - weights @ scatter.products[np.ix_(inside, inside)] @ weights
+    return float(given / max(scatter.products[own, own], 1e-9))
+
+
+def _short_packed_size(symbols: np.ndarray, mixed: float, smooth: float) -> float:
+    """Measure a short packed column in bytes, fast methods first; `smooth` is what it takes if nothing comes again."""
+    repeated = STRONGER * len(zstd(narrow(symbols)[1], 3))
+    if min(repeated, smooth) > _HOPELESS * mixed:
+        return np.inf
+    least = estimated_bytes(symbols)
+    if least > _HOPELESS * mixed:
+        return np.inf
+    return least if least < repeated else float(len(pack_integers(symbols, thorough=False)))
 
 
 def _log_products(counts: np.ndarray, first: float) -> np.ndarray:

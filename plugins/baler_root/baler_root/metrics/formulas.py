@@ -54,6 +54,9 @@ def _of_momentum(momentum: Momentum, names: Sequence[str]) -> Iterator[Formula]:
 
 def _constituents(momentum: Momentum, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """Sets of variables, named like the momentum's, that may add up to its energy."""
+    names = [name for name in names if "energy" in name.lower()]
+    if len(names) < 3:
+        return
     stem = split_name(next(iter(momentum.variables.values())))[0]
     for kinds in CONSTITUENTS:
         patterns = [re.compile(rf"{re.escape(stem)}[a-z]?{kind}Energy_?", re.IGNORECASE) for kind in kinds]

@@ -25,12 +25,23 @@ def take_apart(layout: Content, form: Form, name: str) -> tuple[Arrays, Arrays]:
     counts
         `{place of a list: int64 array}`, one per row of the list around it.
     """
-    import awkward as ak
-
     values: Arrays = {}
     counts: Arrays = {}
-    _take(ak.to_packed(layout, highlevel=False), form, name, name, values, counts)
+    _take(_packed(layout), form, name, name, values, counts)
     return values, counts
+
+
+def _packed(layout: Content) -> Content:
+    """Return a layout without gaps; of numbers and of lists of them that have none, as of most branches, the same."""
+    import awkward as ak
+
+    if layout.is_numpy:
+        return layout
+    if isinstance(layout, ak.contents.ListOffsetArray) and layout.content.is_numpy:
+        offsets = np.asarray(layout.offsets)
+        if offsets[0] == 0 and offsets[-1] == len(layout.content):
+            return layout
+    return ak.to_packed(layout, highlevel=False)
 
 
 def _take(layout: Content, form: Form, name: str, place: str, values: Arrays, counts: Arrays) -> None:
@@ -50,6 +61,8 @@ def _take(layout: Content, form: Form, name: str, place: str, values: Arrays, co
         values[name] = np.array([*ak.to_list(layout), None], object)[:-1]
     elif len(layout) == 0:
         values[name] = np.zeros((0, *form.shape), form.dtype)
+    elif layout.is_numpy:
+        values[name] = np.ascontiguousarray(layout.data, form.dtype)
     else:
         values[name] = np.ascontiguousarray(ak.to_numpy(layout, allow_missing=False), form.dtype)
 

@@ -12,6 +12,9 @@ HOPELESS = {5: 0.5, 9: 0.02}
 """By number of terms: a pursuit ends that leaves more than this share of the energy; some that succeed leave 0.31 after 5."""
 PURSUED = 256
 """In wider tables only so many candidates, those most like the target, are looked at closely."""
+_MOST_ERROR = 2.0
+"""Noise by which a sum may miss its target."""
+_ROUNDING = 4e-16
 
 Terms = tuple[tuple[int, float], ...]
 """(candidate, coefficient) of each term."""
@@ -35,6 +38,34 @@ def matches(numbers: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.nd
     squares = weights * weights
     lengths = np.sqrt((numbers * numbers).T @ squares) + 1e-300
     return lengths, (numbers.T @ (numbers * squares)) / lengths
+
+
+def follows_from_none(numbers: np.ndarray, finite: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Return which columns no sum of the other ones gives, whatever the coefficients: bool (columns,).
+
+    All at once: what the best coefficients leave of a column follows from the inverse of all products. Where that is in
+    total more than errors within the noise could be, no pursuit need be tried.
+
+    Parameters
+    ----------
+    numbers, noise
+        float64 (rows, columns): values, and errors of no account.
+    finite
+        Which columns are finite throughout; nothing is said of the others.
+    """
+    hopeless = np.zeros(len(finite), bool)
+    columns = np.flatnonzero(finite)
+    if len(columns) < 2:
+        return hopeless
+    inside = numbers[:, columns]
+    lengths = np.sqrt((inside * inside).sum(axis=0)) + 1e-300
+    inside = inside / lengths
+    strengths, vectors = np.linalg.eigh(inside.T @ inside)
+    strengths = np.maximum(strengths, _ROUNDING * len(columns))
+    left = 1 / (vectors * vectors / strengths).sum(axis=1)
+    allowed = (_MOST_ERROR * noise[:, columns] / lengths) ** 2
+    hopeless[columns] = left > allowed.sum(axis=0) + _ROUNDING * len(columns)
+    return hopeless
 
 
 def relation_among_most_alike(
@@ -130,4 +161,4 @@ def in_quarters(
         return None
     given = columns[:, used] @ (quarters[used] * lengths[used])
     terms = tuple((numbers[k], float(quarters[k])) for k in used.tolist())
-    return terms if np.abs(wanted - given).max() < 2 else None
+    return terms if np.abs(wanted - given).max() < _MOST_ERROR else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field
 
 import numpy as np
 
@@ -71,13 +72,21 @@ class Candidate:
 
     known_from: int
     bins: Callable[[np.ndarray], np.ndarray]
+    _made: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+    def classes(self, picked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the bins of some rows (all but the first, or spread evenly over the table), joined to 12 classes and to 6."""
+        if len(picked) not in self._made:
+            middle = coarse(self.bins(picked), 12)
+            self._made[len(picked)] = middle, coarse(middle, 6)
+        return self._made[len(picked)]
 
 
 def shared_information(count: int, candidates: Sequence[Candidate], rows: int) -> np.ndarray:
     """Bits that each of the first `count` candidates, the columns, shares with each candidate: (count, candidates)."""
     most = min(_MOST_PAIRED, max(_FEWEST_PAIRED, _PAIRED // len(candidates)))
     picked = np.linspace(1, rows - 1, min(rows - 1, most)).astype(np.int64)
-    return _shared_information(count, [coarse(coarse(candidate.bins(picked), 12), 6) for candidate in candidates])
+    return _shared_information(count, [candidate.classes(picked)[1] for candidate in candidates])
 
 
 def choose_parents(
@@ -107,8 +116,8 @@ def choose_parents(
         allowed = np.flatnonzero(known_from <= column)
         likeliest[column] = allowed[np.argsort(-shared[column, allowed], kind="stable")[:_CANDIDATES]].tolist()
     needed = sorted(set().union(*likeliest.values()))
-    middle = {place: coarse(candidates[place].bins(picked), 12) for place in needed}
-    few = {place: coarse(middle[place], 6) for place in needed}
+    classes = {place: candidates[place].classes(picked) for place in needed}
+    middle, few = ({place: both[k] for place, both in classes.items()} for k in range(2))
     return {
         column: _greedy(coarse(own[picked], 24), likeliest[column], middle, few, most) for column, own in bins.items()
     }

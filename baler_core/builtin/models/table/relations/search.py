@@ -9,6 +9,7 @@ import numpy as np
 from baler_core.builtin.models.table.relations.linear import (
     PURSUED,
     Terms,
+    follows_from_none,
     matches,
     relation_among_most_alike,
     sparse_relation,
@@ -139,7 +140,11 @@ def _linear(columns: Sequence[SampledColumn], own: Sequence[float]) -> list[tupl
     if len(varied) > PURSUED + 1 and finite.all() and len(numbers) >= 8:
         terms = _in_wide_table(numbers, noise, [columns[j].values.dtype.kind != "b" for j in varied])
     else:
-        terms = [_from_others(numbers, finite, noise[:, place], place) for place in range(len(varied))]
+        hopeless = follows_from_none(numbers, finite.all(axis=0), noise)
+        terms = [
+            None if hopeless[place] else _from_others(numbers, finite, noise[:, place], place)
+            for place in range(len(varied))
+        ]
     return [
         (j, Relation(LINEAR, tuple(varied[k] for k, _ in found), tuple(a for _, a in found)))
         for j, found in zip(varied, terms, strict=True)

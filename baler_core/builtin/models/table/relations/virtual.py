@@ -131,7 +131,7 @@ def virtual_relations(
     found = _quadratic(own, errors, offered)
     for j in own:
         found[j] += _powers(own[j], j, offered)
-    divisors = [j for j, some in found.items() if any(node.code in (ROOT, PRODUCTS) for node in some)][:_MOST_DIVISORS]
+    divisors = [j for j, some in found.items() if any(map(_is_divisor, some))][:_MOST_DIVISORS]
     pairs = [(j, other) for j in own if not found[j] and (large is None or j in large) for other in divisors]
     for (j, _), node in _quotients(pairs, own, errors, offered):
         found[j].append(node)
@@ -311,6 +311,13 @@ def _quotients(
             parts = (VirtualColumn(code=ROOT, parts=(total,)), VirtualColumn(pair[1]))
             found[pair] = VirtualColumn(code=POWERS, parts=parts, numbers=(1.0, 1.0, -1.0))
     return [(pair, found[pair]) for pair in pairs if pair in found]
+
+
+def _is_divisor(node: VirtualColumn) -> bool:
+    """Return whether a column that this gives may be one that others were divided by: a norm or a sum, and no mere copy."""
+    if node.code == ROOT:
+        return _is_divisor(node.parts[0])
+    return node.code == PRODUCTS and len(set(node.parts)) > 1
 
 
 def _powers(target: np.ndarray, column: int, offered: _Offered) -> list[VirtualColumn]:
