@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from baler_core import Variable
+from baler_core import PluginError, Schema, Source, Variable
 from baler_core.api import calls as api
+from baler_core.builtin.readers.numpy.files import NpzReader
 from baler_core.builtin.readers.whole_file import WholeFileReader
 from baler_core.cli import main
 from baler_core.data.comparison import is_missing, measured
@@ -286,3 +289,22 @@ def test_coordinates_that_come_along_are_not_told_as_missing(folder: Path) -> No
     (said,) = chosen_of(api.compress(given, "x.bal", variables="u"))
     assert said.endswith("not in this file: v")
     assert set(api.open("x.bal").variables) == {"u", "x", "y"}
+
+
+def test_variables_of_one_name_are_refused_before_a_file_that_nobody_could_restore(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = NpzReader.open
+
+    def twice(self: NpzReader, path: Path, variables: Sequence[str] | None = None) -> Source:
+        source = opened(self, path, variables)
+        source.schema = replace(source.schema, variables=(*source.schema.variables, source.schema["x"]))
+        return source
+
+    monkeypatch.setattr(NpzReader, "open", twice)
+    with pytest.raises(PluginError, match="the reader 'npz' calls several variables 'x'"):
+        api.compress("a.npz", "a.bal", model="scalar")
+    monkeypatch.setattr(Schema, "twin", "")
+    with pytest.raises(PluginError, match="nothing is written, since it could not be restored"):
+        api.compress("a.npz", "a.bal", model="scalar")
+    assert not Path("a.bal").exists()

@@ -192,6 +192,11 @@ def test_what_only_sounds_like_an_angle_is_not(name: str) -> None:
         ("lossless", 1, 300, ["period", "P_orb", "orbital_period_days", "freq_MHz", "frequency"]),
         ("{abs: 5.0e-3}", 0, 360, ["heading", "mean_anomaly", "wind_dir", "yaw"]),
         ("{abs: 1.0e-4}", -3, 3, ["yaw", "roll"]),
+        ("{abs: 1.0e-2}", 5, 900, ["chi2", "fit_chisq", "chiSquared"]),
+        ("{rel: 1.0e-3}", 2, 9, ["reduced_chi2", "chi2_ndof", "normalizedChi2", "chi2_prob"]),
+        ("{rel: 1.0e-3}", 0.1, 0.9, ["chi2", "nu"]),  # reduced without a word, and a viscosity
+        ("lossless", 40, 9000, ["nu", "nu_obs", "wavenumber"]),
+        ("{abs: 1.0e-4}", -12, 12, ["ppm", "delta_ppm", "shift_ppm", "mass_error_ppm"]),
     ],
 )  # fmt: skip
 def test_where_differences_count_no_share_of_the_value_is_proposed(
@@ -218,6 +223,15 @@ def test_values_with_their_ends_beside_them_lose_a_tenth_of_the_half_width(
 def test_ends_far_from_values_make_no_bound_coarser() -> None:
     x = RANDOM.normal(10, 1, N)
     assert proposed(T=x, T_lo=x - 900, T_hi=x + 900)["T"].bound == "{rel: 1.0e-3}"
+
+
+def test_components_of_unit_vectors_and_rotations_are_bounded_absolutely() -> None:
+    q = RANDOM.normal(size=(4, N))
+    q /= np.sqrt(np.square(q).sum(axis=0))
+    columns = {f"quat_{part}": values for part, values in zip("wxyz", q.round(5), strict=True)}
+    found = proposed(q0=q[0], q1=q[1], q2=q[2], q3=q[3], turns=q.T, px=q[0], py=q[1], pz=q[2], **columns)
+    places = {"px", "py", "pz"}
+    assert {name for name, one in found.items() if one.bound == "{abs: 1.0e-4}"} == found.keys() - places
 
 
 def test_energies_of_bands_are_kept_to_a_millionth_and_eigenvalues_of_tensors_are_not() -> None:

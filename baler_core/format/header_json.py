@@ -169,7 +169,7 @@ def header_from_json(record: Json, sections: int = MOST_BLOCKS) -> Header:
     """
     try:
         header = _header(record, sections)
-        _check(header)
+        check_header(header)
         _check_sections(header, sections)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, SyntaxError) as error:
         raise FormatError(f"the header is damaged ({type(error).__name__}: {error})") from error
@@ -314,8 +314,14 @@ def _check_sections(header: Header, sections: int) -> None:
         raise ValueError(f"section {max(named)} is named where there are {sections}")
 
 
-def _check(header: Header) -> None:
-    """What belongs together fits together."""
+def check_header(header: Header) -> None:
+    """Check that what belongs together fits together.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
     names = header.schema.names
     if len(set(names)) != len(names):
         raise ValueError("two variables have the same name")

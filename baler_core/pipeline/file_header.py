@@ -7,6 +7,7 @@ from dataclasses import field
 
 from baler_core.data.sentinels import Sentinel
 from baler_core.data.variables import Layout
+from baler_core.errors import PluginError
 from baler_core.format.arrays import encode_state
 from baler_core.format.container import BalWriter
 from baler_core.format.header import (
@@ -19,6 +20,7 @@ from baler_core.format.header import (
     PreprocessRecord,
     TrainedRecord,
 )
+from baler_core.format.header_json import check_header
 from baler_core.format.streams import pack_streams
 from baler_core.machine.records import dataclass
 from baler_core.pipeline.input import Input
@@ -96,7 +98,13 @@ class CodedFile:
 
 
 def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) -> Header:
-    """Store the states after the blocks, and return the header."""
+    """Store the states after the blocks, and return the header.
+
+    Raises
+    ------
+    PluginError
+        If no file with this header could be restored.
+    """
     from baler_core.plugin.version import __version__
 
     schema = job.schema
@@ -105,7 +113,7 @@ def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) ->
     after = len(coded.blocks) + len(preprocess) + sum(len(group.models) for group in coded.groups)
     if schema.attachments:
         writer.add(pack_streams([schema.attachments]))
-    return Header(
+    header = Header(
         version=__version__,
         # Bytes of a name that are no UTF-8 stand as question marks in the file.
         input_name=given.name.encode("utf-8", "replace").decode("utf-8"),
@@ -133,6 +141,11 @@ def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) ->
         order=given.order,
         chunks={dim: length for dim, length in job.config.chunks.items() if dim in schema.sizes},
     )
+    try:
+        check_header(header)
+    except ValueError as error:
+        raise PluginError(f"{given.name}: nothing is written, since it could not be restored: {error}") from error
+    return header
 
 
 def _preprocessors(job: Job, writer: BalWriter, *, first: int) -> tuple[PreprocessRecord, ...]:

@@ -29,7 +29,7 @@ from baler_core.data.variables import (
     leading_slices,
     with_events,
 )
-from baler_core.errors import DataError, UnsuitedError
+from baler_core.errors import DataError, PluginError, UnsuitedError
 from baler_core.machine.disk import size_of, stamp_of
 from baler_core.machine.records import dataclass
 from baler_core.pipeline.choice import add_choice
@@ -171,10 +171,12 @@ def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, 
         logger.warning("kept byte for byte, since it is nothing that the reader %r takes: %s", reader.name, error)
         whole = registry.reader(WHOLE_FILE)()
         return whole, whole.open(path)
+    if twin := source.schema.twin:
+        raise PluginError(f"{path}: the reader {reader.name!r} calls several variables {twin!r}")
     if not source.schema.variables:
         source.close()
         if path.is_dir():
-            raise DataError(f"{path}: holds no variable that can be compressed")
+            raise DataError(f"{path}: holds no variable that can be compressed: keep the folder as it is")
         logger.warning("%s: holds no variable that can be compressed, so it is kept byte for byte", path)
         reader = registry.reader(WHOLE_FILE)()
         source = reader.open(path)

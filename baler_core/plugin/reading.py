@@ -69,7 +69,8 @@ class Source:
     aliases: Mapping[str, str] = {}
     """What users may call variables whose names here are others (`PRIMARY`, for `hdu0`): for hints alone."""
     elsewhere: Sequence[str] = ()
-    """What the file only points to, since it lies in other files: shown and kept alike, but nothing that is left out."""
+    """What the file only points to, since it lies in other files, and what is kept in a way that users should know: shown
+    and kept alike, but nothing that is left out."""
 
     unchosen: Sequence[str] | None = None
     """The variables of the file that were not chosen, where the reader was given patterns; with None, which says that this

@@ -39,6 +39,15 @@ _ANGLE = re.compile(
     r"(?:.+_)?(?:headings?|course|bearing|azimuth|azi|yaw|pitch|roll|inclination|incl?|omega|(?:mean|true|eccentric)_anomaly|"
     r"arg(?:ument)?_?peri\w*|wind_?dir(?:ection)?|wdir|direction|phase_?angle|position_?angle)(?:_(?:deg|degrees))?"
 )
+# Not reduced ones, which are divided by their degrees of freedom.
+_CHI_SQUARE = re.compile(
+    r"(?!red|norm|.*_(?:red|reduced|nu|dof|ndof|ndf|norm(?:alized)?|per|prob|pval)|r_)(?:.+_)?"
+    r"(?:chi_?(?:sq(?:uared?)?|square|2)|chi2(?:min|best)?)(?!.*(?:red|dof|ndf|norm|prob))(?:_.+)?"
+)
+_WAVE_NUMBER = re.compile(r"nu|nu_?(?:obs|ul|ij|hz|ghz|mhz|cm)|wave_?num(?:ber)?s?")
+_PARTS_PER_MILLION = re.compile(
+    r"ppm|(?:chemical_|chem_)?shifts?(?:_ppm)?|(?:delta|cs|.*shifts?|.*(?:error|accuracy|diff(?:erence)?|deviation))_ppm"
+)
 # Of eigenvalues of a tensor fewer are below zero, by noise.
 _SOME = 0.1
 # Values beyond a full turn in radians are degrees.
@@ -71,6 +80,20 @@ def of_differences(variable: Variable, values: np.ndarray | None) -> Proposal | 
         return Proposal(LOSSLESS, "a period or frequency, from which phases are computed over many cycles")
     if _is_any(_ANGLE, names) and not units:
         return _angle(values)
+    return _by_size(names, values)
+
+
+def _by_size(names: tuple[str, str], values: np.ndarray | None) -> Proposal | None:
+    """Return what suits quantities whose names may mean others, which are small."""
+    known = np.abs(values[np.isfinite(values)]) if values is not None else np.zeros(0)
+    if not known.size or np.median(known) < 1:
+        return None
+    if _is_any(_CHI_SQUARE, names):
+        return Proposal("{abs: 1.0e-2}", "a chi-square, of which differences near 1 count")
+    if _is_any(_WAVE_NUMBER, names):
+        return Proposal(LOSSLESS, "a frequency or wave number, of which small differences count")
+    if _is_any(_PARTS_PER_MILLION, names):
+        return Proposal("{abs: 1.0e-4}", "parts per million of something large, of which differences count")
     return None
 
 

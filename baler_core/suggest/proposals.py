@@ -32,6 +32,7 @@ from baler_core.suggest.own_errors import errors_of, of_own_errors, of_significa
 from baler_core.suggest.proposal import FIELDS, LOSSLESS, OTHERS, Proposal, absolute
 from baler_core.suggest.recommended import recommendation
 from baler_core.suggest.uncertainties import of_uncertainty
+from baler_core.suggest.unit_vectors import unit_components
 
 _OF_NOISE = 0.25
 # So few values cost next to nothing, and small matrices and coefficients are no measurements.
@@ -71,6 +72,8 @@ class Seen:
         Variables that are short lists in the rows of a table.
     maps
         The last two dimensions of latitudes and longitudes that are fields, as of a satellite's swath.
+    directions
+        Components of unit vectors and quaternions.
     """
 
     roles: Mapping[str, Finding]
@@ -82,6 +85,7 @@ class Seen:
     own: frozenset[str] = frozenset()
     lists: frozenset[str] = frozenset()
     maps: frozenset[tuple[str, ...]] = frozenset()
+    directions: frozenset[str] = frozenset()
 
 
 def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str, Proposal]:
@@ -135,6 +139,7 @@ def _seen(schema: Schema, values: Mapping[str, np.ndarray]) -> Seen:
         frozenset(error.name for found in errors.values() for error in found),
         lists_in_rows(schema),
         frozenset(v.dims[-2:] for v in schema.variables if len(v.dims) > 1 and _is_on_earth(v, roles)),
+        unit_components(schema, physical),
     )
 
 
@@ -187,6 +192,8 @@ def _proposal(variable: Variable, seen: Seen) -> Proposal:
     if by_states is not None:
         return by_error or by_states
     by_kind = of_field(values, is_plane=is_plane) if is_grid else of_column(variable, values)
+    if variable.name in seen.directions:
+        by_kind = Proposal("{abs: 1.0e-4}", "a component of unit vectors or rotations")
     if by_kind.bound == OTHERS and has_conventional_zero(variable):
         by_kind = Proposal(FIELDS, f"in {variable.units}, whose zero means nothing")
     if not by_kind.is_lossy:

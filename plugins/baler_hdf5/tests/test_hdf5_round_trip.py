@@ -108,15 +108,24 @@ def test_numbers_unknown_to_numpy_stay_opaque(path: Path, restore: Restore, same
     brain.set_ebias(127)
     twelve = h5t.STD_I16LE.copy()
     twelve.set_precision(12)
+    nbit = h5t.IEEE_F32LE.copy()  # of the manual of the n-bit filter: 20 bits that begin at bit 7
+    nbit.set_fields(26, 20, 6, 7, 13)
+    nbit.set_offset(7)
+    nbit.set_precision(20)
+    nbit.set_ebias(31)
     with h5py.File(path, "w") as file:
         for name, kind in {b"brain": brain, b"twelve": twelve}.items():
             dataset = h5d.create(file.id, name, kind, h5s.create_simple((2,)))
             dataset.write(h5s.ALL, h5s.ALL, np.array([0x3F80, 0x0123], "<u2").view("V2"), mtype=kind)
+        h5d.create(file.id, b"nbit", nbit, h5s.create_simple((2,)))
+        file["nbit"][:] = [1.25, -3]
     with Hdf5Reader().open(path) as source:
         assert source.schema["brain"].dtype == "|V2"
     with h5py.File(restore(path)) as file:
         assert file["brain"].id.get_type().equal(brain)
         assert file["twelve"].id.get_type().equal(twelve)
+        assert file["nbit"].id.get_type().equal(nbit)
+        assert file["nbit"][:].tolist() == [1.25, -3]
         raw = np.zeros(2, "V2")
         file["twelve"].id.read(h5s.ALL, h5s.ALL, raw, mtype=twelve)
         assert raw.view("<u2").tolist() == [0x3F80, 0x0123]

@@ -74,6 +74,8 @@ class VtkSource(Source):
                 sizes.update(zip(dims, shape, strict=True))
                 break
         role, reason = _ROLES.get(place.section, ("time", "the time of the file") if place.name in _TIMES else ("", ""))
+        if place.role:
+            role, reason = place.role, "as the file says"
         return Variable(name, flat.dtype.str, dims, role=role, reason=reason)
 
     @staticmethod

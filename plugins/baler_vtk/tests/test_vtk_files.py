@@ -157,12 +157,87 @@ def test_grids_of_the_older_format_return(tmp_path: Path) -> None:
     baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.vtk")
     restored = arrays_of(tmp_path / "b.vtk")
     assert all(np.array_equal(restored[name], found[name]) for name in found)
-    path.write_bytes(LEGACY.replace(b"q 1 2 int", b"q 1 2 string"))
-    with pytest.raises(DataError, match="of the type 'string'"):
+    path.write_bytes(LEGACY.replace(b"q 1 2 int", b"q 1 2 variant"))
+    with pytest.raises(DataError, match="of the type 'variant'"):
         VtkReader().open(path)
     path.write_bytes(LEGACY[:-8])
     with pytest.raises(DataError, match="damaged"):
         VtkReader().open(path)
+
+
+ODD = b"""# vtk DataFile Version 3.0
+numbers behind their keywords, texts, bits and ids
+%s
+DATASET POLYDATA
+FIELD FieldData 2
+names 1 3 string
+%s
+n 1 2 signed_char
+%s
+POINTS 3 float%s
+LINES 1 4 %s
+POINT_DATA 3
+PEDIGREE_IDS ids int
+%s
+SCALARS on bit
+LOOKUP_TABLE default
+%s
+"""
+AS_TEXT = (
+    b"ASCII",
+    b"a%20b\n\n7 8 9 string",
+    b"1 -2",
+    b" 0.0 0.0 0.0 1.0 0.0 0.0 0.0 1.0 0.5",
+    b"3 0 1 2",
+    b"100 -2 70",
+    b"1 0 1",
+)
+AS_BYTES = (
+    b"BINARY",
+    b"\xc3a b\xc0\x80\x46" + b"x" * 70,
+    b"\1\xfe",
+    b"\n" + np.array([0, 0, 0, 1, 0, 0, 0, 1, 0.5], ">f4").tobytes(),
+    b"\n" + np.array([3, 0, 1, 2], ">i4").tobytes(),
+    np.array([100, -2, 70], ">i4").tobytes(),
+    b"\xa0",
+)
+
+
+@pytest.mark.parametrize("parts", [AS_TEXT, AS_BYTES])
+def test_texts_bits_and_ids_of_the_older_format_are_exact(tmp_path: Path, parts: tuple[bytes, ...]) -> None:
+    path = tmp_path / "a.vtk"
+    path.write_bytes(ODD % parts)
+    found = arrays_of(path)
+    assert found["Points/Points"].tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0.5]]
+    assert found["Lines/cells"].tolist() == [3, 0, 1, 2]
+    assert found["FieldData/n"].tolist() == [1, -2]
+    assert found["PointData/ids"].tolist() == [100, -2, 70]
+    assert found["PointData/on"].tolist() == ([1, 0, 1] if parts is AS_TEXT else [0xA0])
+    baler_core.compress(path, tmp_path / "a.bal", bounds={"*": {"abs": 3}}, model="scalar")
+    baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.vtk")
+    assert (tmp_path / "b.vtk").read_bytes().split() == path.read_bytes().split()
+
+
+def test_texts_bits_and_ids_are_exact(tmp_path: Path) -> None:
+    path = tmp_path / "a.vtp"
+    names, bits = base64.b64encode(np.array([6], "<u4").tobytes() + b"ab\0c \0"), base64.b64encode(b"\1\0\0\0\xa0")
+    ids = " ".join(map(str, range(1000, 1100)))
+    path.write_bytes(
+        b"""<VTKFile type="PolyData" byte_order="LittleEndian"><PolyData><FieldData>
+<Array type="String" Name="names" format="binary">%s</Array>
+<Array type="String" Name="more" format="ascii">97 98 0</Array></FieldData>
+<Piece><PointData GlobalIds="which"><DataArray type="Bit" Name="on" format="binary">%s</DataArray>
+<DataArray type="Bit" Name="off" format="ascii" NumberOfComponents="2">1 0 0 1</DataArray>
+<DataArray type="Float64" Name="which" format="ascii">%s</DataArray></PointData></Piece></PolyData></VTKFile>"""
+        % (names, bits, ids.encode())
+    )
+    found = arrays_of(path)
+    assert found["FieldData/names"].tobytes() == b"ab\0c \0"
+    assert found["PointData/off"].tolist() == [[1, 0], [0, 1]]
+    baler_core.compress(path, tmp_path / "a.bal", bounds={"*": {"abs": 3}}, model="scalar")
+    baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.vtp")
+    restored = arrays_of(tmp_path / "b.vtp")
+    assert all(np.array_equal(restored[name], values) for name, values in found.items())
 
 
 @pytest.mark.parametrize("version", ["vtk42", "vtk51"])
@@ -194,7 +269,7 @@ SERIES = b"""<VTKFile type="Collection" version="0.1"><Collection>
         (lambda text: text.replace(b'"ImageData"', b'"HyperTreeGrid"'), "of the type 'HyperTreeGrid'"),
         (lambda text: text.replace(b"ZLib", b"LZ4"), "which is not kept"),
         (lambda text: text.replace(b"<VTKFile", b"<!DOCTYPE a [<!ENTITY b 'c'>]><VTKFile"), "document type"),
-        (lambda text: text.replace(b"Float32", b"Bit"), "of the type 'Bit'"),
+        (lambda text: text.replace(b"Float32", b"Variant"), "of the type 'Variant'"),
         (lambda text: text.replace(b'"raw">\n _', b'"raw">\n _\xff\xff\xff\xff\xff\xff\xff'), "damaged"),
         (lambda text: b"", "empty"),
         (lambda text: b"no xml", "is no VTK file"),

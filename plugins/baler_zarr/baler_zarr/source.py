@@ -37,7 +37,7 @@ class ZarrSource(Source):
             raise
 
     def _open(self, patterns: Sequence[str] | None) -> None:
-        store, warnings = self._store, []
+        store, reasons = self._store, []
         documents = documents_of(store)
         try:
             records = arrays_of(documents)
@@ -53,19 +53,19 @@ class ZarrSource(Source):
                 opened, found = self._opened(record)
             except ValueError as error:
                 odd.append(record)
-                warnings.append(f"{store.path}: the array {record.name!r} is kept byte for byte, since {error}")
+                reasons.append(f"{store.path}: the array {record.name!r} is kept byte for byte, since {error}")
                 continue
             arrays.append(opened)
             fields[record.path] = found
         self._refuse_claims(arrays)
         if patterns is not None:
             arrays, fields, documents = self._selected(patterns, arrays, fields, documents, records)
-            odd, warnings = [], []
+            odd, reasons = [], []
         dims, sizes = dimensions_of([one.record for one in arrays])
         self._fields, variables = variables_of(arrays, fields, dims)
         self._place = {field.name: (one, field) for one in arrays for field in self._fields[one.record.path]}
         self._rows: dict[str, Rows] = {}
-        self.warnings = warnings
+        self.elsewhere = reasons
         self.as_stored = [record.name for record in odd]
         used = {dim for variable in variables for dim in variable.dims}
         skeleton, attachments = self._record(documents, arrays, whole=patterns is None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -139,7 +140,7 @@ def test_selected_arrays_are_restored_alone(tmp_path: Path) -> None:
 def test_arrays_whose_codecs_change_values_are_kept_byte_for_byte(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from numcodecs import FixedScaleOffset
+    from numcodecs import Delta, FixedScaleOffset
 
     values = np.random.default_rng(4).normal(size=100)
     lossy = [FixedScaleOffset(0, 100, "f8", "i4")]
@@ -147,11 +148,40 @@ def test_arrays_whose_codecs_change_values_are_kept_byte_for_byte(
         group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w", zarr_format=2)
         group.create_array("scaled", shape=(100,), chunks=(40,), dtype="f8", filters=lossy)[:] = values
         group.create_array("plain", shape=(100,), chunks=(40,), dtype="f8")[:] = values
-    done = restored(tmp_path / "a.zarr", bounds={"abs": 0.5})
+        for name, dtype, stored in (("sums", "f4", "f4"), ("narrow", "i8", "i2"), ("whole", "i4", "i4")):
+            group.create_array(name, shape=(100,), chunks=(40,), dtype=dtype, filters=[Delta(dtype, stored)])[:] = (
+                values * 100
+            )
+    written = baler_core.compress(tmp_path / "a.zarr", tmp_path / "a.bal", bounds={"abs": 0.5}, model="scalar")
+    assert set(written.errors) == {"plain"}
+    assert not written.left_out  # not lost, but out of reach of bounds
+    done = tmp_path / "b.zarr"
+    baler_core.decompress(tmp_path / "a.bal", done)
+    # Sums of rounded differences would move values beyond any bound.
+    assert "the array 'sums' is kept byte for byte" in caplog.text
+    assert "the array 'narrow' is kept byte for byte" in caplog.text
     assert "'scaled' is kept byte for byte, since its codec 'fixedscaleoffset' changes values" in caplog.text
     before, after = files_of(tmp_path / "a.zarr"), files_of(done)
-    assert {k: v for k, v in before.items() if "scaled" in k} == {k: v for k, v in after.items() if "scaled" in k}
+    assert {k: v for k, v in before.items() if "plain" not in k} == {k: v for k, v in after.items() if "plain" not in k}
     assert 0 < np.abs(zarr.open_group(done, mode="r")["plain"][...] - values).max() <= 0.5
+
+
+def test_documents_of_both_versions_are_one_array(tmp_path: Path) -> None:
+    path, values = tmp_path / "a.zarr", np.sin(np.arange(40.0)).reshape(8, 5) * 20
+    keys = {"name": "v2", "separator": "."}
+    for form in (3, 2):  # as tools that migrate a store leave it: the same chunks, described twice
+        options = {"chunk_key_encoding": keys, "compressors": None, "fill_value": 0.0}
+        made = zarr.create_array(
+            str(tmp_path / str(form)), shape=(8, 5), chunks=(4, 5), dtype="f8", zarr_format=form, **options
+        )
+        made[...] = values
+    shutil.copytree(tmp_path / "3", path)
+    for name in (".zarray", ".zattrs"):
+        shutil.copy(tmp_path / "2" / name, path)
+    done = restored(path, bounds={"*": {"abs": 0.25}})
+    assert files_of(done).keys() == files_of(path).keys()
+    for form in (2, 3):
+        assert 0 < np.abs(zarr.open_array(str(done), zarr_format=form)[...] - values).max() <= 0.25
 
 
 def test_large_chunks_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

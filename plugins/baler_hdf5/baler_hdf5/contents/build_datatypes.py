@@ -90,8 +90,10 @@ def _build_number(record: Json) -> h5t.TypeID:
         number = getattr(h5t, f"STD_{'I' if record['signed'] else 'U'}64{order}").copy()
     else:
         number = getattr(h5t, f"IEEE_F64{order}").copy()
+        number.set_precision(max(64, record["offset"] + record["precision"]))
         number.set_fields(*record["fields"])
-    number.set_offset(0)
+    # The significant bits of a float must hold its fields at every step, even if this makes the number larger for now.
+    number.set_offset(record["offset"] if record["number"] == "float" else 0)
     number.set_precision(record["precision"])
     number.set_size(record["size"])
     number.set_offset(record["offset"])

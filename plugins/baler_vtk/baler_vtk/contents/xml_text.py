@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
-from baler_core import DataError
+from baler_core import DataError, Role
 
 KINDS = ("UnstructuredGrid", "PolyData", "ImageData", "RectilinearGrid", "StructuredGrid")
 DTYPES = {
     **{f"{sign}Int{8 * size}": f"{code}{size}" for sign, code in (("", "i"), ("U", "u")) for size in (1, 2, 4, 8)},
     "Float32": "f4",
     "Float64": "f8",
-    "String": "u1",
+    "String": "S1",
+    "Bit": "u1",  # of which arrays that are no text hold eight in a byte
 }
+_IDS = ("GlobalIds", "PedigreeIds")
 COMPRESSORS = {"": "", "vtkZLibDataCompressor": "zlib", "vtkLZMADataCompressor": "lzma"}
 _APPENDED = re.compile(rb"<AppendedData([^>]*)>\s*_")
 _ENCODING = re.compile(rb"""encoding\s*=\s*["']([A-Za-z0-9]*)["']""")
@@ -73,6 +75,8 @@ class ArrayPlace:
         Of appended arrays, from the underscore.
     extent
         Points along x, y and z of its piece; empty where it is no grid.
+    role
+        What the file says that it is.
     """
 
     section: str
@@ -85,6 +89,7 @@ class ArrayPlace:
     stop: int
     offset: int = -1
     extent: tuple[int, ...] = ()
+    role: Role = ""
 
 
 @dataclass
@@ -220,7 +225,7 @@ class _Parser:
         return gaps[0] if gaps else (start, start)
 
     def _place(self, attributes: Mapping[str, str], tag_end: int, start: int, stop: int) -> ArrayPlace:
-        section = self._around[-1][0] if self._around else ""
+        section, about = self._around[-1] if self._around else ("", {})
         kind = attributes["type"]
         if kind not in DTYPES:
             raise ValueError(f"the array {attributes.get('Name', '')!r} is of the type {kind!r}")
@@ -242,9 +247,12 @@ class _Parser:
             stop = max(start, start + len(content.strip()))
         else:
             raise ValueError(f"the array {name!r} is of the format {stored!r}")
+        role: Role = "identifier" if name in map(about.get, _IDS) else ""
+        if kind == "Bit":
+            role, components = "flag", 1 if stored != "ascii" else components
         if components < 1:
             raise ValueError(f"the array {name!r} has {components} components")
-        return ArrayPlace(section, name, piece, DTYPES[kind], components, stored, start, stop, offset, extent)
+        return ArrayPlace(section, name, piece, DTYPES[kind], components, stored, start, stop, offset, extent, role)
 
 
 def names_of(places: list[ArrayPlace]) -> Iterator[str]:

@@ -91,7 +91,7 @@ def parsed(text: str) -> dict[str, Any]:
 
 
 def arrays_of(documents: Mapping[str, str]) -> list[ArrayRecord]:
-    """Return the arrays that documents state, in the order of their paths.
+    """Return the arrays that documents state, in the order of their paths; as version 3 where both versions state one.
 
     Raises
     ------
@@ -101,7 +101,8 @@ def arrays_of(documents: Mapping[str, str]) -> list[ArrayRecord]:
     found = []
     for key, text in documents.items():
         path, _, name = key.rpartition("/")
-        if name not in ("zarr.json", ".zarray"):
+        beside_newer = name == ".zarray" and f"{path}/zarr.json".removeprefix("/") in documents
+        if name not in ("zarr.json", ".zarray") or beside_newer:
             continue
         meta = parsed(text)
         if name == "zarr.json" and meta.get("node_type") != "array":

@@ -17,8 +17,8 @@ LOSSY = frozenset({"quantize", "bitround", "fixedscaleoffset", "astype", "zfpy",
 DEEPEST = 8
 
 
-def codecs_of(meta: dict[str, Any]) -> list[str]:
-    """Return the names of all codecs of an array, those within shards included.
+def codecs_of(meta: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the names of all codecs of an array, those within shards included, and how each is set.
 
     Raises
     ------
@@ -29,37 +29,52 @@ def codecs_of(meta: dict[str, Any]) -> list[str]:
         stated = [*(meta.get("filters") or []), *([meta["compressor"]] if meta.get("compressor") else [])]
         if not all(isinstance(one, dict) for one in stated):
             raise ValueError("its codecs are stated wrongly")
-        return [str(one.get("id")) for one in stated]
-    return list(_names(meta.get("codecs"), 0))
+        return [(str(one.get("id")), one) for one in stated]
+    return list(_codecs(meta.get("codecs"), 0))
 
 
-def _names(stated: Any, depth: int) -> Iterator[str]:
+def _codecs(stated: Any, depth: int) -> Iterator[tuple[str, dict[str, Any]]]:
     if not isinstance(stated, list | tuple) or depth > DEEPEST:
         raise ValueError("its codecs are stated wrongly")
     for one in stated:
         if isinstance(one, str):
-            yield one
+            yield one, {}
             continue
         if not isinstance(one, dict):
             raise ValueError("its codecs are stated wrongly")
-        yield str(one.get("name")).removeprefix("numcodecs.")
         inside = one.get("configuration")
+        settings = inside if isinstance(inside, dict) else {}
+        yield str(one.get("name")).removeprefix("numcodecs."), settings
         for key in ("codecs", "index_codecs"):
-            if isinstance(inside, dict) and key in inside:
-                yield from _names(inside[key], depth + 1)
+            if key in settings:
+                yield from _codecs(settings[key], depth + 1)
 
 
 def objection(meta: dict[str, Any]) -> str:
     """Return why an array cannot be decoded and encoded again; empty if it can."""
     try:
-        names = codecs_of(meta)
+        codecs = codecs_of(meta)
     except ValueError as error:
         return str(error)
-    for name in names:
+    for name, settings in codecs:
         if name in LOSSY:
             return f"its codec {name!r} changes values"
         if name not in EXACT:
             return f"its codec {name!r} is not known to be exact and safe"
+        if name == "delta" and not _differs_exactly(settings):
+            return "its codec 'delta' changes values: differences are exact between whole numbers of one type alone"
     if meta.get("storage_transformers"):
         return "it has storage transformers"
     return ""
+
+
+def _differs_exactly(settings: dict[str, Any]) -> bool:
+    """Whether sums of stored differences are the values, whatever these are: as whole numbers of one type wrap around."""
+    import numpy as np
+
+    dtype = settings.get("dtype")
+    try:
+        types = [np.dtype(str(one)) for one in (dtype, settings.get("astype") or dtype)]
+    except TypeError:
+        return False
+    return types[0] == types[1] and types[0].kind in "iu"

@@ -38,7 +38,7 @@ class OpenArray:
     @property
     def texts(self) -> str:
         """Which text elements of any length are; empty if they are none."""
-        codecs = codecs_of(dict(self.record.meta))
+        codecs = [name for name, _ in codecs_of(dict(self.record.meta))]
         if self.dtype.kind == "T" or "vlen-utf8" in codecs:
             return "str"
         return "bytes" if "vlen-bytes" in codecs else ""
