@@ -20,6 +20,7 @@ import baler_core
 from baler_core.builtin.models.fields.layout import Arrangement, arrangements_of
 from baler_core.builtin.models.fields.model import FieldModel
 from baler_core.builtin.models.fields.transform import plan, search
+from baler_core.quantise.tile_steps import dithers
 
 FOLDER = Path(__file__).resolve().parent / "branches"
 Arrays = dict[str, np.ndarray]
@@ -129,6 +130,25 @@ def floats() -> Arrays:
     }
 
 
+def tiled_floats() -> Arrays:
+    """Images that were whole numbers of steps of each tile: dithered by row, by block, with far zeros, and not dithered."""
+    rng = np.random.default_rng(9)
+    image = 40 + rng.normal(size=(12, 120)) + 5 * np.sin(np.linspace(0, 6, 120))
+    scales = rng.uniform(0.2, 0.3, (12, 1))
+    runs = dithers((np.arange(12)[:, None] + 9995) % 10_000, np.arange(120))
+    rows = (np.rint(image / scales + runs - 0.5) - runs + 0.5) * scales
+    rows[3, 5:20], rows[7, 60:70], rows[9] = np.nan, 0, image[9]
+    y, x = np.mgrid[:12, :120]
+    inside = dithers(50 + (y // 6), (y % 6) * 120 + x)
+    far = -2147483637.0 + np.rint((image - 33) / 0.25 + inside - 0.5)
+    blocks = (far - inside + 0.5) * 0.25 + (33 + 0.25 * 2147483637)
+    return {
+        "rows": rows.astype("<f4"),
+        "blocks": blocks.astype("<f4"),
+        "plain": np.rint(image / scales) * scales + rng.uniform(0, 0.2, (12, 1)),
+    }
+
+
 def smooth_floats() -> Arrays:
     """Fields that are so smooth that weights are fine, coded together."""
     t, y, x = grid(12, 20, 30)
@@ -154,7 +174,8 @@ if __name__ == "__main__":
         target = FOLDER / f"transform-{name}.bal"
         if not target.exists():
             write_transform(target, *case)
-    for make, effort in ((floats, "fast"), (floats, "max"), (smooth_floats, "fast"), (smooth_floats, "max")):
+    exact = (floats, "fast"), (floats, "max"), (smooth_floats, "fast"), (smooth_floats, "max"), (tiled_floats, "max")
+    for make, effort in exact:
         if not (target := FOLDER / f"predictive-{make.__name__}-{effort}.bal").exists():
             write_floats(target, make, effort)
     found = {path.stem: digests(path) for path in sorted(FOLDER.glob("*.bal"))}

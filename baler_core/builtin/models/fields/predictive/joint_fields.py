@@ -45,7 +45,7 @@ def gather(fields: Sequence[SteppedField], arrangement: Arrangement, place: tupl
             for field in fields
         ]
         holes = np.stack(masks, 2).reshape(shape)
-    return Integers(codes.reshape(shape), holes, depth, fields[0].closed, any(f.exact for f in fields))
+    return Integers(codes.reshape(shape), holes, depth, fields[0].closed, any(f.noisy for f in fields))
 
 
 def encode_fields(joint: JointFields, effort: Effort) -> bytes:
