@@ -12,6 +12,7 @@ import numpy as np
 
 from baler_core.builtin.models.fields import holes
 from baler_core.builtin.models.fields.layout import Arrangement, Box, read_arrangement, read_parts, tiles
+from baler_core.builtin.models.fields.predictive.decoded_image import MARK, decode_decoded
 from baler_core.builtin.models.fields.predictive.field import decode_integers
 from baler_core.builtin.models.fields.predictive.float_cells import read_cells
 from baler_core.builtin.models.fields.predictive.held import (
@@ -88,6 +89,10 @@ def decode_fields(
     FormatError
         If what is needed of the bytes is damaged.
     """
+    reader = RangeReader(data, "a stream of predicted fields")
+    if len(variables) == 1 and reader.take(1) == MARK:
+        image = decode_decoded(reader, shape, variables[0].numpy_dtype)
+        return [image if region is None else image[region]]
     reader = RangeReader(data, "a stream of predicted fields")
     arrangement, bits = read_arrangement(reader, shape), reader.varint(_MOST_CHUNK_BITS)
     arranged, window = arrangement.shape(shape), window_of(arrangement, shape, region)
