@@ -11,9 +11,13 @@ import pytest
 
 import baler_core
 from baler_core import FormatError
+from baler_core.builtin.models.fields.codec import Prepared
 from baler_core.builtin.models.fields.predictive.held import prepare
-from baler_core.data.block import values_of
+from baler_core.builtin.models.fields.predictive.joint_fields import encode_fields
+from baler_core.builtin.models.fields.predictive.plan import plan_fields
+from baler_core.builtin.models.fields.predictive.restored_fields import decode_fields
 from baler_core.data.bounds import Tolerance
+from baler_core.data.variables import Variable
 from baler_core.entropy.varint import ByteReader
 from baler_core.quantise.slice_steps import ordered
 from baler_core.quantise.tile_steps import RANDOM, TileSteps, dithers, randoms, read_tile_steps, starts
@@ -90,10 +94,18 @@ def test_files_hold_the_numbers_alone(tmp_path: Path) -> None:
     assert (field.kind, field.specials[1:]) == ("tile steps", (0.0,))
     path = tmp_path / "image.bal"
     baler_core.compress({"image": values}, path, bounds={"image": "lossless"}, model={"effort": "fast"})
-    assert values_of(baler_core.open(path), "image").tobytes() == values.tobytes()
+    assert np.asarray(baler_core.open(path, as_="numpy")["image"]).tobytes() == values.tobytes()
     assert path.stat().st_size < 0.4 * values.nbytes
-    part = baler_core.open(path)["image"][5:9, 20:120]
-    assert np.asarray(part).tobytes() == np.ascontiguousarray(values[5:9, 20:120]).tobytes()
+
+
+def test_a_part_is_restored_by_itself() -> None:
+    values = quantised("<f4", 1, 8, 110)
+    variable = Variable(name="image", dtype="<f4", dims=("y", "x"))
+    ways = prepare(values, Tolerance("exact"))
+    (joint,) = plan_fields([Prepared(variable, ways)], "fast")
+    box = slice(5, 9), slice(20, 120, 3)
+    (part,) = decode_fields(encode_fields(joint, "fast"), [variable], values.shape, {}, box)
+    assert np.ascontiguousarray(part).tobytes() == np.ascontiguousarray(values[box]).tobytes()
 
 
 def test_impossible_steps_are_refused() -> None:

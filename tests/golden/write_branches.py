@@ -17,6 +17,7 @@ from unittest import mock
 import numpy as np
 
 import baler_core
+from baler_core.builtin.models.fields.decoded.hcompress import Bands, coefficients, values_of_cells
 from baler_core.builtin.models.fields.layout import Arrangement, arrangements_of
 from baler_core.builtin.models.fields.model import FieldModel
 from baler_core.builtin.models.fields.transform import plan, search
@@ -149,6 +150,29 @@ def tiled_floats() -> Arrays:
     }
 
 
+def decoded() -> Arrays:
+    """Images that Hcompress decoded: with plain rounding from an odd place on, and as CFITSIO does, one pixel changed."""
+    rng = np.random.default_rng(10)
+    found: Arrays = {}
+    for name, rounding, shape in (("plate", "plain", (80, 84)), ("strips", "bits", (70, 77))):
+        y, x = np.mgrid[: shape[0], : shape[1]]
+        image = (3000 + 40 * np.sin(y / 9) * np.cos(x / 13) + 20 * rng.normal(size=shape)).astype(np.int64)
+        step, sums, levels = 61, image, []
+        while min(sums.shape) >= 16 and len(levels) < 4:
+            whole = sums[: sums.shape[0] // 2 * 2, : sums.shape[1] // 2 * 2]
+            sums_, bands = coefficients(whole, len(levels))
+            levels.append((sums, [np.rint(band / step).astype(np.int64) * step for band in bands]))
+            sums = sums_
+        for number in reversed(range(len(levels))):
+            values, bands = levels[number]
+            values[: 2 * sums.shape[0], : 2 * sums.shape[1]] = values_of_cells(sums, Bands(*bands), number, rounding)
+            sums = values
+        found[name] = sums.astype("<i2")
+    found["plate"] = np.ascontiguousarray(found["plate"][1:, 3:])
+    found["strips"][7, 9] += 5
+    return found
+
+
 def smooth_floats() -> Arrays:
     """Fields that are so smooth that weights are fine, coded together."""
     t, y, x = grid(12, 20, 30)
@@ -174,7 +198,14 @@ if __name__ == "__main__":
         target = FOLDER / f"transform-{name}.bal"
         if not target.exists():
             write_transform(target, *case)
-    exact = (floats, "fast"), (floats, "max"), (smooth_floats, "fast"), (smooth_floats, "max"), (tiled_floats, "max")
+    exact = (
+        (floats, "fast"),
+        (floats, "max"),
+        (smooth_floats, "fast"),
+        (smooth_floats, "max"),
+        (tiled_floats, "max"),
+        (decoded, "max"),
+    )
     for make, effort in exact:
         if not (target := FOLDER / f"predictive-{make.__name__}-{effort}.bal").exists():
             write_floats(target, make, effort)

@@ -23,6 +23,7 @@ from reference.fields import (
     tiles,
 )
 from reference.lattice import Lattice
+from reference.predictive_decoded import MARK, decode_image
 from reference.predictive_fast import code_fast
 from reference.predictive_floats import Cells, Steps, TileSteps
 from reference.predictive_mixed import code_mixed
@@ -53,6 +54,9 @@ class Head:
 def decode_predictive(
     stream: Bytes, members: list[Variable], shape: tuple[int, ...], modes: np.ndarray | None = None
 ) -> list[np.ndarray]:
+    if len(members) == 1 and stream.data[stream.at : stream.at + 1] == bytes([MARK]):
+        stream.take(1)
+        return [decode_image(stream, members[0].dtype, shape, _series, _whole)]
     arrangement, bits = read_arrangement(stream, shape), stream.below(MOST_CHUNK_BITS + 1)
     arranged = arrangement.shape(shape)
     heads = [_head(stream, member, arranged, shape) for member in members]
@@ -107,6 +111,13 @@ def chunks(shape: tuple[int, ...], count: int, bits: int) -> list[Box]:
         for part in cut_frames(shape[0], blocks)
         for box in tiles((part.stop - part.start) * count, shape[1:], 2 * largest)
     ]
+
+
+def _whole(data: bytes, shape: tuple[int, int]) -> np.ndarray:
+    """An image of whole steps: int64 (y, x)."""
+    head = Head(Steps.__new__(Steps), 0, 0, [], None, False)
+    place = (slice(0, 1), slice(0, 1), slice(0, shape[0]), slice(0, shape[1]))
+    return _chunk(data, [head], place).reshape(shape) >> FRACTION_BITS
 
 
 def _chunk(data: bytes, heads: list[Head], place: Box) -> np.ndarray:

@@ -21,7 +21,7 @@ class Bands(NamedTuple):
     both: np.ndarray
 
 
-class Ends(NamedTuple):
+class SumEnds(NamedTuple):
     """The smallest and the largest numbers of which each restores what follows from it: int64."""
 
     low: np.ndarray
@@ -46,7 +46,7 @@ def values_of_cells(sums: np.ndarray, bands: Bands, level: int, rounding: Roundi
     return values
 
 
-def sums_of_cells(ends: Ends, bands: Bands, level: int) -> Ends:
+def sums_of_cells(ends: SumEnds, bands: Bands, level: int) -> SumEnds:
     """Return the ends of the sums of cells that restore values between ends by plain rounding; none where low exceeds high."""
     low = np.full(bands.both.shape, np.iinfo(np.int64).min)
     high = np.full(bands.both.shape, np.iinfo(np.int64).max)
@@ -54,7 +54,7 @@ def sums_of_cells(ends: Ends, bands: Bands, level: int) -> Ends:
         beside = _signed(bands, signs)
         low = np.maximum(low, (ends.low[y::2, x::2] << _shift(level)) - beside)
         high = np.minimum(high, ((ends.high[y::2, x::2] + 1) << _shift(level)) - 1 - beside)
-    return Ends(low, high)
+    return SumEnds(low, high)
 
 
 def differences(values: np.ndarray, level: int) -> Bands:

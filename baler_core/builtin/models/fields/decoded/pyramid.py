@@ -9,8 +9,8 @@ import numpy as np
 
 from baler_core.builtin.models.fields.decoded.hcompress import (
     Bands,
-    Ends,
     Rounding,
+    SumEnds,
     coefficients,
     differences,
     sums_of_cells,
@@ -24,6 +24,8 @@ MOST_STRIP_LEVELS = 4
 LARGEST = 1 << 30
 # Steps must be so wide, and so many cells must follow from them.
 _LEAST_PLAIN, _MOST_CELLS = 8, 0.99
+# Of the cells of a strip, some of which were changed later.
+_MOST_STRIP = 0.9
 _SOME = 512
 _FEWEST = 16
 
@@ -139,7 +141,13 @@ def _plain_step(found: np.ndarray) -> int:
 def _with_bits(values: np.ndarray) -> Pyramid | None:
     found = _cells(values, (0, 0))
     rows = STRIP // 2
-    steps = np.array([max(1, _common(found[row : row + rows])) for row in range(0, len(found), rows)], np.int64)
+    strips = [found[row : row + rows] for row in range(0, len(found), rows)]
+    steps = np.array([max(1, _common(strip)) for strip in strips], np.int64)
+    # a few pixels may have been changed
+    usual = int(np.sort(steps)[len(steps) // 2])
+    for number, strip in enumerate(strips):
+        if steps[number] == 1 and (strip % usual == 0).mean() > _MOST_STRIP:
+            steps[number] = usual
     if np.median(steps) < 2 or steps.max() >= LARGEST:
         return None
     levels, first, found_steps = list[Level](), (0, 0), Pyramid("bits", steps, [], values)
@@ -169,7 +177,7 @@ def _plain(values: np.ndarray) -> Pyramid | None:
     step = max(steps)
     if not step:
         return None
-    ends, levels = Ends(values, values), list[Level]()
+    ends, levels = SumEnds(values, values), list[Level]()
     for number in range(MOST_LEVELS):
         tried = [_plain_level(ends, first, step, number) for first in firsts]
         held = [float((sums.low <= sums.high).mean()) if sums.low.size else 0.0 for _, sums in tried]
@@ -181,9 +189,9 @@ def _plain(values: np.ndarray) -> Pyramid | None:
     return Pyramid("plain", np.array([step], np.int64), levels, ends.low) if levels else None
 
 
-def _plain_level(ends: Ends, first: tuple[int, int], step: int, number: int) -> tuple[Level, Ends]:
+def _plain_level(ends: SumEnds, first: tuple[int, int], step: int, number: int) -> tuple[Level, SumEnds]:
     inside = core(ends.low.shape, first)
-    own = Ends(ends.low[inside], ends.high[inside])
+    own = SumEnds(ends.low[inside], ends.high[inside])
     bands = Bands(*(_nearest(band / step) for band in differences((own.low + own.high) / 2, number)))
     sums = sums_of_cells(own, Bands(*(band * step for band in bands)), number)
     return Level(first, bands, [ends.low[place] for place in rims_of(ends.low.shape, first)]), sums
