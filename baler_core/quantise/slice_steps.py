@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import struct
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -30,9 +31,26 @@ _COARSER = 1.5
 # Values may lie so many floats beside their points.
 _MOST_APART = 2
 _MOST_DOUBLINGS = 60
-Steps: TypeAlias = tuple[np.ndarray, np.ndarray]
 # As steps are found from so many values, their numbers must be determined by a first guess of it this far up.
 _GROWTH = 64
+
+
+class PlacedSteps(NamedTuple):
+    """Steps and origins of some values, float64 of their shape."""
+
+    apart: np.ndarray
+    origins: np.ndarray
+
+    def numbers(self, values: np.ndarray) -> np.ndarray:
+        """Return the numbers of the nearest points; see `numbers`."""
+        return numbers(values, self)
+
+    def points(self, found: np.ndarray, dtype: str) -> np.ndarray:
+        """Return the points of numbers."""
+        return points(found, self, dtype)
+
+
+Steps: TypeAlias = PlacedSteps | tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -62,6 +80,10 @@ class SliceSteps:
         steps = np.ldexp(self.step, self.doublings)
         apart, origins = (np.broadcast_to(n.reshape(*leading, 1, 1), shape) for n in (steps, self.origins))
         return apart, origins
+
+    def placed(self, shape: tuple[int, ...], part: Callable[[np.ndarray], np.ndarray]) -> PlacedSteps:
+        """Return steps and origins of a part of all values, which have a shape; `part` returns that of an array."""
+        return PlacedSteps(*map(part, self.spread(shape)))
 
     def to_bytes(self) -> bytes:
         """Write the step and what is known of each slice."""
@@ -142,7 +164,7 @@ def fit_slice_steps(values: np.ndarray, ordinary: np.ndarray | None) -> SliceSte
     if _gap(_taken(slices[middle], None if masks is None else masks[middle])) is None:
         return None
     found = _of_all(values, ordinary)
-    own = _line(_taken(slices[middle], None if masks is None else masks[middle]))
+    own = find_line(_taken(slices[middle], None if masks is None else masks[middle]))
     long = slices[0].size >= _LONG or len(slices) <= _FEW
     if own is None or len(slices) == 1 or not long or (found is not None and own[0] < _COARSER * found.step):
         return found
@@ -155,7 +177,7 @@ def _taken(values: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
 
 def _of_all(values: np.ndarray, ordinary: np.ndarray | None) -> SliceSteps | None:
     flat = _taken(values, ordinary)
-    found = _line(flat)
+    found = find_line(flat)
     if found is None:
         return None
     steps = SliceSteps(values.dtype.str, found[0], np.zeros(1, np.int64), np.array([found[1]]))
@@ -166,7 +188,7 @@ def _of_each(values: np.ndarray, slices: np.ndarray, masks: np.ndarray | None) -
     lines = []
     for number, part in enumerate(slices):
         flat = _taken(part, None if masks is None else masks[number])
-        line = _line(flat) if flat.size else (0.0, 0.0)
+        line = find_line(flat) if flat.size else (0.0, 0.0)
         if line is None or (line[0] > 0 and not _is_held(flat, *line)):
             return None
         lines.append(line)
@@ -205,7 +227,7 @@ def _gap(flat: np.ndarray) -> float | None:
     return gap if gap >= _LEAST_UNITS * unit and np.ptp(distinct) / gap < _MOST_POINTS else None
 
 
-def _line(flat: np.ndarray) -> tuple[float, float] | None:
+def find_line(flat: np.ndarray) -> tuple[float, float] | None:
     """Return (step, origin): from the smallest distance, ever longer distances tell the step more exactly."""
     gap = _gap(flat)
     if gap is None:

@@ -17,9 +17,11 @@ from unittest import mock
 import numpy as np
 
 import baler_core
+from baler_core.builtin.models.fields.decoded.hcompress import Bands, coefficients, values_of_cells
 from baler_core.builtin.models.fields.layout import Arrangement, arrangements_of
 from baler_core.builtin.models.fields.model import FieldModel
 from baler_core.builtin.models.fields.transform import plan, search
+from baler_core.quantise.tile_steps import dithers
 
 FOLDER = Path(__file__).resolve().parent / "branches"
 Arrays = dict[str, np.ndarray]
@@ -129,6 +131,48 @@ def floats() -> Arrays:
     }
 
 
+def tiled_floats() -> Arrays:
+    """Images that were whole numbers of steps of each tile: dithered by row, by block, with far zeros, and not dithered."""
+    rng = np.random.default_rng(9)
+    image = 40 + rng.normal(size=(12, 120)) + 5 * np.sin(np.linspace(0, 6, 120))
+    scales = rng.uniform(0.2, 0.3, (12, 1))
+    runs = dithers((np.arange(12)[:, None] + 9995) % 10_000, np.arange(120))
+    rows = (np.rint(image / scales + runs - 0.5) - runs + 0.5) * scales
+    rows[3, 5:20], rows[7, 60:70], rows[9] = np.nan, 0, image[9]
+    y, x = np.mgrid[:12, :120]
+    inside = dithers(50 + (y // 6), (y % 6) * 120 + x)
+    far = -2147483637.0 + np.rint((image - 33) / 0.25 + inside - 0.5)
+    blocks = (far - inside + 0.5) * 0.25 + (33 + 0.25 * 2147483637)
+    return {
+        "rows": rows.astype("<f4"),
+        "blocks": blocks.astype("<f4"),
+        "plain": np.rint(image / scales) * scales + rng.uniform(0, 0.2, (12, 1)),
+    }
+
+
+def decoded() -> Arrays:
+    """Images that Hcompress decoded: with plain rounding from an odd place on, and as CFITSIO does, one pixel changed."""
+    rng = np.random.default_rng(10)
+    found: Arrays = {}
+    for name, rounding, shape in (("plate", "plain", (80, 84)), ("strips", "bits", (70, 77))):
+        y, x = np.mgrid[: shape[0], : shape[1]]
+        image = (3000 + 40 * np.sin(y / 9) * np.cos(x / 13) + 20 * rng.normal(size=shape)).astype(np.int64)
+        step, sums, levels = 61, image, []
+        while min(sums.shape) >= 16 and len(levels) < 4:
+            whole = sums[: sums.shape[0] // 2 * 2, : sums.shape[1] // 2 * 2]
+            sums_, bands = coefficients(whole, len(levels))
+            levels.append((sums, [np.rint(band / step).astype(np.int64) * step for band in bands]))
+            sums = sums_
+        for number in reversed(range(len(levels))):
+            values, bands = levels[number]
+            values[: 2 * sums.shape[0], : 2 * sums.shape[1]] = values_of_cells(sums, Bands(*bands), number, rounding)
+            sums = values
+        found[name] = sums.astype("<i2")
+    found["plate"] = np.ascontiguousarray(found["plate"][1:, 3:])
+    found["strips"][7, 9] += 5
+    return found
+
+
 def smooth_floats() -> Arrays:
     """Fields that are so smooth that weights are fine, coded together."""
     t, y, x = grid(12, 20, 30)
@@ -154,7 +198,15 @@ if __name__ == "__main__":
         target = FOLDER / f"transform-{name}.bal"
         if not target.exists():
             write_transform(target, *case)
-    for make, effort in ((floats, "fast"), (floats, "max"), (smooth_floats, "fast"), (smooth_floats, "max")):
+    exact = (
+        (floats, "fast"),
+        (floats, "max"),
+        (smooth_floats, "fast"),
+        (smooth_floats, "max"),
+        (tiled_floats, "max"),
+        (decoded, "max"),
+    )
+    for make, effort in exact:
         if not (target := FOLDER / f"predictive-{make.__name__}-{effort}.bal").exists():
             write_floats(target, make, effort)
     found = {path.stem: digests(path) for path in sorted(FOLDER.glob("*.bal"))}

@@ -23,8 +23,9 @@ from reference.fields import (
     tiles,
 )
 from reference.lattice import Lattice
+from reference.predictive_decoded import MARK, decode_image
 from reference.predictive_fast import code_fast
-from reference.predictive_floats import Cells, Steps
+from reference.predictive_floats import Cells, Steps, TileSteps
 from reference.predictive_mixed import code_mixed
 from reference.predictive_series import FEATURES, FINE_BITS, FRACTION_BITS, WEIGHT_BITS, Series, used_features
 from reference.reading import Bytes, Damaged
@@ -34,11 +35,12 @@ PER_TOLERANCE = 512.5
 MOST_SPECIALS, MOST_CHUNK_BITS, FEWEST_FRAMES = 128, 29, 16
 LARGEST, MOST_CLASSES = 1 << 30, 3
 WEIGHT, LIMIT, EDGE_KIND = range(3)
+Scale = Units | Lattice | Cells | Steps | TileSteps
 
 
 @dataclass
 class Head:
-    scale: Units | Lattice | Cells | Steps
+    scale: Scale
     middle: int
     nan: int
     specials: list[float]
@@ -52,21 +54,24 @@ class Head:
 def decode_predictive(
     stream: Bytes, members: list[Variable], shape: tuple[int, ...], modes: np.ndarray | None = None
 ) -> list[np.ndarray]:
+    if len(members) == 1 and stream.data[stream.at : stream.at + 1] == bytes([MARK]):
+        stream.take(1)
+        return [decode_image(stream, members[0].dtype, shape, _series, _whole)]
     arrangement, bits = read_arrangement(stream, shape), stream.below(MOST_CHUNK_BITS + 1)
     arranged = arrangement.shape(shape)
-    heads = [_head(stream, member, arranged, math.prod(shape[:-2])) for member in members]
+    heads = [_head(stream, member, arranged, shape) for member in members]
     steps = np.zeros((len(members), *arranged), "<i8")
     places = [
         shifted(box, piece)
         for box in itertools.product(*arrangement.cuts(shape))
         for piece in chunks(tuple(end - first for first, end in box), len(members), bits)
     ]
-    each = 1 + sum(isinstance(head.scale, Cells | Steps) for head in heads)
+    each = 1 + sum(isinstance(head.scale, Cells | Steps | TileSteps) for head in heads)
     parts = read_parts(stream, each * len(places), bool(arrangement.chunk))
     for place in places:
         steps[(slice(None), *place)] = _chunk(next(parts), heads, place)
         for number, head in enumerate(heads):
-            if isinstance(head.scale, Cells | Steps):
+            if isinstance(head.scale, Cells | Steps | TileSteps):
                 where = (number, *place)
                 at = [arrangement.forward(each)[place] for each in head.scale.spread(shape)]
                 ordinary = np.ones(steps[where].shape, bool) if head.classes is None else head.classes[place] == 0
@@ -75,21 +80,25 @@ def decode_predictive(
     return [arrangement.backward(values, shape) for values in restored]
 
 
-def _head(stream: Bytes, member: Variable, arranged: tuple[int, int, int, int], slices: int) -> Head:
-    kind, stored = stream.below(5), stream.sized()
-    scale = _scale(kind, stored, member, slices)
-    middle, nan = stream.zigzag(), stream.below(1 << 8 * member.dtype.itemsize) if kind in (2, 3) else 0
+def _head(stream: Bytes, member: Variable, arranged: tuple[int, int, int, int], shape: tuple[int, ...]) -> Head:
+    kind, stored = stream.below(6), stream.sized()
+    scale = _scale(kind, stored, member, shape)
+    middle, nan = stream.zigzag(), stream.below(1 << 8 * member.dtype.itemsize) if kind in (2, 3, 5) else 0
     specials = read_specials(stream, member.dtype, MOST_SPECIALS)
     classes = read_classes(stream, arranged, len(specials)) if stream.below(2) else None
     return Head(scale, middle, nan, specials, classes, kind == 1)
 
 
-def _scale(kind: int, stored: bytes, member: Variable, slices: int) -> Units | Lattice | Cells | Steps:
+def _scale(kind: int, stored: bytes, member: Variable, shape: tuple[int, ...]) -> Scale:
     if kind in (1, 4):
         return Units(stored, member.dtype)
     if kind == 0:
         return Lattice(Bytes(stored), member.dtype)
-    return Cells(Bytes(stored), member.dtype) if kind == 2 else Steps(Bytes(stored), member.dtype, slices)
+    if kind == 2:
+        return Cells(Bytes(stored), member.dtype)
+    if kind == 5:
+        return TileSteps(Bytes(stored), member.dtype, shape)
+    return Steps(Bytes(stored), member.dtype, math.prod(shape[:-2]))
 
 
 def chunks(shape: tuple[int, ...], count: int, bits: int) -> list[Box]:
@@ -102,6 +111,13 @@ def chunks(shape: tuple[int, ...], count: int, bits: int) -> list[Box]:
         for part in cut_frames(shape[0], blocks)
         for box in tiles((part.stop - part.start) * count, shape[1:], 2 * largest)
     ]
+
+
+def _whole(data: bytes, shape: tuple[int, int]) -> np.ndarray:
+    """An image of whole steps: int64 (y, x)."""
+    head = Head(Steps.__new__(Steps), 0, 0, [], None, False)
+    place = (slice(0, 1), slice(0, 1), slice(0, shape[0]), slice(0, shape[1]))
+    return _chunk(data, [head], place).reshape(shape) >> FRACTION_BITS
 
 
 def _chunk(data: bytes, heads: list[Head], place: Box) -> np.ndarray:

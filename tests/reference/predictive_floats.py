@@ -1,4 +1,4 @@
-"""Floats by cells and rests, and by steps from an origin (format/predictive.md: exact floats)."""
+"""Floats by cells and rests, and by steps from an origin or of tiles (format/predictive.md: cells, steps, steps of tiles)."""
 
 from __future__ import annotations
 
@@ -114,9 +114,77 @@ class Steps:
         (steps, origins), size = at, self.dtype.itemsize
         with np.errstate(all="ignore"):
             values = ((numbers - np.rint(origins / steps)) * steps + origins).astype(f"<f{size}")
-        apart = np.zeros(numbers.shape, "<i8")
-        apart[ordinary] = unpack(data, int(ordinary.sum()))
-        lowest = np.int64(-(2 ** (8 * size - 1)))
-        raw = values.view(f"<i{size}").astype("<i8")
-        codes = np.where(raw < 0, lowest - raw, raw) + apart
-        return np.where(codes < 0, lowest - codes, codes).astype(f"<i{size}").astype("<i8")
+        return moved(values, data, ordinary)
+
+
+def moved(values: np.ndarray, data: bytes, ordinary: np.ndarray) -> np.ndarray:
+    """The bits, as integers of 64 bits, of floats so many further on as the data say."""
+    size, apart = values.itemsize, np.zeros(values.shape, "<i8")
+    apart[ordinary] = unpack(data, int(ordinary.sum()))
+    lowest = np.int64(-(2 ** (8 * size - 1)))
+    raw = values.view(f"<i{size}").astype("<i8")
+    codes = np.where(raw < 0, lowest - raw, raw) + apart
+    return np.where(codes < 0, lowest - codes, codes).astype(f"<i{size}").astype("<i8")
+
+
+RANDOM, STARTS = 10_000, 500
+
+
+def _randoms() -> list[float]:
+    """The random numbers of the FITS standard, as float32."""
+    state, found = 1, []
+    for _ in range(RANDOM):
+        state = 16807 * state % 2147483647
+        found.append(float(np.float32(state / 2147483647)))
+    return found
+
+
+class TileSteps:
+    """Steps of tiles, with a random number taken off each value."""
+
+    def __init__(self, stream: Bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+        self.dtype, self.seed = dtype, stream.below(RANDOM + 1)
+        self.high, self.wide = stream.below(shape[-2] + 1), stream.below(shape[-1] + 1)
+        self.centre = stream.double()
+        if dtype.kind != "f" or not self.high or not self.wide or not math.isfinite(self.centre):
+            raise Damaged("steps of tiles are impossible")
+        count = math.prod(shape[:-2]) * -(-shape[-2] // self.high) * -(-shape[-1] // self.wide)
+        self.scales, self.zeros = (self._doubles(stream.sized(), count) for _ in range(2))
+        if not (np.isfinite(self.scales).all() and np.isfinite(self.zeros).all() and (self.scales >= 0).all()):
+            raise Damaged("steps of tiles are impossible")
+
+    @staticmethod
+    def _doubles(data: bytes, count: int) -> np.ndarray:
+        planes = np.frombuffer(decompress(data, 8 * count), "u1").reshape(8, count)
+        return np.ascontiguousarray(planes.T).view("<f8").ravel()
+
+    def spread(self, shape: tuple[int, ...]) -> list[np.ndarray]:
+        """Scales, zeros and random numbers of all values."""
+        frames, ny, nx = math.prod(shape[:-2]), *shape[-2:]
+        found, randoms, tile = np.zeros((3, frames, ny, nx)), _randoms(), 0
+        for frame in range(frames):
+            for y in range(0, ny, self.high):
+                for x in range(0, nx, self.wide):
+                    place = frame, slice(y, y + self.high), slice(x, x + self.wide)
+                    found[(0, *place)], found[(1, *place)] = self.scales[tile], self.zeros[tile]
+                    lengths = found[(2, *place)].shape
+                    found[(2, *place)] = np.array(self._dither(tile, math.prod(lengths), randoms)).reshape(lengths)
+                    tile += 1
+        return [each.reshape(shape) for each in found]
+
+    def _dither(self, tile: int, size: int, randoms: list[float]) -> list[float]:
+        if not self.seed:
+            return [0.5] * size
+        run, found = (tile + self.seed - 1) % RANDOM, list[float]()
+        while len(found) < size:
+            found += randoms[int(np.float32(randoms[run]) * np.float32(STARTS)) :]
+            run = (run + 1) % RANDOM
+        return found[:size]
+
+    def bits(self, data: bytes, numbers: np.ndarray, ordinary: np.ndarray, at: list[np.ndarray]) -> np.ndarray:
+        """The bits of the floats, as integers of 64 bits."""
+        scales, zeros, dither = at
+        with np.errstate(all="ignore"):
+            counted = numbers - np.rint((zeros - self.centre) / scales) - dither + 0.5
+            values = np.where(scales > 0, counted, 0) * scales + zeros
+            return moved(values.astype(f"<f{self.dtype.itemsize}"), data, ordinary)

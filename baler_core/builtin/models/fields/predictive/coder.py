@@ -81,6 +81,15 @@ def code_signed_slices(
 
 
 @compiled
+def code_signed_beside(coder: Coder, statistics: SeriesStatistics, series: Series, slots: Array) -> None:
+    """As `code_signed_slices`, the second of two variables with one slice; the first one is known, with its errors."""
+    sources = np.zeros(4, np.int64)
+    close_plane(series.planes[0], series.errors.shape[2] - 4 + 2 * MARGIN)
+    find_sources(sources, 0, 1, 2, 1)
+    code_signed_slice(coder, statistics, series, sources, 1, slots)
+
+
+@compiled
 def code_fast(stream: Stream, encoding: Integer, series: Series, variables: Integer, stack: Integer) -> None:
     """Code all values by the stencil alone, without mixing."""
     sources = np.zeros(4, np.int64)

@@ -80,7 +80,7 @@ def encode_with(integers: Integers, stencils: Stencils, mixed: int) -> tuple[byt
     capacity = 4096 + 4 * integers.values.size
     while True:
         coder = new_encoder(capacity)
-        limits = _code_common(coder, _limits(integers), stencils, len(integers.values))
+        limits = code_common(coder, _limits(integers), stencils, len(integers.values))
         values = _code_mixed(coder, integers, stencils, limits, mixed)
         if not coder.registers[OVERRUN]:
             return bytes([mixed]) + _checksum(values) + finish(coder), values
@@ -108,7 +108,7 @@ def decode_integers(
     mixed = data[0]
     coder, rest = (new_decoder(data[4:]), None) if mixed else read_head(data[4:], "a predicted field")
     integers = Integers(np.zeros(shape, np.int64), holes, stack, closed)
-    limits, stencils = _read_common(coder, shape)
+    limits, stencils = read_common(coder, shape)
     if rest is None:
         values = _code_mixed(coder, integers, stencils, limits, mixed)
     else:
@@ -128,12 +128,12 @@ def _limits(integers: Integers) -> tuple[int, int]:
 def _collected(integers: Integers, stencils: Stencils) -> tuple[Coder, Stream, np.ndarray]:
     """Return the start of a stream, all symbols of the values, and what will be restored."""
     head = new_head(8 * stencils.weights.size)
-    limits = _code_common(head, _limits(integers), stencils, len(integers.values))
+    limits = code_common(head, _limits(integers), stencils, len(integers.values))
     stream = new_collector(integers.values.size, 0)
     return head, stream, _code_fast(stream, integers, stencils, limits, encoding=True)
 
 
-def _read_common(coder: Coder, shape: tuple[int, ...]) -> tuple[tuple[int, int], Stencils]:
+def read_common(coder: Coder, shape: tuple[int, ...]) -> tuple[tuple[int, int], Stencils]:
     """Read the limits of values, and the stencils."""
     numbers = NumberCoder(coder)
     low, high = numbers.code(0, _LIMIT_KIND), numbers.code(0, _LIMIT_KIND)
@@ -148,8 +148,8 @@ def _read_common(coder: Coder, shape: tuple[int, ...]) -> tuple[tuple[int, int],
     return (low, high), Stencils(weights, FINE_BITS if fine else WEIGHT_BITS)
 
 
-def _code_common(coder: Coder, limits: tuple[int, int], stencils: Stencils, slices: int) -> tuple[int, int]:
-    """Write what `_read_common` reads; returns the limits."""
+def code_common(coder: Coder, limits: tuple[int, int], stencils: Stencils, slices: int) -> tuple[int, int]:
+    """Write what `read_common` reads; returns the limits."""
     numbers = NumberCoder(coder)
     for limit in limits:
         numbers.code(limit, _LIMIT_KIND)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
@@ -19,17 +20,20 @@ from baler_core.machine.records import dataclass
 from baler_core.quantise import slice_steps
 from baler_core.quantise.lattice import BitsLattice, Lattice, StepLattice, classify
 from baler_core.quantise.lattice_fit import fit_lattice, float_specials
-from baler_core.quantise.slice_steps import SliceSteps, Steps, fit_slice_steps
+from baler_core.quantise.slice_steps import PlacedSteps, SliceSteps, fit_slice_steps
+from baler_core.quantise.tile_steps import PlacedTiles, TileSteps
+from baler_core.quantise.tile_steps_fit import fit_tile_steps
 from baler_core.quantise.units import Units, choose_units
 
-Floats: TypeAlias = FloatCells | SliceSteps
+Floats: TypeAlias = FloatCells | SliceSteps | TileSteps
 Scale: TypeAlias = Units | Lattice | Floats
-Kind = Literal["lattice", "units", "cells", "steps", "whole units"]
+Kind = Literal["lattice", "units", "cells", "steps", "whole units", "tile steps"]
 # The shape of all values, how they are arranged, and a part of them.
 Where: TypeAlias = tuple[tuple[int, ...], Arrangement, Box]
 MOST_SPECIALS = 128
 # A step of two tolerances has 1024 parts; rounding to parts takes half of one.
 PER_TOLERANCE = (1 << (FRACTION - 1)) + 0.5
+_KINDS: Mapping[type, Kind] = {FloatCells: "cells", SliceSteps: "steps", TileSteps: "tile steps"}
 _LARGEST = 2.0**33
 # Specials that no header names are this many times as far from others as these are from each other.
 _FAR = 16.0
@@ -78,13 +82,18 @@ class SteppedField:
     @property
     def exact(self) -> bool:
         """Whether values have rests beside their steps."""
-        return isinstance(self.scale, FloatCells | SliceSteps)
+        return isinstance(self.scale, FloatCells | SliceSteps | TileSteps)
+
+    @property
+    def noisy(self) -> bool:
+        """Whether rests are as large a part of the values as their steps."""
+        return self.exact and not isinstance(self.scale, TileSteps)
 
     @property
     def kind(self) -> Kind:
         """How they are held, by name."""
-        if isinstance(self.scale, FloatCells | SliceSteps):
-            return "cells" if isinstance(self.scale, FloatCells) else "steps"
+        if isinstance(self.scale, FloatCells | SliceSteps | TileSteps):
+            return _KINDS[type(self.scale)]
         if isinstance(self.scale, Units):
             return "whole units" if self.whole else "units"
         return "lattice"
@@ -98,7 +107,7 @@ class SteppedField:
             numbers[~(np.abs(numbers) < _LARGEST)] = 0.0
             steps = np.rint(numbers, out=numbers).astype(np.int64)
             return ((steps + (1 << FRACTION - 1)) >> FRACTION) << FRACTION if self.whole else steps
-        if isinstance(self.scale, FloatCells | SliceSteps):
+        if isinstance(self.scale, FloatCells | SliceSteps | TileSteps):
             codes = self.numbers(arrangement, place)
             special = None if self.special is None else arrangement.forward(self.special)[place]
         else:
@@ -114,14 +123,14 @@ class SteppedField:
         values = arrangement.forward(self.values)[place]
         if isinstance(self.scale, FloatCells):
             return self.scale.numbers(values)
-        assert isinstance(self.scale, SliceSteps)
-        return slice_steps.numbers(values, placed(self.scale, self.values.shape, arrangement, place))
+        assert isinstance(self.scale, SliceSteps | TileSteps)
+        return placed(self.scale, (self.values.shape, arrangement, place)).numbers(values)
 
 
-def placed(scale: SliceSteps, shape: tuple[int, ...], arrangement: Arrangement, place: Box) -> Steps:
-    """Steps and origins of a part of the arranged values, which have a `shape` as given."""
-    steps, origins = scale.spread(shape)
-    return arrangement.forward(steps)[place], arrangement.forward(origins)[place]
+def placed(scale: SliceSteps | TileSteps, where: Where) -> PlacedSteps | PlacedTiles:
+    """Return the steps of a part of the arranged values."""
+    shape, arrangement, place = where
+    return scale.placed(shape, lambda array: arrangement.forward(array)[place])
 
 
 def prepare(values: np.ndarray, tolerance: Tolerance) -> tuple[SteppedField, ...] | None:
@@ -181,12 +190,29 @@ def _exactly(values: np.ndarray, tolerance: Tolerance, lattice: Lattice) -> list
     if steps is not None:
         ends = slice_steps.least_and_largest(values, ordinary, steps)
         ways = [_counted(SteppedField(steps, 0, values, special, specials), np.array(ends))]
+    elif (tiles := fit_tile_steps(values, ordinary)) is not None:
+        ways = [_tiled(tiles, values, special, specials)]
     else:
         ways, share = [], flat.size / values.size
         for cells in cells_of(values, ordinary, common_trailing_zeros(flat)):
             field = SteppedField(cells, 0, values, special, specials, cells.rest_bits(_some(flat)) / 8 * share)
             ways.append(_counted(field, cells.numbers(np.array([flat.min(), flat.max()]))))
     return [None if way is None else replace(way, nan=nan) for way in ways]
+
+
+def _tiled(
+    tiles: TileSteps, values: np.ndarray, special: np.ndarray | None, specials: tuple[float, ...]
+) -> SteppedField | None:
+    """Return floats by steps of tiles, and zeros, which may stand beside all steps, as special values."""
+    zero = (values == 0) if special is None else (values == 0) & (special == 0)
+    if tiles.seed is not None and -0.0 not in specials and zero.any():
+        special = np.zeros(values.shape, np.uint8) if special is None else special
+        special[zero] = len(specials) + 1
+        specials = (*specials, 0.0)
+    field = SteppedField(tiles, 0, values, special, specials)
+    numbers = tiles.placed(values.shape, np.asarray).numbers(values)
+    ordinary = numbers if special is None else numbers[special == 0]
+    return _counted(field, np.array([ordinary.min(), ordinary.max()]))
 
 
 def _strange_nan(values: np.ndarray) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 
 from baler_core.builtin.models.fields.codec import JointFields
 from baler_core.builtin.models.fields.layout import Arrangement, Box, write_parts
+from baler_core.builtin.models.fields.predictive.decoded_image import DecodedImage
 from baler_core.builtin.models.fields.predictive.field import Integers
 from baler_core.builtin.models.fields.predictive.held import SteppedField
 from baler_core.builtin.models.fields.predictive.restored_fields import KINDS, chunks
@@ -45,11 +46,13 @@ def gather(fields: Sequence[SteppedField], arrangement: Arrangement, place: tupl
             for field in fields
         ]
         holes = np.stack(masks, 2).reshape(shape)
-    return Integers(codes.reshape(shape), holes, depth, fields[0].closed, any(f.exact for f in fields))
+    return Integers(codes.reshape(shape), holes, depth, fields[0].closed, any(f.noisy for f in fields))
 
 
 def encode_fields(joint: JointFields, effort: Effort) -> bytes:
     """Encode all fields as bytes."""
+    if isinstance(joint.recipe, DecodedImage):
+        return joint.recipe.data
     fields, arrangement = [member.field for member in joint.members], joint.arrangement
     parts = [arrangement.to_bytes(), write_varint(_CHUNK_BITS[effort])]
     for field in fields:

@@ -11,6 +11,7 @@ import numpy as np
 
 from baler_core.builtin.models.fields.codec import JointFields, Prepared
 from baler_core.builtin.models.fields.layout import Arrangement, Box, arrangements_of
+from baler_core.builtin.models.fields.predictive.decoded_image import DecodedImage, decoded_image
 from baler_core.builtin.models.fields.predictive.estimate import estimated_rate, probe
 from baler_core.builtin.models.fields.predictive.field import Integers
 from baler_core.builtin.models.fields.predictive.held import SteppedField
@@ -20,6 +21,7 @@ from baler_core.builtin.models.fields.predictive.stencil_fit import counted_size
 from baler_core.machine.progress import bits_per_value, shown
 from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Effort
+from baler_core.quantise.lattice import IntegerLattice
 from baler_core.quantise.units import Units
 
 _SAMPLE: Mapping[Effort, int] = {"fast": 1 << 16, "balanced": 1 << 16, "max": 1 << 17}
@@ -47,7 +49,27 @@ class _Choice:
 
 def plan_fields(members: Sequence[Prepared], effort: Effort, rival: float = math.inf) -> list[JointFields]:
     """Plan all `members`: all together, or each by itself, in the order given; a rival changes nothing."""
+    decoded = {id(m): image for m in members if not m.chunk and (image := _decoded(m.field[0], effort)) is not None}
+    alone = [_smaller(_predicted([m], effort)[0], decoded[id(m)]) for m in members if id(m) in decoded]
+    others = [member for member in members if id(member) not in decoded]
+    return [*(_predicted(others, effort) if others else ()), *alone]
+
+
+def _predicted(members: Sequence[Prepared], effort: Effort) -> list[JointFields]:
+    """Plan members that are all predicted."""
     return [probe(fields, effort) for fields in _joined_fields(members, effort)]
+
+
+def _decoded(field: SteppedField, effort: Effort) -> DecodedImage | None:
+    """Return an image that is kept exactly as the numbers that it was decoded from; None if there are none."""
+    exact = isinstance(field.scale, IntegerLattice) and field.scale.merge == 1 and field.special is None
+    return decoded_image(field.values, effort) if exact else None
+
+
+def _smaller(predicted: JointFields, image: DecodedImage) -> JointFields:
+    """Return what takes fewer bytes."""
+    size = float(len(image.data))
+    return replace(predicted, expected=size, recipe=image) if size < predicted.expected else predicted
 
 
 def _joined_fields(members: Sequence[Prepared], effort: Effort) -> list[JointFields]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from baler_core.builtin.models.fields import holes
 from baler_core.builtin.models.fields.layout import Arrangement, Box, read_arrangement, read_parts, tiles
+from baler_core.builtin.models.fields.predictive.decoded_image import MARK, decode_decoded
 from baler_core.builtin.models.fields.predictive.field import decode_integers
 from baler_core.builtin.models.fields.predictive.float_cells import read_cells
 from baler_core.builtin.models.fields.predictive.held import (
@@ -35,6 +36,7 @@ from baler_core.machine.threads import in_parallel
 from baler_core.plugin.interfaces import State
 from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.slice_steps import read_slice_steps
+from baler_core.quantise.tile_steps import read_tile_steps
 from baler_core.quantise.units import Units, read_units
 
 _MOST_CHUNK_BITS = 30
@@ -43,7 +45,7 @@ _FEWEST_FRAMES = 16
 # Steps become values so many at a time, so that the numbers on the way stay in the processor's cache.
 _PIECE = 1 << 16
 # In the order in which bytes number them.
-KINDS: tuple[Kind, ...] = ("lattice", "units", "cells", "steps", "whole units")
+KINDS: tuple[Kind, ...] = ("lattice", "units", "cells", "steps", "whole units", "tile steps")
 
 
 def chunks(shape: tuple[int, ...], arrangement: Arrangement, count: int, bits: int) -> Iterator[Box]:
@@ -88,9 +90,13 @@ def decode_fields(
         If what is needed of the bytes is damaged.
     """
     reader = RangeReader(data, "a stream of predicted fields")
+    if len(variables) == 1 and reader.take(1) == MARK:
+        image = decode_decoded(reader, shape, variables[0].numpy_dtype)
+        return [image if region is None else image[region]]
+    reader = RangeReader(data, "a stream of predicted fields")
     arrangement, bits = read_arrangement(reader, shape), reader.varint(_MOST_CHUNK_BITS)
     arranged, window = arrangement.shape(shape), window_of(arrangement, shape, region)
-    heads = [_read_head(reader, variable, arranged, math.prod(shape[:-2])) for variable in variables]
+    heads = [_read_head(reader, variable, arranged, shape) for variable in variables]
     restored = [np.empty(window.shape, variable.numpy_dtype) for variable in variables]
 
     def restore(job: tuple[Box, Sequence[SupportsBytes], Any, Any]) -> None:
@@ -129,12 +135,14 @@ def _decode_chunk(heads: Sequence[SteppedField], stored: Sequence[SupportsBytes]
     return steps
 
 
-def _read_head(reader: ByteReader, variable: Variable, shape: tuple[int, int, int, int], slices: int) -> SteppedField:
-    """Read a field without its steps; `slices` along the last two axes of the array."""
+def _read_head(
+    reader: ByteReader, variable: Variable, shape: tuple[int, int, int, int], whole: tuple[int, ...]
+) -> SteppedField:
+    """Read a field without its steps; `whole` is the shape of the array, `shape` as it is arranged."""
     kind = KINDS[reader.varint(len(KINDS))]
-    scale = _read_scale(kind, reader.sized(), variable, slices)
+    scale = _read_scale(kind, reader.sized(), variable, whole)
     middle = unzigzag(reader.varint(2**64))
-    nan = reader.varint(1 << 8 * variable.numpy_dtype.itemsize) if kind in ("cells", "steps") else 0
+    nan = reader.varint(1 << 8 * variable.numpy_dtype.itemsize) if kind in ("cells", "steps", "tile steps") else 0
     count = reader.varint(MOST_SPECIALS + 1)
     specials = struct.unpack(f"<{count}d", reader.take(8 * count))
     if not -(2**63) <= middle < 2**63 or not holes.hold(specials, variable.numpy_dtype):
@@ -146,13 +154,17 @@ def _read_head(reader: ByteReader, variable: Variable, shape: tuple[int, int, in
     return SteppedField(scale, middle, np.empty(0, np.int64), special, specials, nan=nan, whole=kind == "whole units")
 
 
-def _read_scale(kind: str, stored: bytes, variable: Variable, slices: int) -> Scale:
+def _read_scale(kind: str, stored: bytes, variable: Variable, shape: tuple[int, ...]) -> Scale:
     if kind in ("units", "whole units"):
         return read_units(stored, variable.dtype)
     if kind == "lattice":
         return Lattice.from_bytes(stored, variable.dtype)
     reader = ByteReader(stored, f"floats of {variable.name!r}")
-    return read_cells(reader, variable.dtype) if kind == "cells" else read_slice_steps(reader, variable.dtype, slices)
+    if kind == "cells":
+        return read_cells(reader, variable.dtype)
+    if kind == "tile steps":
+        return read_tile_steps(reader, variable.dtype, shape)
+    return read_slice_steps(reader, variable.dtype, math.prod(shape[:-2]))
 
 
 def _codes(field: SteppedField, steps: np.ndarray) -> np.ndarray:

@@ -8,7 +8,8 @@ from baler_core.builtin.models.fields.layout import Arrangement, Box
 from baler_core.builtin.models.fields.predictive.float_cells import FloatCells
 from baler_core.builtin.models.fields.predictive.held import SteppedField, Where, placed
 from baler_core.entropy.integers import pack_integers, unpack_integers
-from baler_core.quantise.slice_steps import SliceSteps, from_ordered, ordered, points
+from baler_core.quantise.slice_steps import SliceSteps, from_ordered, ordered
+from baler_core.quantise.tile_steps import TileSteps
 
 
 def encode_rests(field: SteppedField, arrangement: Arrangement, place: Box) -> bytes:
@@ -17,8 +18,8 @@ def encode_rests(field: SteppedField, arrangement: Arrangement, place: Box) -> b
     values, numbers = arrangement.forward(field.values)[place], field.numbers(arrangement, place)
     if isinstance(field.scale, FloatCells):
         return field.scale.encode_rests(values[ordinary].ravel(), numbers[ordinary].ravel())
-    assert isinstance(field.scale, SliceSteps)
-    found = points(numbers, placed(field.scale, field.values.shape, arrangement, place), field.scale.dtype)
+    assert isinstance(field.scale, SliceSteps | TileSteps)
+    found = placed(field.scale, (field.values.shape, arrangement, place)).points(numbers, field.scale.dtype)
     return pack_integers((ordered(values) - ordered(found))[ordinary])
 
 
@@ -42,11 +43,11 @@ def decode_rests(head: SteppedField, data: bytes, numbers: np.ndarray, where: Wh
         found = np.zeros(numbers.shape, head.scale.dtype)
         found[ordinary] = head.scale.decode_rests(data, numbers[ordinary].ravel()).reshape(found[ordinary].shape)
         return found
-    assert isinstance(head.scale, SliceSteps)
+    assert isinstance(head.scale, SliceSteps | TileSteps)
     apart = np.zeros(numbers.shape, np.int64)
     apart[ordinary] = unpack_integers(data, apart[ordinary].size).reshape(apart[ordinary].shape)
     with np.errstate(over="ignore"):
-        codes = ordered(points(numbers, placed(head.scale, *where), head.scale.dtype)) + apart
+        codes = ordered(placed(head.scale, where).points(numbers, head.scale.dtype)) + apart
     return from_ordered(codes, head.scale.dtype)
 
 
