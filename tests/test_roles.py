@@ -42,6 +42,8 @@ def found(name: str, values: np.ndarray | None = None, *, dims: int = 1, units: 
         ("ra_epoch2000", "position"), ("ra_gaia", "position"), ("dec_2", "position"), ("obsmjd", "time"), ("hmjd", "time"),
         ("entry/bank1_events/event_time_offset", "time"), ("event_time_zero", "time"), ("time_of_flight", "time"),
         ("x_pixel_offset", "position"), ("polar_angle", "position"), ("distance", ""),
+        ("sclk", "time"), ("unix", "time"), ("gps", "time"), ("ut1", "time"), ("sec", "time"), ("slat", "position"),
+        ("olon", "position"), ("hypo_depth", "position"), ("flat", ""), ("beta", ""), ("dist", ""), ("LST", ""),
         ("sst_dtime", "time"), ("pmt_time_ns", "time"), ("drift_time_ns", ""), ("spatial", "mesh"), ("bbox", "mesh"),
         ("precursor_mz", "position"), ("m/z", "position"), ("restfreq", "position"), ("wavenumber", "position"),
         ("pseudorange", "position"), ("easting", "position"), ("UTM_X", "position"), ("L1C", ""), ("doppler", ""), ("age_BP", ""),
@@ -80,6 +82,10 @@ def test_names_tell_in_the_words_of_their_fields(name: str, role: str) -> None:
         ("UU--", "VV--"),
         ("C1C", "L1C"),
         ("az", "el"),
+        ("azim", "za"),
+        ("loc_x", "loc_y"),
+        ("xcoord", "ycoord"),
+        ("lambda", "beta"),
         ("x0", "y0"),
         ("kx", "ky"),
         ("x_kpc", "y_kpc"),
@@ -108,6 +114,7 @@ def test_a_row_of_a_matrix_is_a_column_and_masks_on_a_grid_are_masks() -> None:
     [
         ("objid", "identifier"), ("Muon_jetIdx", "identifier"), ("event", "identifier"), ("source_id", "identifier"),
         ("station", "identifier"), ("module", "identifier"), ("ParticleIDs", "identifier"), ("zip", "identifier"), ("layer", "identifier"),
+        ("sample", "identifier"), ("residue", "identifier"), ("crossline", "identifier"), ("start", "position"), ("frame", "time"),
         ("quality", "flag"), ("charge", "flag"), ("mask", "mask"), ("nHits", "count"), ("Jet_mChargedMultiplicity", "count"),
     ],
 )  # fmt: skip

@@ -12,7 +12,7 @@ from baler_core.builtin.models.table.contexts.marginals import Marginal, fit_mar
 from baler_core.builtin.models.table.contexts.predictor import Scatter, features, linear_edges, predicted
 from baler_core.builtin.models.table.contexts.symbols import SymbolMap, choose_maps
 from baler_core.builtin.models.table.contexts.trees import grow_tree
-from baler_core.builtin.models.table.relations.linear import sparse_relation
+from baler_core.builtin.models.table.relations.linear import follows_from_none, sparse_relation
 from baler_core.builtin.models.table.relations.order import Candidate, choose_parents, entropy, shared_information
 from baler_core.builtin.models.table.relations.relation import LINEAR
 from baler_core.builtin.models.table.relations.search import SampledColumn, find_relations
@@ -145,3 +145,16 @@ def test_a_predictor_joins_what_several_columns_say() -> None:
     classes = predicted(predictor, known)
     assert classes.bins.max() < 64
     assert np.corrcoef(classes.values, targets[3])[0, 1] > 0.9
+
+
+def test_columns_that_no_sum_gives_are_known_at_once_and_no_others() -> None:
+    rows = np.random.default_rng(5)
+    free = rows.normal(50, [1, 10, 100, 1e4, 1, 5], (400, 6))
+    total = free[:, 0] + free[:, 1] - 0.25 * free[:, 2]
+    small = free[:, 3] - 1e-3 * free[:, 4]  # less than the noise of what it follows from
+    holes = np.where(rows.random(400) < 0.1, np.nan, free[:, 5])
+    numbers = np.column_stack([free, total * (1 + rows.uniform(-1e-3, 1e-3, 400)), small, free[:, 4], holes])
+    noise = 1e-3 * np.abs(numbers)
+    hopeless = follows_from_none(numbers, np.isfinite(numbers).all(axis=0), noise)
+    assert hopeless.tolist() == [False, False, False, False, False, True, False, False, False, False]
+    assert not follows_from_none(numbers[:, :1], np.ones(1, bool), noise[:, :1]).any()

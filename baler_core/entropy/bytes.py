@@ -20,6 +20,8 @@ _QUICK: Final = 6
 # 7-35 on corners of cells, which repeat from row to row.
 _UNLIKE: Final = 2
 _SAMPLE: Final = 1 << 13
+# Up to this size noise takes no longer to try than to tell.
+_TRIED: Final = 1 << 10
 # Bits of a frame's first byte that are set where its size follows.
 _STATES_SIZE: Final = 0xE0
 # Window that zstd may ask memory for, however short what it restores is said to be.
@@ -47,15 +49,7 @@ def _xz_filters(setting: int, size: int) -> list[dict[str, Any]]:
 
 def xz(data: bytes, setting: int = 0) -> bytes:
     """Raw LZMA at its strongest; `setting` 0 suits text and bytes, 1 anything, 2 and 3 four- and eight-byte numbers."""
-    return _xz_again(data, setting) if _SAMPLE < len(data) <= _LONG else _xz(data, setting)
-
-
-def _xz(data: bytes, setting: int) -> bytes:
     return lzma.compress(data, lzma.FORMAT_RAW, filters=_xz_filters(setting, len(data)))
-
-
-# What a choice has measured is what is written if it is chosen.
-_xz_again: Final = lru_cache(maxsize=32)(_xz)
 
 
 def zstd(data: bytes, level: int = 19, words: bytes = b"") -> bytes:
@@ -101,7 +95,7 @@ def squeeze(data: bytes, *, thorough: bool = True, words: bytes = b"") -> bytes:
 
 
 def _squeezed(data: bytes, thorough: bool, words: bytes) -> bytes:
-    if thorough and len(data) > _SAMPLE and _is_noise(data):
+    if thorough and len(data) > _TRIED and _is_noise(data):
         forms = [(STORED, data)]
     elif thorough and len(data) > _LONG:
         forms = [(STORED, data), *_forms_of_long(data)]
@@ -129,7 +123,7 @@ def _compress(data: bytes, method: int) -> bytes:
 
 def _is_noise(data: bytes) -> bool:
     """Whether zstd makes nothing smaller of all, nor xz of a part in the middle: xz takes longest where nothing is to be had."""
-    middle = (len(data) - _SAMPLE) // 2 // 8 * 8
+    middle = max(0, len(data) - _SAMPLE) // 2 // 8 * 8
     sample = data[middle : middle + _SAMPLE]
     # zstd finds what repeats anywhere, but nothing in a byte of the one before, or of its place in a number
     return len(zstd(data, _QUICK)) >= len(data) and all(

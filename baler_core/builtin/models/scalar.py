@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar, SupportsBytes
+from dataclasses import replace
+from typing import ClassVar, Final, SupportsBytes
 
 import numpy as np
+import xxhash
 
 from baler_core.builtin.models.scalar_sharing import (
     OWN,
@@ -31,6 +33,7 @@ from baler_core.entropy.integers import (
 )
 from baler_core.entropy.lorenzo import best_axes, difference, middle_piece
 from baler_core.entropy.varint import write_sized, write_varint
+from baler_core.machine.recent import Recent
 from baler_core.machine.threads import in_parallel
 from baler_core.plugin.interfaces import NO_HINTS, Estimate, Hints, Model, Streams, Tolerances
 from baler_core.plugin.late_options import options_at
@@ -46,6 +49,9 @@ from baler_core.quantise.scaled import (
 _PIECE = 1 << 16
 _BEGINNING = 16
 _DISTINCT = 0.6
+# Variables of so many bytes are kept for a while as they were coded: models that leave some to this one ask for the same again.
+_KEPT_EACH: Final = 1 << 18
+_CODED: Final[Recent[CodedVariable]] = Recent(1 << 24)
 
 
 class ScalarModel(Model):
@@ -181,6 +187,25 @@ def _together(block: Block, layout: Layout, lattices: Mapping[str, Lattice]) -> 
 
 def _code(values: np.ndarray, tolerance: Tolerance, *, fast: bool) -> CodedVariable:
     """Code one variable in all the forms in which it may be stored; fast: only in its own."""
+    if values.nbytes > _KEPT_EACH or tolerance.kind == "each":
+        return _coded(values, tolerance, fast=fast)
+    # equal tolerances may still differ in the sign of a zero among their special values
+    key = (
+        values.dtype.str,
+        values.shape,
+        xxhash.xxh3_128_digest(values.tobytes()),
+        tolerance,
+        repr(tolerance.fill),
+        fast,
+    )
+    found = _CODED.get(key)
+    if found is None:
+        found = _coded(values, tolerance, fast=fast)
+        _CODED.put(key, found, len(found.own) + len(found.codes) + len(found.values))
+    return replace(found)  # whose way to be stored is the caller's to choose
+
+
+def _coded(values: np.ndarray, tolerance: Tolerance, *, fast: bool) -> CodedVariable:
     lattice = fit_lattice(values, tolerance)
     codes, special = lattice.quantise(values)
     if values.ndim == 1:

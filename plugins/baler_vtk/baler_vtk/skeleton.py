@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from baler_core import FormatError
-from baler_vtk.contents.xml_text import DTYPES, ArrayPlace, Form, XmlText
+from baler_vtk.contents.xml_text import COMPRESSORS, DTYPES, ArrayPlace, Form, XmlText
 
 TEXT = "text"
 _FORMATS = ("ascii", "binary", "appended", "plain")
@@ -74,7 +74,7 @@ class MeshSkeleton:
         """
         try:
             order, header, compressor, raw = record["form"]
-            if order not in ("<", ">") or header[1:] not in ("u4", "u8") or compressor not in ("", "zlib", "lzma"):
+            if order not in ("<", ">") or header[1:] not in ("u4", "u8") or compressor not in COMPRESSORS.values():
                 raise ValueError("no such form")
             names = [str(one["name"]) for one in record["arrays"]]
             places = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,29 @@ def test_grids_of_the_older_format_return(tmp_path: Path) -> None:
         VtkReader().open(path)
 
 
+def test_files_compressed_with_lz4_return(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    codec = pyarrow.Codec("lz4_raw")
+    monkeypatch.setattr(zlib, "compress", lambda piece: bytes(codec.compress(piece)))
+    path = grid(tmp_path / "a.vti", "raw", squeezed=True)
+    monkeypatch.undo()
+    path.write_bytes(path.read_bytes().replace(b"vtkZLib", b"vtkLZ4"))
+    found = arrays_of(path)
+    np.testing.assert_array_equal(found["PointData/U"].ravel(), U.ravel())
+    baler_core.compress(path, tmp_path / "a.bal", model="scalar")
+    baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.vti")
+    assert b"vtkLZ4DataCompressor" in (tmp_path / "b.vti").read_bytes()
+    restored = arrays_of(tmp_path / "b.vti")
+    assert all(np.array_equal(restored[name], found[name]) for name in found)
+    data = path.read_bytes()
+    path.write_bytes(data[:-2000] + bytes(1900) + data[-100:])
+    with pytest.raises(DataError, match="damaged"):
+        VtkReader().open(path)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(DataError, match="LZ4 needs pyarrow"):
+        VtkReader().open(path)
+
+
 ODD = b"""# vtk DataFile Version 3.0
 numbers behind their keywords, texts, bits and ids
 %s
@@ -267,7 +291,7 @@ SERIES = b"""<VTKFile type="Collection" version="0.1"><Collection>
     [
         (lambda text: text[:300], "damaged"),
         (lambda text: text.replace(b'"ImageData"', b'"HyperTreeGrid"'), "of the type 'HyperTreeGrid'"),
-        (lambda text: text.replace(b"ZLib", b"LZ4"), "which is not kept"),
+        (lambda text: text.replace(b"ZLib", b"Zstd"), "which is not kept"),
         (lambda text: text.replace(b"<VTKFile", b"<!DOCTYPE a [<!ENTITY b 'c'>]><VTKFile"), "document type"),
         (lambda text: text.replace(b"Float32", b"Variant"), "of the type 'Variant'"),
         (lambda text: text.replace(b'"raw">\n _', b'"raw">\n _\xff\xff\xff\xff\xff\xff\xff'), "damaged"),

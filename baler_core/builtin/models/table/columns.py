@@ -15,10 +15,10 @@ from baler_core.errors import FormatError
 from baler_core.quantise.own_steps import from_codes, to_codes
 
 
-def to_symbols(
+def coded(
     values: np.ndarray, plan: ColumnPlan, restored: Mapping[int, np.ndarray], tolerance: Tolerance
-) -> Symbols:
-    """Return symbols of a column's values (1-D).
+) -> tuple[Symbols, np.ndarray]:
+    """Return symbols of a column's values (1-D), and the values that these restore to.
 
     Parameters
     ----------
@@ -28,10 +28,16 @@ def to_symbols(
         Known for each value, where the plan has steps of their own.
     """
     if plan.own_steps is not None:
-        return _own_symbols(values, plan, plan.own_steps, restored, tolerance)
+        symbols = _own_symbols(values, plan, plan.own_steps, restored, tolerance)
+        return symbols, to_values(symbols, plan, restored, tolerance)
     if plan.relation is not None:
-        return _residual_symbols(values, plan, predicted(plan, restored), tolerance)
-    return plan.symbols.forward(plan.lattice.codes(values))
+        prediction = predicted(plan, restored)
+        symbols = _residual_symbols(values, plan, prediction, tolerance)
+        return symbols, _values_by_residual(symbols, plan, prediction)
+    codes = plan.lattice.codes(values)
+    symbols = plan.symbols.forward(codes)
+    # maps of symbols lose nothing: what a decoder makes of them are these codes
+    return symbols, plan.lattice.restore(codes)
 
 
 def _own_symbols(

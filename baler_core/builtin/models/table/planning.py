@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from baler_core.builtin.models.table.columns import own_codes, predicted, to_symbols, to_values
+from baler_core.builtin.models.table.columns import coded, own_codes, predicted
 from baler_core.builtin.models.table.contexts.symbols import SymbolMap, choose_maps
 from baler_core.builtin.models.table.effort import TableEffort
 from baler_core.builtin.models.table.events import Events
@@ -155,8 +155,7 @@ def _plan_with(
             plan = replace(plan, symbols=_residual_map(columns[number], plan, restored))
         else:
             plan = replace(plan, symbols=sample.maps[number][differences])
-        found = to_symbols(columns[number].values, plan, restored, tolerance)
-        restored[number] = to_values(found, plan, restored, tolerance)
+        found, restored[number] = coded(columns[number].values, plan, restored, tolerance)
         plans[number], symbols[number] = plan, found.values
     order = sorted(plans, key=lambda j: entropy(symbols[j]))
     pointer = None if sample.events is None else _find_pointer(plans, symbols, sample.events)

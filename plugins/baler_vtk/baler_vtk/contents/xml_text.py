@@ -20,7 +20,12 @@ DTYPES = {
     "Bit": "u1",  # of which arrays that are no text hold eight in a byte
 }
 _IDS = ("GlobalIds", "PedigreeIds")
-COMPRESSORS = {"": "", "vtkZLibDataCompressor": "zlib", "vtkLZMADataCompressor": "lzma"}
+COMPRESSORS = {
+    "": "",
+    "vtkZLibDataCompressor": "zlib",
+    "vtkLZMADataCompressor": "lzma",
+    "vtkLZ4DataCompressor": "lz4",
+}
 _APPENDED = re.compile(rb"<AppendedData([^>]*)>\s*_")
 _ENCODING = re.compile(rb"""encoding\s*=\s*["']([A-Za-z0-9]*)["']""")
 _OFFSET = re.compile(rb"""\boffset\s*=\s*["']\s*(\d+)\s*["']""")

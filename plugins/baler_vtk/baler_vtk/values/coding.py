@@ -12,6 +12,7 @@ import numpy as np
 
 from baler_core import DataError
 from baler_vtk.contents.xml_text import ArrayPlace, Form
+from baler_vtk.values.lz4_blocks import pack, unpack
 
 BLOCK = 1 << 15
 # No compression makes more of a byte.
@@ -83,6 +84,8 @@ def _payload(data: Any, start: int, stop: int, form: Form, *, packed: bool) -> b
 def _unpacked(block: bytes, compressor: str, size: int) -> bytes:
     if compressor == "zlib":
         found = zlib.decompressobj().decompress(block, size)
+    elif compressor == "lz4":
+        found = unpack(block, size)
     else:
         found = lzma.LZMADecompressor().decompress(block, size)
     if len(found) != size:
@@ -144,7 +147,7 @@ def encoded(values: np.ndarray, place: ArrayPlace, form: Form) -> bytes:
         whole = np.array([len(raw)], header).tobytes() + raw
         return base64.b64encode(whole) if packed else whole
     pieces = [raw[at : at + BLOCK] for at in range(0, len(raw), BLOCK)]
-    squeeze = zlib.compress if form.compressor == "zlib" else lzma.compress
+    squeeze = {"zlib": zlib.compress, "lzma": lzma.compress, "lz4": pack}[form.compressor]
     blocks = [squeeze(piece) for piece in pieces]
     last = len(raw) % BLOCK
     numbers = [len(blocks), BLOCK, last, *map(len, blocks)] if blocks else [0]

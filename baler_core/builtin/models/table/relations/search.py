@@ -137,14 +137,19 @@ def _linear(columns: Sequence[SampledColumn], own: Sequence[float]) -> list[tupl
         numbers = np.stack([_thinned(columns[j].values, rows).astype(np.float64) for j in varied], axis=1)
     finite = np.isfinite(numbers) & (np.abs(numbers) < _HUGE)
     noise = np.stack([_noise(columns[j], numbers[:, k], rows) for k, j in enumerate(varied)], axis=1)
-    if len(varied) > PURSUED + 1 and finite.all() and len(numbers) >= 8:
-        terms = _in_wide_table(numbers, noise, [columns[j].values.dtype.kind != "b" for j in varied])
+    throughout = finite.all(axis=0)
+    together = np.flatnonzero(throughout)
+    terms: list[Terms | None] = [None] * len(varied)
+    if len(together) > PURSUED + 1 and len(numbers) >= 8:
+        wanted = [columns[varied[k]].values.dtype.kind != "b" for k in together]
+        found = _in_wide_table(numbers[:, together], noise[:, together], wanted)
+        for k, some in zip(together.tolist(), found, strict=True):
+            terms[k] = None if some is None else tuple((int(together[place]), factor) for place, factor in some)
+        searched = ~throughout
     else:
-        hopeless = follows_from_none(numbers, finite.all(axis=0), noise)
-        terms = [
-            None if hopeless[place] else _from_others(numbers, finite, noise[:, place], place)
-            for place in range(len(varied))
-        ]
+        searched = ~follows_from_none(numbers, throughout, noise)
+    for place in np.flatnonzero(searched).tolist():
+        terms[place] = _from_others(numbers, finite, noise[:, place], place)
     return [
         (j, Relation(LINEAR, tuple(varied[k] for k, _ in found), tuple(a for _, a in found)))
         for j, found in zip(varied, terms, strict=True)
