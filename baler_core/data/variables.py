@@ -157,11 +157,6 @@ class Schema:
         """Names of all variables, in order."""
         return [variable.name for variable in self.variables]
 
-    @property
-    def twin(self) -> str:
-        """A name that several variables have, which therefore cannot be told apart; empty if there is none."""
-        return "" if len(self._named) == len(self.variables) else max(self.names, key=self.names.count)
-
     def nbytes(self, variable: Variable) -> int:
         """Return bytes of its values in memory (8 per text cell)."""
         return int(np.prod([self.sizes[dim] for dim in variable.dims], dtype=object)) * variable.numpy_dtype.itemsize

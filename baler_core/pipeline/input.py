@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import platform
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -171,8 +172,8 @@ def open_input(path: Path, config: Config, registry: Registry) -> tuple[Reader, 
         logger.warning("kept byte for byte, since it is nothing that the reader %r takes: %s", reader.name, error)
         whole = registry.reader(WHOLE_FILE)()
         return whole, whole.open(path)
-    if twin := source.schema.twin:
-        raise PluginError(f"{path}: the reader {reader.name!r} calls several variables {twin!r}")
+    if twins := [name for name, count in Counter(source.schema.names).items() if count > 1]:
+        raise PluginError(f"{path}: the reader {reader.name!r} calls several variables {twins[0]!r}")
     if not source.schema.variables:
         source.close()
         if path.is_dir():
