@@ -148,8 +148,8 @@ def encoded(values: np.ndarray, place: ArrayPlace, form: Form) -> bytes:
         whole = np.array([len(raw)], header).tobytes() + raw
         return base64.b64encode(whole) if packed else whole
     pieces = [raw[at : at + BLOCK] for at in range(0, len(raw), BLOCK)]
-    squeezes: dict[str, Callable[[bytes], bytes]] = {"zlib": zlib.compress, "lzma": lzma.compress, "lz4": pack}
-    squeeze = squeezes[form.compressor]
+    packers: dict[str, Callable[[bytes], bytes]] = {"zlib": zlib.compress, "lzma": lzma.compress, "lz4": pack}
+    squeeze = packers[form.compressor]
     blocks = [squeeze(piece) for piece in pieces]
     last = len(raw) % BLOCK
     numbers = [len(blocks), BLOCK, last, *map(len, blocks)] if blocks else [0]
