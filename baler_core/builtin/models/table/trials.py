@@ -105,7 +105,7 @@ class ColumnTrial:
         if self.scatter is None or self.head.rows >= SHORT:
             return True
         explained = _explained(self.scatter, number, predictor)
-        free = self.head.rows - 1 - np.count_nonzero(predictor.weights)
+        free = self.head.rows - 1 - int(np.count_nonzero(predictor.weights))
         left = (1 - explained) * (self.head.rows - 1) / max(free, 1)
         bits = -0.5 * np.log2(max(left, 1e-9)) * self.head.rows
         return bool(_GENEROUS * bits / 8 > _weight_bytes(predictor))
