@@ -20,8 +20,6 @@ _QUICK: Final = 6
 # 7-35 on corners of cells, which repeat from row to row.
 _UNLIKE: Final = 2
 _SAMPLE: Final = 1 << 13
-# Up to this size noise takes no longer to try than to tell.
-_TRIED: Final = 1 << 10
 # Bits of a frame's first byte that are set where its size follows.
 _STATES_SIZE: Final = 0xE0
 # Window that zstd may ask memory for, however short what it restores is said to be.
@@ -95,7 +93,7 @@ def squeeze(data: bytes, *, thorough: bool = True, words: bytes = b"") -> bytes:
 
 
 def _squeezed(data: bytes, thorough: bool, words: bytes) -> bytes:
-    if thorough and len(data) > _TRIED and _is_noise(data):
+    if thorough and len(data) > _SAMPLE and _is_noise(data):
         forms = [(STORED, data)]
     elif thorough and len(data) > _LONG:
         forms = [(STORED, data), *_forms_of_long(data)]
@@ -123,7 +121,7 @@ def _compress(data: bytes, method: int) -> bytes:
 
 def _is_noise(data: bytes) -> bool:
     """Whether zstd makes nothing smaller of all, nor xz of a part in the middle: xz takes longest where nothing is to be had."""
-    middle = max(0, len(data) - _SAMPLE) // 2 // 8 * 8
+    middle = (len(data) - _SAMPLE) // 2 // 8 * 8
     sample = data[middle : middle + _SAMPLE]
     # zstd finds what repeats anywhere, but nothing in a byte of the one before, or of its place in a number
     return len(zstd(data, _QUICK)) >= len(data) and all(

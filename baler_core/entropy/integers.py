@@ -14,9 +14,6 @@ _WIDTHS = (1, 2, 4, 8)
 _DIGEST_BYTES = 3
 # Up to this many values every method is run to its end.
 _ALWAYS = 1 << 15
-# From so many on, counts tell what compressors make of noise; these find nothing that comes again where a fast one leaves so
-# much of what single bytes take.
-_NOISY, _NOTHING_AGAIN = 1 << 8, 0.985
 # So few values take no time by any method.
 _FEW = 1 << 10
 _PCODEC_CHUNK = 1 << 18
@@ -104,7 +101,7 @@ def _methods_worth_trying(flat: np.ndarray, best: int, *, thorough: bool) -> lis
         return [BITS]
     methods = [BYTES, DIFFERENCES] if thorough else [BYTES]
     if flat.size <= _ALWAYS:
-        return [method for method in methods if not _is_beyond_xz(flat, best, method)]
+        return methods
     return [method for method in methods if _worth_trying(flat, best, method)]
 
 
@@ -118,24 +115,6 @@ def _worth_trying(flat: np.ndarray, best: int, method: int) -> bool:
     if int(pieces.min()) == int(pieces.max()):
         return False
     return len(_pack(pieces, method)) < len(_pack(pieces, PCODEC))
-
-
-def _is_beyond_xz(flat: np.ndarray, best: int, method: int) -> bool:
-    """Return whether nothing comes again and single bytes, each by its place in a number, take more than `best` already."""
-    if flat.size < _NOISY:
-        return False
-    body = np.frombuffer(narrow(_prepared(flat, method))[1], np.uint8)
-    if len(squeeze.zstd(body.tobytes(), 3)) < _NOTHING_AGAIN * _bits(body) / 8:
-        return False
-    return sum(map(_bits, body.reshape(flat.size, -1).T)) / 8 > best
-
-
-def _bits(numbers: np.ndarray) -> float:
-    """Return the entropy of all bytes, in bits, and what learning it takes an adaptive coder at least (Miller 1955)."""
-    counts = np.bincount(numbers)
-    counts = counts[counts > 0]
-    total = len(numbers) * np.log2(len(numbers)) - float((counts * np.log2(counts)).sum())
-    return total + (len(counts) - 1) / (2 * np.log(2))
 
 
 def _prepared(flat: np.ndarray, method: int) -> np.ndarray:

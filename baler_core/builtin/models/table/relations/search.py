@@ -137,7 +137,7 @@ def _linear(columns: Sequence[SampledColumn], own: Sequence[float]) -> list[tupl
         numbers = np.stack([_thinned(columns[j].values, rows).astype(np.float64) for j in varied], axis=1)
     finite = np.isfinite(numbers) & (np.abs(numbers) < _HUGE)
     noise = np.stack([_noise(columns[j], numbers[:, k], rows) for k, j in enumerate(varied)], axis=1)
-    throughout = np.all(finite, axis=0)
+    throughout: np.ndarray = np.asarray(finite.all(axis=0))
     together = np.flatnonzero(throughout)
     terms: list[Terms | None] = [None] * len(varied)
     if len(together) > PURSUED + 1 and len(numbers) >= 8:
