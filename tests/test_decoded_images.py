@@ -12,7 +12,7 @@ import pytest
 import baler_core
 from baler_core import FormatError
 from baler_core.builtin.models.fields.decoded.hcompress import Bands, coefficients, values_of_cells
-from baler_core.builtin.models.fields.decoded.jpeg import Blocks, pixels_of
+from baler_core.builtin.models.fields.decoded.jpeg import PixelBlocks, pixels_of
 from baler_core.builtin.models.fields.decoded.pyramid import Pyramid
 from baler_core.builtin.models.fields.predictive.decoded_image import encode_image, find_decoded
 from baler_core.builtin.models.fields.predictive.restored_image import decode_image
@@ -36,7 +36,7 @@ def test_steps_and_places_of_cells_are_found() -> None:
     plate, strips, grey = (find_decoded(made[name]) for name in ("plate", "strips", "grey"))
     assert isinstance(plate, Pyramid)
     assert isinstance(strips, Pyramid)
-    assert isinstance(grey, Blocks)
+    assert isinstance(grey, PixelBlocks)
     assert grey.steps.reshape(8, 8)[2].tolist() == [5, 6, 7, 8, 9, 10, 11, 12]
     assert (plate.rounding, plate.steps.tolist()) == ("plain", [61])
     assert [level.first for level in plate.levels] == [(1, 1)]
@@ -91,7 +91,7 @@ def test_grey_jpeg_of_a_library_is_found() -> None:
     image_library.fromarray(np.clip(image, 0, 255).astype("u1")).save(file, "JPEG", quality=80)
     restored = np.array(image_library.open(io.BytesIO(file.getvalue())))
     found = find_decoded(restored)
-    assert isinstance(found, Blocks)
+    assert isinstance(found, PixelBlocks)
     assert (pixels_of(found) == restored).mean() > 0.99
     assert len(encode_image(found, restored, "balanced")) < len(file.getvalue())
 

@@ -18,7 +18,7 @@ import numpy as np
 
 import baler_core
 from baler_core.builtin.models.fields.decoded.hcompress import Bands, coefficients, values_of_cells
-from baler_core.builtin.models.fields.decoded.jpeg import Blocks, pixels_of
+from baler_core.builtin.models.fields.decoded.jpeg import PixelBlocks, pixels_of
 from baler_core.builtin.models.fields.layout import Arrangement, arrangements_of
 from baler_core.builtin.models.fields.model import FieldModel
 from baler_core.builtin.models.fields.transform import plan, search
@@ -174,7 +174,7 @@ def decoded() -> Arrays:
     steps = np.array([3 + row + column for row in range(8) for column in range(8)])
     numbers = np.rint(rng.normal(size=(64, 6, 6)) * (90 / steps**1.5)[:, None, None]).astype(np.int64)
     numbers[0] = np.rint(60 * np.sin(np.arange(6))[:, None] + 9 * np.arange(6) - 20)
-    found["grey"] = pixels_of(Blocks(steps, numbers)).astype("<u1")
+    found["grey"] = pixels_of(PixelBlocks(steps, numbers)).astype("<u1")
     return found
 
 

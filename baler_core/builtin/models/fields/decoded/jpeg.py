@@ -12,19 +12,19 @@ _MOST_STEP = 255
 # Values of a band that are looked at; what rounding to pixels may make of 0; how alike the phases of multiples are: rounding
 # leaves 0.66 with steps of 2, and more with longer ones.
 _SOME, _ROUNDING, _ALIKE = 4096, 1.5, 0.4
-# Blocks along each axis of the part that is looked at first.
+# PixelBlocks along each axis of the part that is looked at first.
 _PART = 24
 _FEWEST, _FEWEST_BLOCKS, _FEWEST_STEPS = 8, 32, 16
 
 
-class Blocks(NamedTuple):
+class PixelBlocks(NamedTuple):
     """Steps of the 64 coefficients of a block, and numbers of steps: int64 (64,) and (64, y, x), in rows of frequencies."""
 
     steps: np.ndarray
     numbers: np.ndarray
 
 
-def pixels_of(blocks: Blocks) -> np.ndarray:
+def pixels_of(blocks: PixelBlocks) -> np.ndarray:
     """Return the pixels, int64 (8 y, 8 x), from 0 to 255."""
     coefficients = blocks.numbers * blocks.steps[:, np.newaxis, np.newaxis]
     _, ny, nx = coefficients.shape
@@ -62,7 +62,7 @@ def _along(row: int, column: int) -> int:
     return row if (row + column) % 2 else -row
 
 
-def find_blocks(image: np.ndarray) -> Blocks | None:
+def find_blocks(image: np.ndarray) -> PixelBlocks | None:
     """Find the coefficients from which an image, of at least 8 x 8 pixels, was decoded; None if it was not."""
     if min(image.shape) < SIDE or image.min() < 0 or image.max() > 255:
         return None
@@ -73,7 +73,11 @@ def find_blocks(image: np.ndarray) -> Blocks | None:
         return None
     found = _cosines(padded)
     steps = _steps(padded, found)
-    return None if steps is None else Blocks(steps, np.rint(found / steps[:, np.newaxis, np.newaxis]).astype(np.int64))
+    return (
+        None
+        if steps is None
+        else PixelBlocks(steps, np.rint(found / steps[:, np.newaxis, np.newaxis]).astype(np.int64))
+    )
 
 
 def _steps(image: np.ndarray, found: np.ndarray) -> np.ndarray | None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from baler_core.builtin.models.fields.decoded.hcompress import ROUNDINGS
-from baler_core.builtin.models.fields.decoded.jpeg import Blocks, find_blocks, pixels_of, zigzag_order
+from baler_core.builtin.models.fields.decoded.jpeg import PixelBlocks, find_blocks, pixels_of, zigzag_order
 from baler_core.builtin.models.fields.decoded.pyramid import (
     Pyramid,
     find_pyramid,
@@ -40,7 +40,7 @@ def decoded_image(values: np.ndarray, effort: Effort) -> DecodedImage | None:
     return None if found is None else DecodedImage(MARK + encode_image(found, values, effort))
 
 
-def find_decoded(values: np.ndarray) -> Pyramid | Blocks | None:
+def find_decoded(values: np.ndarray) -> Pyramid | PixelBlocks | None:
     """Find the numbers of an image of any rank; None if there are none, or other pixels are restored."""
     image = np.squeeze(values)
     if image.ndim != 2 or image.dtype.kind not in "iu" or image.dtype.itemsize > 4:
@@ -54,10 +54,10 @@ def find_decoded(values: np.ndarray) -> Pyramid | Blocks | None:
     return blocks
 
 
-def encode_image(found: Pyramid | Blocks, values: np.ndarray, effort: Effort) -> bytes:
+def encode_image(found: Pyramid | PixelBlocks, values: np.ndarray, effort: Effort) -> bytes:
     """Write an image."""
     image = np.squeeze(values)
-    if isinstance(found, Blocks):
+    if isinstance(found, PixelBlocks):
         parts, pixels = _encode_blocks(found, effort), cut_to(pixels_of(found), image.shape)
     else:
         parts, pixels = _encode_pyramid(found, image.shape, effort)
@@ -70,7 +70,7 @@ def encode_image(found: Pyramid | Blocks, values: np.ndarray, effort: Effort) ->
     return b"".join(parts)
 
 
-def _encode_blocks(found: Blocks, effort: Effort) -> list[bytes]:
+def _encode_blocks(found: PixelBlocks, effort: Effort) -> list[bytes]:
     order = zigzag_order()
     data = encode_integers(Integers(found.numbers[order][:, np.newaxis] << FRACTION, None), effort)
     return [bytes([JPEG]), *(write_varint(int(step)) for step in found.steps[order]), write_sized(data)]

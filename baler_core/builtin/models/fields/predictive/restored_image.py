@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from baler_core.builtin.models.fields.decoded.hcompress import ROUNDINGS, Bands, Rounding
-from baler_core.builtin.models.fields.decoded.jpeg import SIDE, Blocks, pixels_of, zigzag_order
+from baler_core.builtin.models.fields.decoded.jpeg import SIDE, PixelBlocks, pixels_of, zigzag_order
 from baler_core.builtin.models.fields.decoded.pyramid import (
     LARGEST,
     MOST_LEVELS,
@@ -62,7 +62,7 @@ def _decode_blocks(reader: ByteReader, shape: tuple[int, int]) -> np.ndarray:
     steps[order] = [reader.varint(_MOST_STEP + 1) for _ in order]
     data = decode_integers(reader.sized(), (SIDE * SIDE, 1, *numbers.shape[1:]), None, 1, False)
     numbers[order] = data[:, 0] >> FRACTION
-    return np.ascontiguousarray(cut_to(pixels_of(Blocks(steps, numbers)), shape))
+    return np.ascontiguousarray(cut_to(pixels_of(PixelBlocks(steps, numbers)), shape))
 
 
 def _decode_pyramid(reader: ByteReader, flat: tuple[int, int], rounding: Rounding) -> np.ndarray:
