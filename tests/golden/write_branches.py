@@ -18,6 +18,7 @@ import numpy as np
 
 import baler_core
 from baler_core.builtin.models.fields.decoded.hcompress import Bands, coefficients, values_of_cells
+from baler_core.builtin.models.fields.decoded.jpeg import PixelBlocks, pixels_of
 from baler_core.builtin.models.fields.layout import Arrangement, arrangements_of
 from baler_core.builtin.models.fields.model import FieldModel
 from baler_core.builtin.models.fields.transform import plan, search
@@ -154,7 +155,7 @@ def decoded() -> Arrays:
     """Images that Hcompress decoded: with plain rounding from an odd place on, and as CFITSIO does, one pixel changed."""
     rng = np.random.default_rng(10)
     found: Arrays = {}
-    for name, rounding, shape in (("plate", "plain", (80, 84)), ("strips", "bits", (70, 77))):
+    for name, rounding, shape in (("plate", "plain", (66, 67)), ("strips", "bits", (66, 65))):
         y, x = np.mgrid[: shape[0], : shape[1]]
         image = (3000 + 40 * np.sin(y / 9) * np.cos(x / 13) + 20 * rng.normal(size=shape)).astype(np.int64)
         step, sums, levels = 61, image, []
@@ -170,6 +171,10 @@ def decoded() -> Arrays:
         found[name] = sums.astype("<i2")
     found["plate"] = np.ascontiguousarray(found["plate"][1:, 3:])
     found["strips"][7, 9] += 5
+    steps = np.array([3 + row + column for row in range(8) for column in range(8)])
+    numbers = np.rint(rng.normal(size=(64, 6, 6)) * (90 / steps**1.5)[:, None, None]).astype(np.int64)
+    numbers[0] = np.rint(60 * np.sin(np.arange(6))[:, None] + 9 * np.arange(6) - 20)
+    found["grey"] = pixels_of(PixelBlocks(steps, numbers)).astype("<u1")
     return found
 
 
@@ -204,7 +209,7 @@ if __name__ == "__main__":
         (smooth_floats, "fast"),
         (smooth_floats, "max"),
         (tiled_floats, "max"),
-        (decoded, "max"),
+        (decoded, "balanced"),
     )
     for make, effort in exact:
         if not (target := FOLDER / f"predictive-{make.__name__}-{effort}.bal").exists():

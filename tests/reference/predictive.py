@@ -113,10 +113,10 @@ def chunks(shape: tuple[int, ...], count: int, bits: int) -> list[Box]:
     ]
 
 
-def _whole(data: bytes, shape: tuple[int, int]) -> np.ndarray:
-    """An image of whole steps: int64 (y, x)."""
+def _whole(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """Slices of whole steps: int64 of a shape of two or three axes."""
     head = Head(Steps.__new__(Steps), 0, 0, [], None, False)
-    place = (slice(0, 1), slice(0, 1), slice(0, shape[0]), slice(0, shape[1]))
+    place = (slice(0, shape[0] if len(shape) > 2 else 1), slice(0, 1), slice(0, shape[-2]), slice(0, shape[-1]))
     return _chunk(data, [head], place).reshape(shape) >> FRACTION_BITS
 
 

@@ -21,7 +21,7 @@ CELL = ((0, 0, -1, -1, 1), (0, 1, -1, 1, -1), (1, 0, 1, -1, -1), (1, 1, 1, 1, 1)
 Shape = tuple[int, int]
 # Reads limits and stencils of so many slices and variables of a shape, and a whole image of numbers of steps.
 MakeSeries = Callable[[Decoder, int, int, int, int], Series]
-ReadImage = Callable[[bytes, Shape], np.ndarray]
+ReadImage = Callable[[bytes, tuple[int, ...]], np.ndarray]
 
 
 def decode_image(
@@ -30,7 +30,55 @@ def decode_image(
     long = [length for length in shape if length > 1]
     if len(long) != 2 or dtype.kind not in "iu":
         raise Damaged("coefficients of something else than an image")
-    bits, levels = stream.below(2), stream.below(MOST_LEVELS + 1)
+    kind, flat = stream.below(3), (long[0], long[1])
+    pixels = _blocks(stream, flat, read_image) if kind == 2 else _levels(stream, flat, kind, make_series, read_image)
+    count = stream.below(math.prod(flat) + 1)
+    if count:
+        places = np.cumsum(unpack(stream.sized(), count))
+        if places.min() < 0 or places.max() >= pixels.size:
+            raise Damaged("pixels outside of their image")
+        pixels.reshape(-1)[places] += unpack(stream.sized(), count)
+    return pixels.astype(dtype).reshape(shape)
+
+
+def _blocks(stream: Bytes, flat: Shape, read_image: ReadImage) -> np.ndarray:
+    """Pixels of blocks of 8 x 8."""
+    order = sorted(range(64), key=lambda n: (n // 8 + n % 8, n // 8 if (n // 8 + n % 8) % 2 else -(n // 8)))
+    steps = [stream.below(65536) for _ in order]
+    ny, nx = (-(-length // 8) for length in flat)
+    numbers = read_image(stream.sized(), (64, ny, nx))
+    square = np.zeros((8, 8, ny, nx), "<i8")
+    for number, (place, step) in enumerate(zip(order, steps, strict=True)):
+        square[place // 8, place % 8] = numbers[number] * step
+    lines = _inverse([square[row] for row in range(8)], 11)
+    rows = np.stack(lines)
+    columns = np.stack(_inverse([rows[:, column] for column in range(8)], 18), 1)
+    pixels = np.clip(columns + 128, 0, 255).transpose(2, 0, 3, 1).reshape(8 * ny, 8 * nx)
+    return np.ascontiguousarray(pixels[: flat[0], : flat[1]])
+
+
+def _inverse(c: list[np.ndarray], shift: int) -> list[np.ndarray]:
+    """Eight values from eight coefficients."""
+    common = (c[2] + c[6]) * 4433
+    low, high = common - c[6] * 15137, common + c[2] * 6270
+    total, apart = (c[0] + c[4]) << 13, (c[0] - c[4]) << 13
+    even = [total + high, apart + low, apart - low, total - high]
+    both = (c[7] + c[3] + c[5] + c[1]) * 9633
+    one, two = -(c[7] + c[1]) * 7373, -(c[5] + c[3]) * 20995
+    three, four = both - (c[7] + c[3]) * 16069, both - (c[5] + c[1]) * 3196
+    odd = [
+        c[1] * 12299 + one + four,
+        c[3] * 25172 + two + three,
+        c[5] * 16819 + two + four,
+        c[7] * 2446 + one + three,
+    ]
+    half = 1 << (shift - 1)
+    first = [(e + o + half) >> shift for e, o in zip(even, odd, strict=True)]
+    return first + [(e - o + half) >> shift for e, o in zip(even[::-1], odd[::-1], strict=True)]
+
+
+def _levels(stream: Bytes, long: Shape, bits: int, make_series: MakeSeries, read_image: ReadImage) -> np.ndarray:
+    levels = stream.below(MOST_LEVELS + 1)
     firsts = [divmod(stream.below(4), 2) for _ in range(levels)]
     shapes: list[Shape] = [(long[0], long[1])]
     for y, x in firsts:
@@ -60,13 +108,7 @@ def decode_image(
         for size, band in zip(expected, bands, strict=True):
             size[y, x] = np.kron(abs(band) << 4, np.ones((2, 2), "<i8"))
         sums = values
-    count = stream.below(math.prod(shapes[0]) + 1)
-    if count:
-        places = np.cumsum(unpack(stream.sized(), count))
-        if places.min() < 0 or places.max() >= sums.size:
-            raise Damaged("pixels outside of their image")
-        sums.reshape(-1)[places] += unpack(stream.sized(), count)
-    return sums.astype(dtype).reshape(shape)
+    return sums
 
 
 def _known(sums: np.ndarray, steps: np.ndarray) -> np.ndarray:

@@ -13,7 +13,6 @@ from baler_core.builtin.models.fields.predictive.predictor import FRACTION
 from baler_core.builtin.models.fields.predictive.series import new_series, restored
 from baler_core.builtin.models.fields.predictive.signed_contexts import new_signed_statistics
 from baler_core.builtin.models.fields.predictive.stencil import Stencils
-from baler_core.builtin.models.fields.predictive.stencil_fit import learn_stencils
 from baler_core.entropy.arithmetic import OVERRUN, Coder, finish, new_decoder, new_encoder
 from baler_core.entropy.signed import new_slots
 from baler_core.errors import FormatError
@@ -64,6 +63,8 @@ def decode_beside(data: bytes, known: Known) -> np.ndarray:
 
 def _learned(values: np.ndarray, known: Known, effort: Effort) -> Stencils:
     """Learn the stencil of the second variable; that of the first is nothing."""
+    from baler_core.builtin.models.fields.predictive.stencil_fit import learn_stencils
+
     both = np.stack([known.values, values << FRACTION])[np.newaxis]
     found = learn_stencils(Integers(both, None), effort)
     found.weights[0] = 0

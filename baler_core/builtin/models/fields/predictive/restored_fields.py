@@ -12,7 +12,6 @@ import numpy as np
 
 from baler_core.builtin.models.fields import holes
 from baler_core.builtin.models.fields.layout import Arrangement, Box, read_arrangement, read_parts, tiles
-from baler_core.builtin.models.fields.predictive.decoded_image import MARK, decode_decoded
 from baler_core.builtin.models.fields.predictive.field import decode_integers
 from baler_core.builtin.models.fields.predictive.float_cells import read_cells
 from baler_core.builtin.models.fields.predictive.held import (
@@ -24,6 +23,7 @@ from baler_core.builtin.models.fields.predictive.held import (
     Where,
 )
 from baler_core.builtin.models.fields.predictive.predictor import FRACTION
+from baler_core.builtin.models.fields.predictive.restored_image import MARK, decode_image
 from baler_core.builtin.models.fields.predictive.rests import decode_rests
 from baler_core.builtin.models.fields.window import Window, window_of
 from baler_core.data.sides import Reach
@@ -91,7 +91,7 @@ def decode_fields(
     """
     reader = RangeReader(data, "a stream of predicted fields")
     if len(variables) == 1 and reader.take(1) == MARK:
-        image = decode_decoded(reader, shape, variables[0].numpy_dtype)
+        image = decode_image(reader, shape, variables[0].numpy_dtype)
         return [image if region is None else image[region]]
     reader = RangeReader(data, "a stream of predicted fields")
     arrangement, bits = read_arrangement(reader, shape), reader.varint(_MOST_CHUNK_BITS)
