@@ -17,7 +17,7 @@ RANDOM = np.random.default_rng(4)
 ARRAYS = {
     "flux": RANDOM.lognormal(3, 1, N),
     "weight": RANDOM.normal(1, 0.1, N),
-    "clock": 1.6e9 + np.arange(N) * 1.5,
+    "reading": 1.6e9 + np.arange(N) * 1.5,
     "star": RANDOM.integers(0, 9, N),
     "field": RANDOM.normal(size=(20, 30)),
 }
@@ -78,8 +78,8 @@ def test_what_is_exact_in_spite_of_a_wildcard_is_told_with_its_reason(
     assert changed() == {"flux", "field"}
     out, said = capsys.readouterr()
     assert "exact in spite of a wildcard: weight (weight: named 'weight'" in said
-    assert "clock (looks like times or positions (rising, spread over 748" in said
-    assert list(json.loads(out)[0]["kept_exact"]) == ["weight", "clock"]
+    assert "reading (looks like times or positions (rising, spread over 748" in said
+    assert list(json.loads(out)[0]["kept_exact"]) == ["weight", "reading"]
 
 
 def test_complex_numbers_under_a_wildcard_are_said_to_stay_exact(
@@ -96,19 +96,19 @@ def test_the_report_of_a_run_lists_it(folder: Path) -> None:
     assert run("metrics: []\nplots: []\nbounds: {abs: 0.01}\n", "run") == 0
     report = json.loads(Path("out/report.json").read_text())
     assert report["kept_exact"]["weight"].startswith("weight: named 'weight'")
-    assert list(report["kept_exact"]) == ["weight", "clock"]
+    assert list(report["kept_exact"]) == ["weight", "reading"]
 
 
 def test_a_full_name_reaches_them(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run('bounds: {clock: {abs: 0.5}, weight: {rel: 1.0e-2}, "*": lossless}\n', "compress") == 0
-    assert changed() == {"clock", "weight"}
+    assert run('bounds: {reading: {abs: 0.5}, weight: {rel: 1.0e-2}, "*": lossless}\n', "compress") == 0
+    assert changed() == {"reading", "weight"}
     assert capsys.readouterr().err == ""
 
 
 def test_a_python_bound_for_all_is_a_wildcard(folder: Path) -> None:
     done = baler_core.compress(ARRAYS, folder / "x.bal", bounds={"abs": 0.01}, model="scalar")
     assert set(done.errors) == {"flux", "field"}
-    assert list(done.kept_exact) == ["weight", "clock"]
+    assert list(done.kept_exact) == ["weight", "reading"]
 
 
 def test_the_decision_is_the_same_for_blocks_of_any_size(folder: Path) -> None:
@@ -127,7 +127,7 @@ def test_evaluate_with_the_configuration_judges_by_the_same_decisions(
         main(["evaluate", "d.npz", "out/d.bal", "--config", "c.yaml", "--json"])
     assert caught.value.code == 0
     stated = {v["name"]: v["bound"] for v in json.loads(capsys.readouterr().out)["variables"]}
-    assert (stated["weight"], stated["clock"], stated["flux"]) == ("lossless", "lossless", "abs 0.01")
+    assert (stated["weight"], stated["reading"], stated["flux"]) == ("lossless", "lossless", "abs 0.01")
 
 
 def test_patterns_that_match_nothing_get_their_neighbours(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -243,7 +243,7 @@ def test_check_data_for_programs(folder: Path, capsys: pytest.CaptureFixture[str
     (found,) = record["data"]
     assert [p["variables"] for p in found["patterns"]] == [[], ["flux"]]
     assert found["patterns"][0]["hint"] == "Did you mean 'flux' or 'field'?"
-    assert found["uncovered"] == ["weight", "clock", "star", "field"]
+    assert found["uncovered"] == ["weight", "reading", "star", "field"]
     assert (found["kept_exact"], found["whole"], found["variables"]) == ({}, [], 5)
 
 

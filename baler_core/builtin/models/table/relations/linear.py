@@ -63,7 +63,8 @@ def follows_from_none(numbers: np.ndarray, finite: np.ndarray, noise: np.ndarray
     strengths, vectors = np.linalg.eigh(inside.T @ inside)
     strengths = np.maximum(strengths, _ROUNDING * len(columns))
     left = 1 / (vectors * vectors / strengths).sum(axis=1)
-    allowed = (_MOST_ERROR * noise[:, columns] / lengths) ** 2
+    with np.errstate(over="ignore"):  # of a column of zeros, anything is allowed
+        allowed = (_MOST_ERROR * noise[:, columns] / lengths) ** 2
     hopeless[columns] = left > allowed.sum(axis=0) + _ROUNDING * len(columns)
     return hopeless
 
