@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,12 @@ def _others(random: np.random.Generator, models: Any, only: str) -> Iterator[Sub
             _bound("abs", 0.01, "u"),
             reference=True,
         )
+    for name, arrays in _decoded_images() if "decoded" in only else ():
+        kind = models.model("predictive")
+        if only in f"grid decoded {name}":
+            yield from _made(
+                f"grid decoded {name}", kind(kind.Options(effort="max")), arrays, _bound("exact", 0, *arrays)
+            )
     if only in "other exact":
         words = np.array(["", "a", "long text " * 3] * 6, object)
         found = {"text": words, "complex": random.normal(size=18) + 1j, "raw": np.array([b"ab", b"c"] * 9, "S4")}
@@ -241,6 +248,15 @@ def _fields(random: np.random.Generator) -> Iterator[tuple[dict[str, np.ndarray]
     yield {"n": np.cumsum(random.integers(0, 1 << 20, (4, 3, 6, 9)), axis=-1)}, _bound("abs", 4.0, "n")
     yield {"d": np.round(_waves(3, 2, 3, 5, 6) * 20) / 10}, _bound("abs", 0.06, "d")
     yield {"g": (_waves(4, 5) * 2**18).astype(">i4")}, _bound("abs", 1.0, "g")
+
+
+def _decoded_images() -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Images that were decoded from the numbers of other formats: those of the golden files."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "golden"))
+    from write_branches import decoded, tiled_floats
+
+    for name, values in {**decoded(), **tiled_floats()}.items():
+        yield name, {"image": values}
 
 
 def _tables(

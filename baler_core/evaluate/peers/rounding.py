@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -78,18 +79,34 @@ def lattice_step(values: np.ndarray, allowed: Allowed) -> float:
     return step
 
 
-def lattice_codes(values: np.ndarray, step: float) -> np.ndarray:
-    """Return the nearest points of a lattice, int64."""
-    codes = np.rint(values.astype(np.float64) / step)
+def lattice_codes(values: np.ndarray, step: float, offset: float = 0.0) -> np.ndarray:
+    """Return the nearest points of a lattice, int64; `offset` is one of its points."""
+    codes = np.rint((values.astype(np.float64) - offset) / step)
     if np.abs(codes).max(initial=0) > 2**52:
         raise NotTakenError
     return codes.astype(np.int64)
 
 
-def on_lattice(codes: np.ndarray, step: float, dtype: np.dtype[np.generic]) -> np.ndarray:
-    """Return the values of points of a lattice."""
-    values = codes * step
-    return (np.rint(values) if dtype.kind in "iu" else values).astype(dtype)
+class Ends(NamedTuple):
+    """The least and the largest value, beyond which none is restored: a file could often not hold it."""
+
+    least: np.generic
+    largest: np.generic
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> Ends:
+        """Return those of some values."""
+        return cls(values.min(), values.max())
+
+    @property
+    def nbytes(self) -> int:
+        """What they take."""
+        return self.least.nbytes + self.largest.nbytes
+
+    def on_lattice(self, codes: np.ndarray, step: float, offset: float = 0.0) -> np.ndarray:
+        """Return the values of points of a lattice, in the type of these."""
+        values = np.clip(codes * step + offset, float(self.least), float(self.largest))
+        return (np.rint(values) if self.least.dtype.kind in "iu" else values).astype(self.least.dtype)
 
 
 def logarithms(values: np.ndarray, allowed: Allowed) -> tuple[np.ndarray, float]:
@@ -107,7 +124,8 @@ def _quantised(whole: Callable[[np.ndarray], Coded]) -> Callable[[np.ndarray, Al
         if allowed.kind == "abs":
             step = lattice_step(values, allowed)
             coded = whole(lattice_codes(values, step))
-            return Coded(coded.nbytes, lambda: on_lattice(coded.restore(), step, values.dtype))
+            ends = Ends.of(values)
+            return Coded(coded.nbytes + ends.nbytes, lambda: ends.on_lattice(coded.restore(), step))
         logs, bound = logarithms(of_floats(values), allowed)
         ratio = 2 * bound * _SPARE
         magnitudes, signs = whole(lattice_codes(logs, ratio)), signs_of(values)
