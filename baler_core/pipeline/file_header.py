@@ -141,6 +141,17 @@ def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) ->
         order=given.order,
         chunks={dim: length for dim, length in job.config.chunks.items() if dim in schema.sizes},
     )
+    return _checked(header, given)
+
+
+def _checked(header: Header, given: Input) -> Header:
+    """Return a header that a file can be restored by.
+
+    Raises
+    ------
+    PluginError
+        If it is none.
+    """
     try:
         check_header(header)
     except ValueError as error:

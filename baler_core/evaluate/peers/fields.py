@@ -9,7 +9,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from baler_core.evaluate.peers.peer import Allowed, Coded, NotTakenError, Peer
-from baler_core.evaluate.peers.rounding import Ends, lattice_codes, lattice_step, logarithms, of_floats, signs_of
+from baler_core.evaluate.peers.rounding import (
+    LeastAndLargest,
+    lattice_codes,
+    lattice_step,
+    logarithms,
+    of_floats,
+    signs_of,
+)
 
 _MOST_DIMS = 4
 # Where the points of a lattice lie decides much at coarse bounds; effort 9 is its most but one, which takes minutes.
@@ -99,7 +106,7 @@ def _jpeg_xl(values: np.ndarray, allowed: Allowed) -> Coded:
     offsets = [step * number / _OFFSETS for number in range(_OFFSETS)]
     if values.dtype.kind in "iu":
         offsets = sorted({float(int(offset)) for offset in offsets})
-    ends = Ends.of(values)
+    ends = LeastAndLargest.of(values)
     tried = [(*_as_planes(values, step, offset), offset) for offset in offsets]
     planes, lowest, offset = min(tried, key=lambda one: _nbytes(_jpeg_xl_images(one[0], _USUAL)))
     images = min((_jpeg_xl_images(planes, effort) for effort in (_USUAL, _MOST)), key=_nbytes)

@@ -87,14 +87,14 @@ def lattice_codes(values: np.ndarray, step: float, offset: float = 0.0) -> np.nd
     return codes.astype(np.int64)
 
 
-class Ends(NamedTuple):
+class LeastAndLargest(NamedTuple):
     """The least and the largest value, beyond which none is restored: a file could often not hold it."""
 
     least: np.generic
     largest: np.generic
 
     @classmethod
-    def of(cls, values: np.ndarray) -> Ends:
+    def of(cls, values: np.ndarray) -> LeastAndLargest:
         """Return those of some values."""
         return cls(values.min(), values.max())
 
@@ -124,7 +124,7 @@ def _quantised(whole: Callable[[np.ndarray], Coded]) -> Callable[[np.ndarray, Al
         if allowed.kind == "abs":
             step = lattice_step(values, allowed)
             coded = whole(lattice_codes(values, step))
-            ends = Ends.of(values)
+            ends = LeastAndLargest.of(values)
             return Coded(coded.nbytes + ends.nbytes, lambda: ends.on_lattice(coded.restore(), step))
         logs, bound = logarithms(of_floats(values), allowed)
         ratio = 2 * bound * _SPARE

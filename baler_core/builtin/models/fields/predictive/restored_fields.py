@@ -89,9 +89,8 @@ def decode_fields(
     FormatError
         If what is needed of the bytes is damaged.
     """
-    reader = RangeReader(data, "a stream of predicted fields")
-    if len(variables) == 1 and reader.take(1) == MARK:
-        image = decode_image(reader, shape, variables[0].numpy_dtype)
+    image = _decoded_image(data, variables, shape)
+    if image is not None:
         return [image if region is None else image[region]]
     reader = RangeReader(data, "a stream of predicted fields")
     arrangement, bits = read_arrangement(reader, shape), reader.varint(_MOST_CHUNK_BITS)
@@ -117,6 +116,14 @@ def decode_fields(
     part = shape if region is None else tuple(len(range(n)[s]) for n, s in zip(shape, region, strict=True))
     found = [_with_specials(values, head, window) for head, values in zip(heads, restored, strict=True)]
     return [arrangement.backward(values, part) for values in found]
+
+
+def _decoded_image(data: SupportsBytes, variables: Sequence[Variable], shape: tuple[int, ...]) -> np.ndarray | None:
+    """Restore an image that is kept as the numbers that it was decoded from; None if the stream holds none."""
+    reader = RangeReader(data, "a stream of predicted fields")
+    if len(variables) != 1 or reader.take(1) != MARK:
+        return None
+    return decode_image(reader, shape, variables[0].numpy_dtype)
 
 
 def _decode_chunk(heads: Sequence[SteppedField], stored: Sequence[SupportsBytes], where: Where) -> np.ndarray:
