@@ -27,9 +27,6 @@ from pathlib import Path
 
 from baler_core import __version__
 from baler_core.config.arguments import config_of_arguments
-from baler_core.data.bounds import BoundRules
-from baler_core.data.error_bound import ErrorBound
-from baler_core.data.variables import Schema
 from baler_core.errors import BalerError
 from baler_core.evaluate.peer_results import PeerComparison, PeerResult
 from baler_core.evaluate.peers.available import PEERS
@@ -37,6 +34,7 @@ from baler_core.evaluate.peers.comparison import OURS, compare_with_others
 from baler_core.evaluate.peers.sample import take_sample
 from baler_core.pipeline.input import input_of
 from baler_core.plugin.registry import load_plugins
+from baler_core.suggest.predict import usual_bounds
 
 LOSSLESS = "lossless"
 
@@ -112,24 +110,16 @@ def compared(path: Path, bounds: list[str], effort: str, most: int) -> Iterable[
     config = config_of_arguments("compress", arguments, registry, source=path, output=Path())
     given = input_of(path, config, registry)
     with given.source:
-        for bound in bounds:
-            sample = take_sample(given, replace(config, bounds=rules_of(bound, given.source.schema)), most)
+        for rung in usual_bounds(given.source.schema, [bound for bound in bounds if bound != LOSSLESS]):
+            if rung.label not in bounds:
+                continue
+            bound, sample = rung.label, take_sample(given, replace(config, bounds=rung.bounds), most)
             if bound != LOSSLESS and all(rule.kind == LOSSLESS for _, rule in sample.config.bounds.rules):
                 continue
             cell = Cell(path.name, bound, compare_with_others(sample, registry, PEERS))
             name, size = cell.best
             print(f"{path.name} {bound}: {cell.sizes[OURS]:,} B; {name} {size:,} B", file=sys.stderr, flush=True)
             yield cell
-
-
-def rules_of(bound: str, schema: Schema) -> BoundRules:
-    """Return a bound as rules: of fields as a part of their range, of all others as a part of each value."""
-    if bound == LOSSLESS:
-        return BoundRules()
-    # a pattern that is a name but for a wildcard, so that roles protect what they protect under "*"
-    fields = [f"{v.name}*" for v in schema.variables if len(v.dims) > 1 and "*" not in v.name]
-    part = float(bound)
-    return BoundRules((*((name, ErrorBound("range", part)) for name in fields), ("*", ErrorBound("rel", part))))
 
 
 def print_bound(bound: str, cells: list[Cell]) -> None:

@@ -102,14 +102,14 @@ class FilePrediction:
     variation: Mapping[str, float] = field(default_factory=dict)
 
 
-def usual_bounds(schema: Schema) -> list[Ladder]:
-    """Return what is predicted without a configuration: lossless, a thousandth and a hundredth of floats.
+def usual_bounds(schema: Schema, parts: Sequence[str] = ("1e-3", "1e-2")) -> list[Ladder]:
+    """Return what is predicted without a configuration: lossless, and parts of floats, a thousandth and a hundredth.
 
     Of fields, parts of their range; of all others, parts of each value. Ids, times and the like stay exact.
     """
     fields = [v.name for v in schema.variables if len(v.dims) > 1]
     found = [Ladder("lossless", BoundRules())]
-    for text, part in (("1e-3", 1e-3), ("1e-2", 1e-2)):
+    for text, part in ((text, float(text)) for text in parts):
         # a pattern that is a name but for a wildcard, so that roles protect what they protect under "*"
         rules = [(f"{name}*" if "*" not in name else name, ErrorBound("range", part)) for name in fields]
         found.append(Ladder(text, BoundRules((*rules, ("*", ErrorBound("rel", part))))))

@@ -108,8 +108,10 @@ def _jpeg_xl(values: np.ndarray, allowed: Allowed) -> Coded:
         offsets = sorted({float(int(offset)) for offset in offsets})
     ends = LeastAndLargest.of(values)
     tried = [(*_as_planes(values, step, offset), offset) for offset in offsets]
-    planes, lowest, offset = min(tried, key=lambda one: _nbytes(_jpeg_xl_images(one[0], _USUAL)))
-    images = min((_jpeg_xl_images(planes, effort) for effort in (_USUAL, _MOST)), key=_nbytes)
+    usual = [_jpeg_xl_images(planes, _USUAL) for planes, _, _ in tried]
+    best = min(range(len(tried)), key=lambda number: _nbytes(usual[number]))
+    planes, lowest, offset = tried[best]
+    images = min(usual[best], _jpeg_xl_images(planes, _MOST), key=_nbytes)
 
     def restore() -> np.ndarray:
         read = np.stack([imagecodecs.jpegxl_decode(image) for image in images]).astype(np.int64)

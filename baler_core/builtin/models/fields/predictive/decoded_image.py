@@ -23,6 +23,7 @@ from baler_core.builtin.models.fields.predictive.stencil_fit import encode_integ
 from baler_core.entropy.integers import pack_integers
 from baler_core.entropy.varint import write_sized, write_varint, zigzag
 from baler_core.plugin.interfaces import Effort
+from baler_core.quantise.positions import pack_positions
 
 # So many pixels may differ from what their numbers restore.
 _MOST_APART = 0.05
@@ -65,8 +66,7 @@ def encode_image(found: Pyramid | PixelBlocks, values: np.ndarray, effort: Effor
     places = np.flatnonzero(apart)
     parts += [write_varint(len(places))]
     if len(places):
-        gaps = np.diff(places, prepend=0)
-        parts += [write_sized(pack_integers(gaps)), write_sized(pack_integers(apart.ravel()[places]))]
+        parts += [write_sized(pack_positions(places)), write_sized(pack_integers(apart.ravel()[places]))]
     return b"".join(parts)
 
 

@@ -16,7 +16,7 @@ from baler_core.builtin.models.fields.predictive.float_cells import FloatCells
 from baler_core.builtin.models.fields.predictive.predictor import FRACTION
 from baler_core.data.bounds import Tolerance
 from baler_core.data.spacing import common_trailing_zeros
-from baler_core.entropy.integers import pack_integers
+from baler_core.entropy.integers import estimated_bytes
 from baler_core.machine.records import dataclass
 from baler_core.quantise import slice_steps
 from baler_core.quantise.lattice import BitsLattice, Lattice, StepLattice, classify
@@ -223,7 +223,7 @@ def _tiled(
     apart = slice_steps.ordered(values) - slice_steps.ordered(placed_tiles.points(numbers, tiles.dtype))
     if special is not None:
         numbers, apart = numbers[special == 0], apart[special == 0]
-    rest_bytes = len(pack_integers(apart.ravel())) / values.size if apart.any() else 0.0
+    rest_bytes = estimated_bytes(apart) / values.size if apart.any() else 0.0
     if rest_bytes > _MOST_RESTS * values.dtype.itemsize:
         return None
     field = SteppedField(tiles, 0, values, special, specials, rest_bytes)

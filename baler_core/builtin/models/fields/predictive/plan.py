@@ -48,7 +48,7 @@ class _Choice:
 
 
 def plan_fields(members: Sequence[Prepared], effort: Effort, rival: float = math.inf) -> list[JointFields]:
-    """Plan all `members`: all together, or each by itself, in the order given; a rival changes nothing."""
+    """Plan all `members`: all together, or each by itself, in the order given, decoded images last; a rival changes nothing."""
     decoded = {id(m): image for m in members if not m.chunk and (image := _decoded(m.field[0], effort)) is not None}
     alone = [_smaller(_predicted([m], effort)[0], decoded[id(m)]) for m in members if id(m) in decoded]
     others = [member for member in members if id(member) not in decoded]

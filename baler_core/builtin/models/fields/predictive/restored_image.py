@@ -26,6 +26,7 @@ from baler_core.builtin.models.fields.predictive.predictor import FRACTION
 from baler_core.entropy.integers import unpack_integers
 from baler_core.entropy.varint import ByteReader, unzigzag
 from baler_core.errors import FormatError
+from baler_core.quantise.positions import unpack_positions
 
 # The first byte, where other fields have their arrangement.
 MARK = b"\x80"
@@ -49,9 +50,7 @@ def decode_image(reader: ByteReader, shape: tuple[int, ...], dtype: np.dtype) ->
     kind = reader.varint(JPEG + 1)
     pixels = _decode_blocks(reader, flat) if kind == JPEG else _decode_pyramid(reader, flat, ROUNDINGS[kind])
     if count := reader.varint(math.prod(flat) + 1):
-        places = np.cumsum(unpack_integers(reader.sized(), count))
-        if places.min() < 0 or places.max() >= pixels.size:
-            raise FormatError("pixels beside their coefficients lie outside of the image")
+        places = unpack_positions(reader.sized(), count, pixels.size, "pixels of an image beside its coefficients")
         pixels.reshape(-1)[places] += unpack_integers(reader.sized(), count)
     return pixels.astype(dtype).reshape(shape)
 
