@@ -132,7 +132,29 @@ def compile_area(area: str, target: str) -> None:
         If there is no C compiler that works.
     """
     import numba
-    from numba.core import errors, typing
+    from numba.core import typing
+
+    cc, exported = _compiler(checked=target == "checked")
+    loops = read_loops(area)
+    for module in {loop.module for loop in loops}:
+        importlib.import_module(module)
+    put_numba_in(checked=target == "checked")
+    name = _name_of(area, target)
+    extension = cc(name, source_module=sys.modules[__name__])
+    extension.output_dir = str(FOLDER)
+    extension.target_cpu = "" if _instructions(target) == "generic" else _instructions(target)
+    for number, loop in enumerate(loops):
+        function = getattr(sys.modules[loop.module], loop.function).py_func
+        signature = typing.signature(None, *[numba.typeof(example(text)) for text in loop.types])
+        extension._exported_functions[f"f{number}"] = exported(f"f{number}", signature, function)
+    extension.compile()
+    described = {"sources": sources_of(area), "codes": _codes(loops, extension.output_file)}
+    (FOLDER / f"{name}.json").write_text(json.dumps(described))
+
+
+def _compiler(*, checked: bool) -> tuple[Any, Any]:
+    """Return numba's compiler of extension modules, and what describes a function to it."""
+    from numba.core import errors
     from numba.core.compiler import Flags
 
     with warnings.catch_warnings():
@@ -146,24 +168,10 @@ def compile_area(area: str, target: str) -> None:
         def __init__(self, copied: Flags | None = None) -> None:
             super().__init__(copied)
             if copied is None:
-                self.release_gil, self.error_model, self.boundscheck = True, "numpy", target == "checked"
+                self.release_gil, self.error_model, self.boundscheck = True, "numpy", checked
 
     compiler.Flags = LoopFlags
-    loops = read_loops(area)
-    for module in {loop.module for loop in loops}:
-        importlib.import_module(module)
-    put_numba_in(checked=target == "checked")
-    name = _name_of(area, target)
-    extension = CC(name, source_module=sys.modules[__name__])
-    extension.output_dir = str(FOLDER)
-    extension.target_cpu = "" if _instructions(target) == "generic" else _instructions(target)
-    for number, loop in enumerate(loops):
-        function = getattr(sys.modules[loop.module], loop.function).py_func
-        signature = typing.signature(None, *[numba.typeof(example(text)) for text in loop.types])
-        extension._exported_functions[f"f{number}"] = compiler.ExportEntry(f"f{number}", signature, function)
-    extension.compile()
-    described = {"sources": sources_of(area), "codes": _codes(loops, extension.output_file)}
-    (FOLDER / f"{name}.json").write_text(json.dumps(described))
+    return CC, compiler.ExportEntry
 
 
 def _codes(loops: Iterable[TypedLoop], file: str) -> dict[str, dict[str, tuple[str, str]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 
 from baler_core.data.sentinels import Sentinel
 from baler_core.data.variables import Layout
@@ -105,22 +105,30 @@ def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) ->
     PluginError
         If no file with this header could be restored.
     """
-    from baler_core.plugin.version import __version__
-
-    schema = job.schema
     preprocess = _preprocessors(job, writer, first=len(coded.blocks))
     groups = _groups(job, coded.groups, writer, first=len(coded.blocks) + len(preprocess))
     after = len(coded.blocks) + len(preprocess) + sum(len(group.models) for group in coded.groups)
-    if schema.attachments:
-        writer.add(pack_streams([schema.attachments]))
-    header = Header(
+    attachments = job.schema.attachments
+    if attachments:
+        writer.add(pack_streams([attachments]))
+    header = _header(job, given, coded, preprocess, groups)
+    return _checked(replace(header, attachments_section=after if attachments else None), given)
+
+
+def _header(
+    job: Job, given: Input, coded: CodedFile, preprocess: tuple[PreprocessRecord, ...], groups: tuple[GroupRecord, ...]
+) -> Header:
+    """Return the header of a file without attachments."""
+    from baler_core.plugin.version import __version__
+
+    return Header(
         version=__version__,
         # Bytes of a name that are no UTF-8 stand as question marks in the file.
         input_name=given.name.encode("utf-8", "replace").decode("utf-8"),
         reader=component_record("reader", given.reader, job.registry),
-        schema=schema,
+        schema=job.schema,
         bounds=job.bounds,
-        tolerances=tuple(job.tolerances[name] for name in schema.names),
+        tolerances=tuple(job.tolerances[name] for name in job.schema.names),
         preprocess=preprocess,
         groups=groups,
         blocks=tuple(coded.blocks),
@@ -128,7 +136,6 @@ def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) ->
         input_bytes=coded.native_bytes,
         input_file_bytes=given.file_bytes,
         trained=_trained_record(job, coded.groups),
-        attachments_section=after if schema.attachments else None,
         left_out=tuple(job.left_out),
         elsewhere=job.blocks.elsewhere,
         flips=coded.flips,
@@ -139,9 +146,8 @@ def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) ->
         target=job.config.target,
         derived=coded.derived,
         order=given.order,
-        chunks={dim: length for dim, length in job.config.chunks.items() if dim in schema.sizes},
+        chunks={dim: length for dim, length in job.config.chunks.items() if dim in job.schema.sizes},
     )
-    return _checked(header, given)
 
 
 def _checked(header: Header, given: Input) -> Header:

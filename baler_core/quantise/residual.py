@@ -66,7 +66,16 @@ def encode_residual(
     plain = encode_plainly(flat, tolerance) if plain is None else plain
     if plan is None:
         return plain
-    step, lattice = plan
+    return min(_encode_difference(flat, prediction, *plan, tolerance) or plain, plain, key=len)
+
+
+def _encode_difference(
+    flat: np.ndarray, prediction: np.ndarray, step: ResidualStep, lattice: Lattice, tolerance: Tolerance
+) -> bytes | None:
+    """Return the streams of what must be added to a prediction; None where many values have another sign than it.
+
+    Of counts and of values that come again and again, a prediction makes differences that do not.
+    """
     guess = _usable(prediction, step)
     _, special = lattice.quantise(flat)
     integers = _difference(flat, guess, step)
@@ -75,7 +84,7 @@ def encode_residual(
         outside |= _sign_wrong(flat, guess)
     lost = ~np.isfinite(integers) | (np.abs(integers) > _CODE_LIMIT)
     if step.log and (outside & (special == 0)).mean() > 0.2:
-        return plain
+        return None
     residual = np.where(outside | lost, 0, integers).astype(np.int64)
     exact = (outside | lost) & (special == 0)
     parts = [
@@ -85,8 +94,7 @@ def encode_residual(
         pack_checked(residual),
         _encode_plainly(flat[exact], tolerance),
     ]
-    # Of counts and of values that come again and again, a prediction makes differences that do not.
-    return min(b"\1" + b"".join(write_sized(part) for part in parts), plain, key=len)
+    return b"\1" + b"".join(write_sized(part) for part in parts)
 
 
 def encode_plainly(values: np.ndarray, tolerance: Tolerance) -> bytes:
