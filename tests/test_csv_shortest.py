@@ -201,3 +201,24 @@ def test_a_table_that_wrote_all_digits_of_its_floats_comes_back_short(
     allowed = 1e-3 * np.abs(x) if "rel" in bound else np.full(x.shape, 1e-3)
     assert (np.abs(x - y) <= allowed * (1 + 1e-12)).all()
     assert (tmp_path / "b.csv").stat().st_size < 10 * x.size
+
+
+@pytest.mark.parametrize(
+    ("bound", "kept"),
+    [
+        ({"rel": 0.01}, True),
+        ({"abs": 0.3, "threshold": 0}, True),
+        ({"abs": 0.3, "exact_at": [0]}, True),
+        ({"abs": 0.3}, False),
+    ],
+)
+def test_a_zero_that_has_no_leeway_keeps_its_sign_in_the_text(
+    tmp_path: Path, bound: dict[str, object], kept: bool
+) -> None:
+    file, packed, back = tmp_path / "t.csv", tmp_path / "t.bal", tmp_path / "back.csv"
+    cells = ["-0.000", "0.000", *(f"{x:.3f}" for x in np.random.default_rng(1).normal(0, 5, 60)), "-0.000"]
+    file.write_text("\n".join(["a", *cells]) + "\n")
+    baler_core.compress(file, packed, bounds={"a": bound})
+    baler_core.decompress(packed, back)
+    written = back.read_text().split()[1:]
+    assert [written[k] for k in (0, 1, -1)] == (["-0.000", "0.000", "-0.000"] if kept else ["0.000"] * 3)

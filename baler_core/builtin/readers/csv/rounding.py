@@ -22,6 +22,8 @@ NO_GRID = 400
 COARSEST = -400
 # A float64 keeps any decimal of so many digits apart from its neighbours.
 _DIGITS = 17
+# How numbers are cut under a bound in bits, which leaves a zero some leeway.
+_UNDER_BITS = f"~g{_DIGITS}"
 # This share of a tolerance is left to the rounding of decimals in the text; it costs 0.007 bits per value.
 _SHARE = 0.0051
 # Where that makes a tolerance smaller by no more than this, restored values lie on the decimals of the originals.
@@ -100,7 +102,7 @@ def _for_each(tolerance: Tolerance, decimals: int) -> tuple[str, Tolerance]:
         if digits < _DIGITS:
             return f"~g{digits}{grid}", replace(tolerance, value=rounded_down(value * (1 - _SHARE)))
     if tolerance.kind == "bits" and grid:
-        return f"~g{_DIGITS}{grid}", tolerance
+        return f"{_UNDER_BITS}{grid}", tolerance
     return "", tolerance
 
 
@@ -164,21 +166,29 @@ def shortened_in_place(tolerance: Tolerance, decimals: int) -> tuple[str, Tolera
 
 
 def cut(values: np.ndarray, how: str) -> np.ndarray:
-    """Return float64 values rounded as `shortened` defines; a zero has no sign, which would make its cell longer."""
+    """Return float64 values rounded as `shortened` defines.
+
+    A zero has no sign, which would make its cell longer, unless a zero must stay as it is: one of the numbers aside, or under
+    a bound relative to each value.
+    """
     if not how:
         return values
     rounding, _, numbers = how.partition("!")
     short = _rounded(values, rounding) + 0.0
-    aside = _changed_sides(values, short, map(float, filter(None, numbers.split(";"))))
+    aside = _changed_sides(values, short, list(map(float, filter(None, numbers.split(";")))))
+    if rounding.startswith("~g") and not rounding.startswith(_UNDER_BITS):
+        aside |= values == 0
     return np.where(aside, values, short)
 
 
 def _changed_sides(values: np.ndarray, short: np.ndarray, numbers: Iterable[float]) -> np.ndarray:
-    """Return where a cut moved a value onto or beyond one of some numbers."""
+    """Return where a cut moved a value onto or beyond one of some numbers, or would take the sign of a zero among them."""
     aside = np.zeros(len(values), bool)
     for number in numbers:
         aside |= (values < number) != (short < number)
         aside |= (values > number) != (short > number)
+        if number == 0:
+            aside |= values == 0
     return aside
 
 
