@@ -6,6 +6,7 @@ Cases are numbered, and each follows from the seed and its number alone, so that
     python benchmarks/fuzz.py models --seed 1 --first 4711 --cases 1        # case 4711 again
     python benchmarks/fuzz.py arrays --cases 2600 --only grid
     python benchmarks/fuzz.py files --cases 20000 --only fits               # whole files of one reader
+    python benchmarks/fuzz.py bounds --cases 3000 --only csv                # odd values under bounds of every kind
 
 Cases run in worker processes, within limits of memory and time: where a worker dies, the case that it was at is to blame,
 and another worker goes on after it. With BALER_LOOPS=checked compiled loops check their places (see CONTRIBUTING.md).
@@ -35,7 +36,12 @@ import numpy as np
 
 Case = Callable[[np.random.Generator], str]
 Target = Callable[[str, int], Case]
-TARGETS = {"models": "fuzz_models:decoding", "arrays": "fuzz_arrays:round_trips", "files": "fuzz_files:files"}
+TARGETS = {
+    "models": "fuzz_models:decoding",
+    "arrays": "fuzz_arrays:round_trips",
+    "files": "fuzz_files:files",
+    "bounds": "fuzz_bounds:bounded_files",
+}
 SECONDS, TRIES = 20, 3
 """A case may take so long, or, since loops are compiled when they are first met and kept from then on, so often so long."""
 MORE_MEMORY = 768 << 20

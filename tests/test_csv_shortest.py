@@ -222,3 +222,16 @@ def test_a_zero_that_has_no_leeway_keeps_its_sign_in_the_text(
     baler_core.decompress(packed, back)
     written = back.read_text().split()[1:]
     assert [written[k] for k in (0, 1, -1)] == (["-0.000", "0.000", "-0.000"] if kept else ["0.000"] * 3)
+
+
+def test_the_text_stays_within_limits(tmp_path: Path) -> None:
+    file, packed, back = tmp_path / "t.csv", tmp_path / "t.bal", tmp_path / "back.csv"
+    values = np.random.default_rng(1).normal(0, 5, 400)
+    file.write_text("\n".join(["a", *map(repr, values.tolist())]) + "\n")
+    limits = [float(np.quantile(values, 0.1)), float(np.quantile(values, 0.9))]
+    baler_core.compress(file, packed, bounds={"a": {"abs": 0.3, "limits": limits}})
+    baler_core.decompress(packed, back)
+    written = np.array(back.read_text().split()[1:], np.float64)
+    assert (written[values >= limits[0]] >= limits[0]).all()
+    assert (written[values <= limits[1]] <= limits[1]).all()
+    assert np.abs(written - values).max() <= 0.3

@@ -265,6 +265,26 @@ def test_distributions_use_bins_that_suit_the_values() -> None:
     assert len(shown["plain"].before.counts) == 100
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        [5e-324, 1e-310, 1.0, 1e4],
+        [1e18, 1e18 + 256, 1e18 + 512],
+        [1e18, 1e18],
+        [-1.7e308, 1.7e308, 3.5],
+        [1.0, 1 + 2.3e-16],
+        [2.0**62, -(2.0**62), 1.0],
+    ],
+)
+def test_values_at_the_ends_of_their_type_are_counted(values: list[float]) -> None:
+    array = np.array(values * 20)
+    shown = compared(table(v=array), table(v=array)).drawings.distributions["v"]
+    before, after = shown.before, shown.after
+    assert before.counts.sum() + before.below + before.above + shown.zeros[0] == array.size
+    np.testing.assert_array_equal(before.counts, after.counts)
+    assert (np.diff(before.edges) > 0).all()
+
+
 def test_bins_are_wider_than_the_steps_of_a_coarse_bound() -> None:
     x = np.random.default_rng(4).uniform(0, 1, 5000)
     y = np.round(x / 0.02) * 0.02

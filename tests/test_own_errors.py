@@ -348,3 +348,12 @@ def test_a_table_of_text_keeps_bounds_by_its_own_errors_in_every_cell(tmp_path: 
     assert (before["e_flux"][2::50] == after["e_flux"][2::50]).all()
     assert (off > 0).mean() > 0.8
     assert (tmp_path / "r.csv").stat().st_size <= 1.25 * (tmp_path / "t.csv").stat().st_size
+
+
+def test_integers_without_room_for_a_whole_step_stay_exact_and_do_not_take_the_other_bound(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    counts, error = rng.integers(50_000, 90_000, 500), rng.uniform(100, 4000, 500)
+    bounds = {"n": {"abs": "0.0005 * e", "else": {"rel": 1e-3}}}
+    baler_core.compress({"n": counts, "e": error}, tmp_path / "n.bal", bounds=bounds)
+    after = baler_core.open(tmp_path / "n.bal")["n"].values
+    assert (np.abs(after - counts) <= 0.0005 * error).all()

@@ -189,6 +189,16 @@ TABLES_WITH_HEADS = {
 }
 
 
+@pytest.mark.parametrize("first", ["101", "1012,10-3", "10", "1e3"])
+def test_a_row_with_a_number_is_no_row_of_units(first: str, tmp_path: Path) -> None:
+    names = "run" if "," not in first else "run,rate"
+    rows = [first, *([first.replace("10-3", "0.001")] * 5)]
+    path = csv_file(tmp_path, "\n".join([names, *rows]) + "\n")
+    with CsvReader().open(path) as source:
+        assert source.schema.sizes["row"] == 6
+        assert not any(v.units for v in source.schema.variables)
+
+
 @pytest.mark.parametrize("name", TABLES_WITH_HEADS)
 def test_names_and_units_are_found_where_programs_write_them(name, tmp_path):
     text, names, units = TABLES_WITH_HEADS[name]

@@ -324,8 +324,11 @@ class Tolerance:
         if self.each is None:
             raise ValueError("what is allowed to each value is not known yet")
         each = self.each.reshape(values.shape)
-        whole = np.maximum(np.floor(each * (1 + ROUNDING)), -1.0 * (each > 0))  # no whole step: exact
-        each = whole if values.dtype.kind in "iu" else each * SAFETY
+        if values.dtype.kind in "iu":
+            whole = np.floor(each * (1 + ROUNDING))
+            each = np.where((each > 0) & (whole < 1), -1.0, whole)  # no whole step: exact
+        else:
+            each = each * SAFETY
         return np.where(each > 0, each, np.where(each < 0, 0.0, self.where_none.allowed(values)))
 
     def _by_magnitude(self, values: np.ndarray) -> np.ndarray:

@@ -17,6 +17,9 @@ _BINS = 100
 _FEWEST_BINS = 20
 _LOSS_BINS = 80
 _DECADES = 2.5
+_NORMAL = np.finfo(np.float64)
+# What lies farther out is counted, not drawn: widths of bins are finite.
+_FARTHEST = float(_NORMAL.max) / 8
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,18 @@ def choose_bins(values: np.ndarray, low: float, high: float, allowed: np.ndarray
     Whole numbers, of whatever dtype, get bins around whole numbers. Positive (or zero) values spanning decades get logarithmic bins. A range
     made by few far values is cut to the bulk: what lies outside is counted, not drawn.
     """
+    low, high = max(low, -_FARTHEST), min(high, _FARTHEST)
+    bins = _bins_of(np.clip(values, -_FARTHEST, _FARTHEST), low, high, allowed)
+    first, last = float(bins.edges[0]), float(bins.edges[-1])
+    least = 4 * float(np.spacing(max(abs(first), abs(last))))
+    if bins.logarithmic or (last - first) / (len(bins.edges) - 1) >= least:
+        return bins
+    last = max(last, first + least)
+    return Bins(np.linspace(first, last, max(1, int((last - first) / least)) + 1))
+
+
+def _bins_of(values: np.ndarray, low: float, high: float, allowed: np.ndarray | None = None) -> Bins:
+    """Return bins as `choose_bins` describes them, perhaps narrower than float64 can tell apart."""
     whole = bool(np.all(values == np.round(values))) and high - low < 2.0**50
     if not values.size or not low < high:
         centre = low if math.isfinite(low) else 0.0
@@ -48,9 +63,11 @@ def choose_bins(values: np.ndarray, low: float, high: float, allowed: np.ndarray
         first = low if low > 0 else float(positive.min())
         first = max(first, float(np.quantile(positive, 0.001)) / 10)
         relative = _typical(allowed[values > 0] / positive) if allowed is not None else 0.0
-        bins = _count(float(np.log(high / first)), math.log1p(4 * relative))
-        margin = (high / first) ** (1 / bins)
-        return Bins(np.geomspace(first / margin, high * margin, bins + 1), logarithmic=True)
+        span = math.log(high) - math.log(first)
+        bins = _count(span, math.log1p(4 * relative))
+        margin = math.exp(span / bins)
+        ends = max(first / margin, _NORMAL.tiny), min(high, _NORMAL.max / margin) * margin
+        return Bins(np.geomspace(*ends, bins + 1), logarithmic=True)
     first, last = _bulk(values, low, high)
     typical = _typical(allowed) if allowed is not None else 0.0
     bins = _count(last - first, 4 * typical)
@@ -83,7 +100,7 @@ def _count(span: float, narrowest: float) -> int:
 def _decades(positive: np.ndarray) -> float:
     """Decades that the bulk of positive values spans."""
     low, high = np.quantile(positive, [0.01, 0.999])
-    return float(np.log10(high / low))
+    return float(np.log10(high) - np.log10(low))
 
 
 def _bulk(values: np.ndarray, low: float, high: float) -> tuple[float, float]:
@@ -194,7 +211,7 @@ def _loss_histogram(values: np.ndarray) -> Histogram:
     magnitude = np.abs(values)
     largest, bulk = float(magnitude.max()), float(np.quantile(magnitude, 0.995))
     end = largest if largest <= 3 * bulk else 1.5 * bulk
-    end = (end or largest or 1.0) * (1 + 1e-9)
+    end = min(end or largest or 1.0, _FARTHEST) * (1 + 1e-9)
     edges = np.linspace(-end, end, _LOSS_BINS + 1)
     counts = np.histogram(values, edges)[0].astype(np.int64)
     return Histogram(edges, counts, int(np.count_nonzero(values < -end)), int(np.count_nonzero(values > end)))

@@ -85,7 +85,8 @@ def shortened(tolerance: Tolerance, decimals: int) -> tuple[str, Tolerance]:
 
 def _sides(tolerance: Tolerance) -> str:
     """Return the part of `how` that names the numbers whose side no cut may change."""
-    numbers = dict.fromkeys(x + 0.0 for x in (*tolerance.thresholds, *tolerance.fill) if math.isfinite(x))
+    limits = (*tolerance.lower, *tolerance.upper)
+    numbers = dict.fromkeys(x + 0.0 for x in (*tolerance.thresholds, *tolerance.fill, *limits) if math.isfinite(x))
     return "!" + ";".join(map(repr, numbers)) if numbers else ""
 
 
@@ -155,7 +156,7 @@ def shortened_in_place(tolerance: Tolerance, decimals: int) -> tuple[str, Tolera
 
     Only an absolute tolerance tells how far all values may move on their own decimals: under others they stay exact.
     """
-    if tolerance.fill or tolerance.thresholds or tolerance.mean:
+    if tolerance.fill or tolerance.thresholds or tolerance.mean or tolerance.lower or tolerance.upper:
         return "", Tolerance("exact")
     if tolerance.kind == "free" and decimals < NO_GRID:
         return f"~{decimals}", tolerance

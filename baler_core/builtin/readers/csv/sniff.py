@@ -261,7 +261,7 @@ def _is_units(cells: Sequence[str], rows: Sequence[Sequence[str]], dialect: Dial
             continue
         if is_missing(cell):
             continue
-        if not _UNIT.fullmatch(cell.strip()):
+        if not _UNIT.fullmatch(cell.strip()) or _has_number([cell], dialect):
             return False
         found += 1
     return found > 0
