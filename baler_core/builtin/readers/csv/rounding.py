@@ -11,6 +11,7 @@ import numpy as np
 
 from baler_core.builtin.readers.csv.shortest import GRID, NUMBER, Grid, decimal_floats, power_of_ten
 from baler_core.data.bounds import SAFETY, Tolerance
+from baler_core.data.sides import became_special
 from baler_core.data.tolerance import rounded_down
 
 # How numbers were cut: to decimals (before the point where negative) or digits, onto a grid, and aside of which numbers.
@@ -183,13 +184,15 @@ def cut(values: np.ndarray, how: str) -> np.ndarray:
 
 
 def _changed_sides(values: np.ndarray, short: np.ndarray, numbers: Iterable[float]) -> np.ndarray:
-    """Return where a cut moved a value onto or beyond one of some numbers, or would take the sign of a zero among them."""
+    """Return where a cut moved a value onto, near or beyond one of some numbers, or would take the sign of a zero among them."""
     aside = np.zeros(len(values), bool)
     for number in numbers:
         aside |= (values < number) != (short < number)
         aside |= (values > number) != (short > number)
-        if number == 0:
-            aside |= values == 0
+        aside |= (values == 0) & (number == 0)
+        became = became_special(values, short, (np.float64(number),))
+        if became is not None:
+            aside |= became
     return aside
 
 
