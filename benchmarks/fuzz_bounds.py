@@ -257,7 +257,7 @@ def bounded_files(only: str, seed: int) -> Case:
     def case(random: np.random.Generator) -> str:
         kind = kinds[int(random.integers(len(kinds)))]
         made = _case(random, FILE_KINDS[kind])
-        name = f"{kind} {made.x.dtype} {made.x.shape} fill {made.fill} {made.bound} {made.effort}"
+        name = f"{kind} {made.x.dtype} {made.x.shape} fill {made.fill} {made.bound} {made.model}"
         try:
             with tempfile.TemporaryDirectory(dir=folder.name) as place, warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -274,7 +274,7 @@ def _load_libraries(kinds: list[str], folder: Path, registry: Any) -> None:
     for kind in kinds:
         for shape in ((70,), (8, 9, 10)[: FILE_KINDS[kind].ranks]):
             values = np.arange(float(np.prod(shape))).reshape(shape)
-            made = _Case({"x": values, "e": values}, {"abs": "0.1 * e"}, None, "balanced")
+            made = _Case({"x": values, "e": values}, {"abs": "0.1 * e"}, None, {"name": "auto"})
             with tempfile.TemporaryDirectory(dir=folder) as place, warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 _round_trip(made, FILE_KINDS[kind], Path(place), registry)
@@ -285,7 +285,7 @@ class _Case:
     columns: Columns
     bound: dict[str, Any]
     fill: float | None
-    effort: str
+    model: dict[str, str]
     packed: bool = False
 
     @property
@@ -312,7 +312,13 @@ def _case(random: np.random.Generator, kind: FileKind) -> _Case:
         errors = np.abs(random.normal(0, 1, shape)) * (np.nanstd(_usual(values)) or 1.0)
         errors[random.random(shape) < 0.1] = random.choice([0.0, np.nan, np.inf])
         columns["e"] = errors.astype("<f4" if dtype.itemsize == 4 else "<f8")
-    return _Case(columns, bound, fill, str(random.choice(["fast", "fast", "balanced"])), kind.packed)
+    return _Case(columns, bound, fill, _model(random, rank), kind.packed)
+
+
+def _model(random: np.random.Generator, rank: int) -> dict[str, str]:
+    others = ["table", "scalar"] if rank == 1 else ["transform", "predictive", "scalar"]
+    name = "auto" if random.random() < 0.6 else str(random.choice(others))
+    return {"name": name, "effort": str(random.choice(["fast", "fast", "fast", "balanced", "max"]))}
 
 
 def _usual(values: np.ndarray) -> np.ndarray:
@@ -382,7 +388,7 @@ def _round_trip(made: _Case, kind: FileKind, place: Path, registry: Any) -> str:
     kind.write(original, made.columns, made.fill)
     bounds: Any = {"x": made.bound, **({"e": {"rel": 0.05}} if "e" in made.columns else {})}
     try:
-        baler_core.compress(original, packed, bounds=bounds, model={"name": "auto", "effort": made.effort})
+        baler_core.compress(original, packed, bounds=bounds, model=made.model)
     except baler_core.ConfigError as error:
         if "bug" in str(error):
             raise
