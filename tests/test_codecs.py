@@ -72,6 +72,16 @@ def test_settings_are_json_and_travel(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pickle.loads(pickle.dumps(serializer)) == serializer  # noqa: S301
 
 
+def test_values_are_told_of_unless_they_are_the_fill_value(caplog: pytest.LogCaptureFixture) -> None:
+    values = rng.normal(size=1000)
+    values[::3] = -999
+    values[0] = np.nan
+    two.Baler(abs=0.01, fill=-999).encode(values)
+    assert not caplog.messages
+    two.Baler(abs=0.01, fill=np.inf).encode(values)
+    assert "-999 occurs" in caplog.text
+
+
 def test_objects_are_a_type_error() -> None:
     common.check_err_encode_object_buffer(two.Baler())
     common.check_err_decode_object_buffer(two.Baler())
@@ -184,6 +194,20 @@ def test_an_array_of_another_kind_than_the_chunk_is_told(tmp_path: Path) -> None
     (tmp_path / "a.zarr" / "c" / "0").write_bytes(three.BalerCodec().coding.encode(np.ones(5, "f8")))
     with pytest.raises(ValueError, match=r"a chunk holds <f8 \(5,\), and the array wants <f4 \(4,\)"):
         array[:]
+    (tmp_path / "a.zarr" / "c" / "0").write_bytes(three.BalerCodec().coding.encode(np.ones(4, "i4")))
+    with pytest.raises(ValueError, match=r"a chunk holds <i4"):
+        array[:]
+
+
+@pytest.mark.filterwarnings("ignore:The data type")
+@pytest.mark.parametrize("code", [">i2", ">f8", ">c16", ">U3", ">M8[s]", [("a", "<i4"), ("b", ">f8")]])
+def test_any_order_of_bytes_returns_from_stores_of_version_3(tmp_path: Path, code: Any) -> None:
+    values = np.arange(6).astype(code)
+    array = zarr.create_array(
+        tmp_path / "a.zarr", shape=(6,), chunks=(3,), dtype=code, serializer=three.BalerCodec(), compressors=None
+    )
+    array[:] = values
+    assert array[:].tolist() == zarr.open_array(tmp_path / "a.zarr")[:].tolist() == values.tolist()
 
 
 def test_trained_models_are_looked_up_by_their_digest(
