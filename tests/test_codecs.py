@@ -14,6 +14,7 @@ import xarray as xr
 
 import baler_core
 from baler_core import BalerError
+from baler_core.api import chunks
 
 numcodecs = pytest.importorskip("numcodecs")
 zarr = pytest.importorskip("zarr")
@@ -52,6 +53,16 @@ def test_numcodecs_own_checks(name: str) -> None:
     assert (back.shape, back.dtype) == (values.shape, values.dtype)
     assert back.tobytes("A") == values.tobytes("A")
     assert back.flags.f_contiguous == values.flags.f_contiguous
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_chunks_have_the_order_of_bytes_they_had(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.asarray(rng.normal(size=(4, 5, 6)), order=order)
+    encoded = two.Baler().encode(values)
+    monkeypatch.setattr(chunks, "decode", lambda data: np.asfortranarray(baler_core.decode(data)))
+    found = two.Baler().decode(encoded)
+    assert found.tobytes("A") == values.tobytes("A")
+    assert (found.flags.c_contiguous, found.flags.f_contiguous) == (order == "C", order == "F")
 
 
 def test_records_and_nothing_at_all_return() -> None:

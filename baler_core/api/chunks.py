@@ -199,6 +199,7 @@ class ChunkCoding:
             values = _as_they_were(values, np.dtype(name))
         if flags & _SINGLE:
             values = values.reshape(())
+        values = np.asarray(values, order="C")  # models return what is quickest for them; stores read bytes in order
         values = values.T if flags & _FORTRAN else values
         return region.cut(values) if region is not None and (name or flags & _SINGLE) else values
 
@@ -249,7 +250,7 @@ def checked_chunk(values: np.ndarray, dtype: np.dtype[Any], shape: tuple[int, ..
     if not same or values.shape != shape:
         raise DamagedChunk(f"a chunk holds {values.dtype.str} {values.shape}, and the array wants {dtype.str} {shape}")
     whole = np.ascontiguousarray(values)
-    return whole.view(dtype) if of_records else whole.astype(dtype, copy=False)
+    return (whole.view(dtype.newbyteorder("<")) if of_records else whole).astype(dtype, copy=False)
 
 
 class BadCodec(ConfigError, ValueError):
