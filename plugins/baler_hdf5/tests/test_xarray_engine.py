@@ -194,7 +194,7 @@ def test_groups_are_those_of_the_original(tmp_path: Path) -> None:
         assert (list(inner.data_vars), list(inner.coords), inner.attrs) == (["q"], ["x"], {"note": "inner"})
     with pytest.raises(KeyError, match=r"there is no group 'deep/eer'\. Did you mean 'deep/er'"):
         xr.open_dataset(tmp_path / "a.bal", group="deep/eer")
-    with pytest.raises(KeyError, match=r"there is no group 'zzz'\. Available: /, deep"):
+    with pytest.raises(OSError, match=r"there is no group 'zzz'\. Available: /, deep"):
         xr.open_dataset(tmp_path / "a.bal", group="zzz")
 
 
