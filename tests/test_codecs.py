@@ -14,6 +14,7 @@ import xarray as xr
 
 import baler_core
 from baler_core import BalerError
+from baler_core.api import chunks
 
 numcodecs = pytest.importorskip("numcodecs")
 zarr = pytest.importorskip("zarr")
@@ -54,6 +55,16 @@ def test_numcodecs_own_checks(name: str) -> None:
     assert back.flags.f_contiguous == values.flags.f_contiguous
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_chunks_have_the_order_of_bytes_they_had(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.asarray(rng.normal(size=(4, 5, 6)), order=order)
+    encoded = two.Baler().encode(values)
+    monkeypatch.setattr(chunks, "decode", lambda data: np.asfortranarray(baler_core.decode(data)))
+    found = two.Baler().decode(encoded)
+    assert found.tobytes("A") == values.tobytes("A")
+    assert (found.flags.c_contiguous, found.flags.f_contiguous) == (order == "C", order == "F")
+
+
 def test_records_and_nothing_at_all_return() -> None:
     codec = two.Baler()
     records = np.array([(1.5, 2), (2.5, 3)], [("a", "f4"), ("b", "i2")])
@@ -70,6 +81,16 @@ def test_settings_are_json_and_travel(monkeypatch: pytest.MonkeyPatch) -> None:
     serializer = three.BalerCodec({"abs": 0.1}, effort="max")
     assert three.BalerCodec.from_dict(json.loads(json.dumps(serializer.to_dict()))) == serializer
     assert pickle.loads(pickle.dumps(serializer)) == serializer  # noqa: S301
+
+
+def test_values_are_told_of_unless_they_are_the_fill_value(caplog: pytest.LogCaptureFixture) -> None:
+    values = rng.normal(size=1000)
+    values[::3] = -999
+    values[0] = np.nan
+    two.Baler(abs=0.01, fill=-999).encode(values)
+    assert not caplog.messages
+    two.Baler(abs=0.01, fill=np.inf).encode(values)
+    assert "-999 occurs" in caplog.text
 
 
 def test_objects_are_a_type_error() -> None:
@@ -184,6 +205,20 @@ def test_an_array_of_another_kind_than_the_chunk_is_told(tmp_path: Path) -> None
     (tmp_path / "a.zarr" / "c" / "0").write_bytes(three.BalerCodec().coding.encode(np.ones(5, "f8")))
     with pytest.raises(ValueError, match=r"a chunk holds <f8 \(5,\), and the array wants <f4 \(4,\)"):
         array[:]
+    (tmp_path / "a.zarr" / "c" / "0").write_bytes(three.BalerCodec().coding.encode(np.ones(4, "i4")))
+    with pytest.raises(ValueError, match=r"a chunk holds <i4"):
+        array[:]
+
+
+@pytest.mark.filterwarnings("ignore:The data type")
+@pytest.mark.parametrize("code", [">i2", ">f8", ">c16", ">U3", ">M8[s]", [("a", "<i4"), ("b", ">f8")]])
+def test_any_order_of_bytes_returns_from_stores_of_version_3(tmp_path: Path, code: Any) -> None:
+    values = np.arange(6).astype(code)
+    array = zarr.create_array(
+        tmp_path / "a.zarr", shape=(6,), chunks=(3,), dtype=code, serializer=three.BalerCodec(), compressors=None
+    )
+    array[:] = values
+    assert array[:].tolist() == zarr.open_array(tmp_path / "a.zarr")[:].tolist() == values.tolist()
 
 
 def test_trained_models_are_looked_up_by_their_digest(

@@ -33,6 +33,9 @@ def test_tables_hold_the_rows_asked_for(events: Path) -> None:
         assert frame["run"].tolist() == list(range(5, 20))
         assert frame["name"].tolist() == [f"e{n}" for n in range(5, 20)]
         assert all(np.array_equal(a, b) for a, b in zip(frame["pt"], pt[5:20], strict=True))
+        assert list(file.to_pandas(["run", "name", "pt"])) == ["run", "name", "pt"]
+        with pytest.raises(KeyError, match=r"there is no variable 'rum'\. Did you mean 'run'"):
+            file.to_pandas(["rum"])
         table = file.to_arrow(["run", "pt"], start=-3)
         assert table.column("run").to_pylist() == [57, 58, 59]
         assert table.column("pt").to_pylist() == [one.tolist() for one in pt[57:]]

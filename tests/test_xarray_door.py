@@ -40,6 +40,9 @@ def test_a_set_returns_as_it_was(dataset: xr.Dataset, tmp_path: Path) -> None:
         xr.testing.assert_identical(found.load(), dataset)
     with xr.open_dataset(tmp_path / "a.bal", drop_variables=["u", "label"]) as found:
         assert list(found.data_vars) == ["n"]
+    dataset["u"].baler.to_file(tmp_path / "u.bal")
+    with xr.open_dataarray(tmp_path / "u.bal", cache_size="1 MB") as found:
+        xr.testing.assert_identical(found.load(), dataset["u"])
 
 
 def test_values_of_a_set_wait_until_they_are_used(

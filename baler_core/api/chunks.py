@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -94,6 +95,9 @@ class ChunkCoding:
         except BalerError as error:
             raise BadCodec(" ".join(str(error).split())) from error
 
+    def __hash__(self) -> int:
+        return hash(json.dumps(self.settings(), sort_keys=True, default=str))
+
     def settings(self) -> dict[str, Any]:
         """Return what differs from the defaults, as JSON has it."""
         bounds = self.bounds if isinstance(self.bounds, str) else dict(self.bounds)
@@ -141,6 +145,8 @@ class ChunkCoding:
             spread = float(valid.max()) - float(valid.min()) if valid.size else 0.0
             value = bounds.pop("range")
             bounds = {"abs": value * spread, **bounds} if spread else {"abs": 0.0, **bounds}
+        if np.isinf(fill):  # which every bound keeps
+            return values, bounds if bounds.get("abs") != 0.0 else LOSSLESS, b""
         stated = bounds.get("exact_at", [])
         exact = list(stated) if isinstance(stated, list | tuple) else [stated]
         return values, {**bounds, "exact_at": [*exact, float(fill)]} if bounds.get("abs") != 0.0 else LOSSLESS, b""
@@ -193,6 +199,7 @@ class ChunkCoding:
             values = _as_they_were(values, np.dtype(name))
         if flags & _SINGLE:
             values = values.reshape(())
+        values = np.asarray(values, order="C")  # models return what is quickest for them; stores read bytes in order
         values = values.T if flags & _FORTRAN else values
         return region.cut(values) if region is not None and (name or flags & _SINGLE) else values
 
@@ -238,9 +245,12 @@ def checked_chunk(values: np.ndarray, dtype: np.dtype[Any], shape: tuple[int, ..
     DamagedChunk
         If it is of another type or shape than the array.
     """
-    if values.dtype.itemsize != dtype.itemsize or values.shape != shape:
+    of_records = values.dtype.kind == dtype.kind == "V" and values.dtype.itemsize == dtype.itemsize
+    same = of_records or values.dtype.newbyteorder("<") == dtype.newbyteorder("<")
+    if not same or values.shape != shape:
         raise DamagedChunk(f"a chunk holds {values.dtype.str} {values.shape}, and the array wants {dtype.str} {shape}")
-    return np.ascontiguousarray(values).view(dtype)
+    whole = np.ascontiguousarray(values)
+    return (whole.view(dtype.newbyteorder("<")) if of_records else whole).astype(dtype, copy=False)
 
 
 class BadCodec(ConfigError, ValueError):
@@ -299,7 +309,7 @@ def bounds_of(bounds: Mapping[str, Any] | str | None, kinds: Mapping[str, Any]) 
         If there are both.
     """
     if bounds is not None and kinds:
-        raise BadCodec(f"bounds={bounds!r} and {', '.join(kinds)} were given: give one of them")
+        raise BadCodec(f"bounds={bounds!r} and {', '.join(kinds)} were given: give one of them, and no other settings")
     return bounds if bounds is not None else dict(kinds) or LOSSLESS
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from baler_core.api.how_opened import Opening
 from baler_core.api.stored_array import StoredFile
 from baler_core.api.tables import columns_of, html_of, to_arrow, to_pandas, to_polars
+from baler_core.data.patterns import matching_names
 from baler_core.data.variables import select_names
 from baler_core.errors import DataError, SourceError
 from baler_core.machine.byte_source import ByteSource, Place
@@ -85,6 +86,11 @@ class File(StoredFile):
     def _columns(self, names: Sequence[str] | str | None, start: int | None, stop: int | None) -> dict[str, Any]:
         patterns = [names] if isinstance(names, str) else names
         chosen = select_names(self.schema.names, patterns, str(self.path))
+        if patterns is not None:  # columns lie as they were asked for
+            chosen = list(
+                dict.fromkeys(name for one in patterns for name in matching_names([one], chosen))
+                | dict.fromkeys(chosen)
+            )
         if patterns is None:  # columns show their nulls themselves
             masks = {mask for found in self.nulls.values() for mask in found}
             chosen = [name for name in chosen if name not in masks]

@@ -16,6 +16,7 @@ from baler_core.api.file import File
 from baler_core.api.how_opened import Opening
 from baler_core.api.indexed_array import IndexedArray
 from baler_core.api.stored_array import StoredArray
+from baler_core.data.part import inside
 from baler_core.errors import DataError, FormatError, OutsideError
 from baler_core.pipeline.many.digests import growing_dimensions, schema_digest
 from baler_core.pipeline.many.manifest import Manifest, PartRecord, read_manifest
@@ -155,7 +156,7 @@ class JoinedArray(IndexedArray):
 
     def _read(self, box: tuple[slice, ...]) -> np.ndarray:
         if not self.dims or not self._files.is_joined(self.dims[0]):
-            return self._same[box]
+            return inside(self._same, box)
         overlaps = _overlaps(self._files.starts(self.dims[0]), box[0].start, box[0].stop)
         pieces = [self._files.part(number)[self.name][(slice(low, high), *box[1:])] for number, low, high in overlaps]
         return _joined(pieces)

@@ -42,6 +42,11 @@ class IndexedArray(ABC):
         """Return the number of values."""
         return int(np.prod(self.shape, dtype=object))
 
+    @property
+    def nbytes(self) -> int:
+        """Return how many bytes all its values take once they are restored."""
+        return self.size * self.dtype.itemsize
+
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError(f"{self.name!r} is a single value and has no length")

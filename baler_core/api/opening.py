@@ -95,9 +95,10 @@ def _table(file: File) -> Any:
     """The variables of a data file as a table: of rows, with nulls as pandas has them, or of the places of a grid."""
     listed = {about.entries for about in file.categories.values()}
     columns = [array for name, array in file.items() if name not in listed]
-    plain = all(array.ndim == 1 and array.dtype.kind not in "mM" for array in columns)
+    along, dims = {array.leading_dim for array in columns}, {array.dims for array in columns}
+    rows = len(along) == 1 and None not in along and not any(array.dtype.kind in "mM" for array in columns)
     known = file.has_reader and file.shown() is not None
-    if plain and not known and (len({array.dims for array in columns}) == 1 or file.categories or file.counts):
+    if rows and not known and (_one_column_each(dims) or _has_columns(file)):
         return file.to_pandas()
     from baler_core.api.lazy_sets import lazy_dataset
     from baler_core.builtin.objects.presenting import decoded, frame_of, grid_frame_of
@@ -107,6 +108,15 @@ def _table(file: File) -> Any:
         return (frame_of if alone else grid_frame_of)(decoded(lazy_dataset(file)))
     except DataError as error:
         raise DataError(f"{file.path}: {error}") from error
+
+
+def _one_column_each(dims: set[tuple[str, ...]]) -> bool:
+    return len(dims) == 1 and all(len(one) == 1 for one in dims)
+
+
+def _has_columns(file: File) -> bool:
+    """Return whether the original is a table, whatever its columns hold: lists, categories, what its reader makes of them."""
+    return bool(file.categories or file.counts or file.columns_of_format(list(file)))
 
 
 def _object(schema: Schema, arrays: Mapping[str, np.ndarray], registry: Registry, form: Form | None) -> Any:

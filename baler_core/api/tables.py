@@ -27,7 +27,7 @@ _SHOWN = 60
 
 
 def columns_of(file: StoredFile, names: Sequence[str], start: int | None, stop: int | None) -> dict[str, Any]:
-    """Return variables as columns of one table: numbers and text flat, lists by their offsets, fixed sizes as rows.
+    """Return variables as columns of one table, in their order: numbers and text flat, lists by offsets, fixed sizes as rows.
 
     What lists the categories of another column is no column itself.
 
@@ -58,10 +58,10 @@ def columns_of(file: StoredFile, names: Sequence[str], start: int | None, stop: 
     high = max(low, high)
     made: dict[str, Any] = dict(built_columns(file, special, str(dim), low, high)) if special else {}
     made |= {name: _column(file, file[name], low, high) for name in names if name not in covered}
-    places = {name: place for place, name in enumerate(file.schema.names)}
-    first, last = {name: places[name] for name in names}, 0
+    places = {name: place for place, name in enumerate(names)}
+    first, last = dict(places), 0
     for column in special:
-        first[column.name] = last = min(map(places.__getitem__, column.variables), default=last)
+        first[column.name] = last = min((places[v] for v in column.variables if v in places), default=last)
     return {name: made[name] for name in sorted(made, key=first.__getitem__)}
 
 

@@ -12,6 +12,7 @@ from baler_core.cli.compressed import derived_record, show_derived
 from baler_core.cli.options import FilePath, common_options, gathered, memory_option, model_file
 from baler_core.cli.text import bytes_text, print_box, print_json, print_table, printable
 from baler_core.errors import BalerError, DataError, FormatError
+from baler_core.machine.addresses import address_of
 from baler_core.machine.records import dataclass
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
 
@@ -84,8 +85,8 @@ def verify(files: tuple[Path, ...], trial: Trial, as_json: bool) -> None:
             if len(files) == 1:
                 raise
             failed += 1
-            record = {"file": str(file), "ok": False, "problem": str(error)}
-            click.echo(f"{file}: NOT intact: {printable(str(error))}", err=True)
+            record = {"file": _called(file), "ok": False, "problem": str(error)}
+            click.echo(f"{_called(file)}: NOT intact: {printable(str(error))}", err=True)
         records.append(record)
         if record["ok"] and not as_json:
             _show_intact(record)
@@ -93,6 +94,11 @@ def verify(files: tuple[Path, ...], trial: Trial, as_json: bool) -> None:
         print_json(records[0] if len(files) == 1 else records)
     if failed:
         raise DataError(f"{failed} of {len(files)} files cannot be restored: they are named above")
+
+
+def _called(file: Path) -> str:
+    """Return a path as it was given; of an address both slashes, of which a path keeps one."""
+    return address_of(file) or str(file)
 
 
 def _verified(file: Path, trial: Trial) -> dict[str, Any]:
@@ -108,7 +114,7 @@ def _verified(file: Path, trial: Trial) -> dict[str, Any]:
 
     restored = restore_all(file, None, lookup=Lookup(trial.model), memory=trial.memory, values_only=trial.values_only)
     left_out = list(read_info(file).header.left_out)
-    found = {"file": str(file), "ok": True, "restored_bytes": restored, "values_only": trial.values_only}
+    found = {"file": _called(file), "ok": True, "restored_bytes": restored, "values_only": trial.values_only}
     return {**found, "left_out": left_out}
 
 

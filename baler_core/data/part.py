@@ -11,6 +11,11 @@ from baler_core.data.variables import Layout, Variable
 from baler_core.machine.records import dataclass
 
 
+def inside(values: np.ndarray, box: tuple[slice, ...]) -> np.ndarray:
+    """Return a box of an array, as an array: indexed by no slices, a single text would be the text."""
+    return values[box] if box else values
+
+
 @dataclass(frozen=True)
 class Part:
     """What is wanted of a group of a block.
@@ -30,6 +35,10 @@ class Part:
     def box(self, variable: Variable) -> tuple[slice, ...]:
         """Return the region along the dimensions of a variable."""
         return tuple(self.region.get(dim, slice(None)) for dim in variable.dims)
+
+    def cut(self, values: np.ndarray, variable: Variable) -> np.ndarray:
+        """Return the region of the values of a variable, as an array even if it is a single value."""
+        return inside(values, self.box(variable))
 
     def rows(self, dim: str, length: int) -> slice:
         """Return what is wanted along a dimension of a length."""

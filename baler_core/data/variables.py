@@ -15,7 +15,7 @@ import numpy as np
 
 from baler_core.data.block import Block, make_block
 from baler_core.data.patterns import matching_names, meant_among
-from baler_core.errors import DataError, did_you_mean
+from baler_core.errors import DataError, UnknownVariable, did_you_mean
 from baler_core.machine.records import dataclass
 
 Json: TypeAlias = Any  # None, bool, int, float, str, list or dict of the same
@@ -355,7 +355,7 @@ def select_names(names: Sequence[str], patterns: Sequence[str] | None, where: st
 
     Raises
     ------
-    DataError
+    UnknownVariable
         If a pattern without wildcards matches nothing (nearest names are given), or nothing is left at all.
     """
     if patterns is None:
@@ -363,10 +363,10 @@ def select_names(names: Sequence[str], patterns: Sequence[str] | None, where: st
     meant, known = meant_among(patterns, names), set(names)
     for pattern in patterns:
         if not set("*?[") & set(pattern) and pattern not in known and not meant.get(pattern):
-            raise DataError(f"{where}: there is no variable {pattern!r}. {did_you_mean(pattern, names)}")
+            raise UnknownVariable(f"{where}: there is no variable {pattern!r}. {did_you_mean(pattern, names)}")
     chosen = matching_names(patterns, names)
     if not chosen:
-        raise DataError(f"{where}: no variable matches {', '.join(patterns)}. {did_you_mean(patterns[0], names)}")
+        raise UnknownVariable(f"{where}: no variable matches {', '.join(patterns)}. {did_you_mean(patterns[0], names)}")
     return chosen
 
 

@@ -1,4 +1,4 @@
-"""Offer .bal files to xarray: the engine `baler`, and `ds.baler.to_file`. Importing it registers the accessor."""
+"""Offer .bal files to xarray: the engine `baler`, and `ds.baler.to_file`. Importing it registers the accessors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class BalerBackendEntrypoint(BackendEntrypoint):  # type: ignore[misc, unused-ig
         "decode_timedelta",
         "group",
         "trained",
-        "cache",
+        "cache_size",
     )
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
@@ -53,7 +53,7 @@ class BalerBackendEntrypoint(BackendEntrypoint):  # type: ignore[misc, unused-ig
         *,
         group: str | None = None,
         trained: str | Path | None = None,
-        cache: str | int = "256 MB",
+        cache_size: str | int = "256 MB",
         **decoding: Any,
     ) -> xr.Dataset:
         """Return the variables of one group, decoded by CF conventions as those of the original would be.
@@ -64,8 +64,8 @@ class BalerBackendEntrypoint(BackendEntrypoint):  # type: ignore[misc, unused-ig
             Path of a group; None is the root.
         trained
             The file of trained models that the file refers to; without it, that is looked for beside it.
-        cache
-            How many bytes of restored values are kept for the next question.
+        cache_size
+            How many bytes of restored values are kept for the next question; `cache` is an argument of xarray's own.
         decoding
             How attributes become values (`mask_and_scale`, `decode_times` ...), and `drop_variables`, as in xarray.
 
@@ -78,14 +78,14 @@ class BalerBackendEntrypoint(BackendEntrypoint):  # type: ignore[misc, unused-ig
 
         if unknown := [name for name in decoding if name not in self.open_dataset_parameters]:
             raise TypeError(f"open_dataset() got an unexpected keyword argument {unknown[0]!r}")
-        return open_group(filename_or_obj, group, decoding, trained=trained, cache=cache)
+        return open_group(filename_or_obj, group, decoding, trained=trained, cache=cache_size)
 
     def open_groups_as_dict(self, filename_or_obj: Any, *, group: str | None = None, **options: Any) -> dict[str, Any]:
         """Return the datasets of all groups by path; arguments as of `open_dataset`."""
         from baler_core.doors.xarray_store import open_groups
 
-        opening = {name: options.pop(name) for name in ("trained", "cache") if name in options}
-        return open_groups(filename_or_obj, group, options, **opening)
+        trained, cache = options.pop("trained", None), options.pop("cache_size", "256 MB")
+        return open_groups(filename_or_obj, group, options, trained=trained, cache=cache)
 
     def open_datatree(self, filename_or_obj: Any, **options: Any) -> xr.DataTree:
         """Return all groups as a tree; arguments as of `open_dataset`."""
@@ -96,12 +96,13 @@ class BalerBackendEntrypoint(BackendEntrypoint):  # type: ignore[misc, unused-ig
         return tree
 
 
+@xr.register_dataarray_accessor("baler")  # type: ignore[no-untyped-call, unused-ignore]
 @xr.register_dataset_accessor("baler")  # type: ignore[no-untyped-call, unused-ignore]
 class BalerAccessor:
-    """`ds.baler`: what baler does with a dataset."""
+    """`ds.baler` and `ds["u"].baler`: what baler does with a dataset or an array."""
 
-    def __init__(self, dataset: xr.Dataset) -> None:
-        self._dataset = dataset
+    def __init__(self, data: xr.Dataset | xr.DataArray) -> None:
+        self._data = data
 
     def to_file(
         self,
@@ -110,7 +111,7 @@ class BalerAccessor:
         bounds: str | Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Any:
-        """Write the dataset as a `.bal` file, which `xr.open_dataset` opens again.
+        """Write the data as a `.bal` file, which `xr.open_dataset` opens again.
 
         Parameters
         ----------
@@ -130,4 +131,4 @@ class BalerAccessor:
         """
         from baler_core.api.calls import compress
 
-        return compress(self._dataset, path, bounds=bounds, **options)
+        return compress(self._data, path, bounds=bounds, **options)

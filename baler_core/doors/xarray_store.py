@@ -14,6 +14,9 @@ from baler_core.api.file import File
 from baler_core.api.lazy_sets import is_xarray, lazy_object
 from baler_core.api.open_file import as_os_errors, open_one
 from baler_core.api.shown_variables import group_shown, shown_groups, variable_of
+from baler_core.errors import UnknownVariable
+
+_SIGNATURES = (b"CDF", b"\x89HDF")
 
 Decoding: TypeAlias = dict[str, Any]
 """What `xr.open_dataset` is told about decoding, `drop_variables` included."""
@@ -26,6 +29,8 @@ def open_group(
     with as_os_errors():
         file = open_one(place, trained=trained, cache=cache)
         try:
+            if whole := _kept_whole(file):
+                return xr.open_dataset(whole, group=group, **decoding)
             return _dataset(file, _path(group), decoding)
         except BaseException:
             file.close()
@@ -39,6 +44,8 @@ def open_groups(
     with as_os_errors():
         file = open_one(place, trained=trained, cache=cache)
         try:
+            if whole := _kept_whole(file):
+                return dict(xr.open_groups(whole, group=group, **decoding))
             top = _path(group)
             below = [path for path in _groups(file) if path == top or not top or path.startswith(f"{top}/")]
             if top not in below:
@@ -47,6 +54,14 @@ def open_groups(
         except BaseException:
             file.close()
             raise
+
+
+def _kept_whole(file: File) -> bytes:
+    """Return a NetCDF or HDF5 file that was kept byte for byte, as those without variables are; empty if it is another."""
+    if file.reader != "whole_file" or len(file) != 1:
+        return b""
+    (stored,) = file.values()
+    return stored[:].tobytes() if stored[:4].tobytes().startswith(_SIGNATURES) else b""
 
 
 def _path(group: str | None) -> str:
@@ -81,18 +96,25 @@ def _of_object(file: File, decoding: Decoding) -> xr.Dataset:
     return dataset
 
 
+class MissingGroup(UnknownVariable, OSError):
+    """A group was asked for that a file does not have: an OSError, as of other engines of xarray, and a KeyError."""
+
+
 class BalerStore(AbstractDataStore):  # type: ignore[misc, unused-ignore]
     """One group of an open file, not decoded.
 
     Raises
     ------
-    UnknownVariable
-        If there is no such group (a KeyError, too).
+    MissingGroup
+        If there is no such group.
     """
 
     def __init__(self, file: File, group: str) -> None:
         self._file = file
-        self._group, self._variables = group_shown(file, group)
+        try:
+            self._group, self._variables = group_shown(file, group)
+        except UnknownVariable as error:
+            raise MissingGroup(str(error)) from error
 
     def get_variables(self) -> Mapping[str, xr.Variable]:
         return {variable.name: variable_of(self._file, variable) for variable in self._variables}

@@ -102,6 +102,8 @@ class BalerCodec(ArrayBytesCodec, ArrayBytesCodecPartialDecodeMixin):  # type: i
         return chunk_spec.prototype.nd_buffer.from_numpy_array(checked)
 
     def _encode(self, values: np.ndarray, fill: Any) -> bytes:
+        # Metadata of Zarr 3 do not keep the order of bytes: its own serializer does.
+        values = values.astype(values.dtype.newbyteorder("<"), copy=False)
         number = isinstance(fill, np.generic) and fill.dtype.kind in "iuf"
         return self.coding.encode(values, fill=fill if number and self.coding.fill is None else None)
 

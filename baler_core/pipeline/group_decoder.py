@@ -122,7 +122,7 @@ class GroupDecoder(NamedTuple):
         corrections = decode_corrections(beside[EXACT_STREAM], layout, arrays)
         corrections.inside(decoded_part, layout).apply(arrays)
         if part.region and not decoded_part.region:
-            arrays = {v.name: arrays[v.name][part.box(v)] for v in wanted if v.name in part.names}
+            arrays = {v.name: part.cut(arrays[v.name], v) for v in wanted if v.name in part.names}
         return arrays
 
     def _further(

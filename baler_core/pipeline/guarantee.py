@@ -157,15 +157,25 @@ def decode_corrections(data: bytes, layout: Layout, among: Collection[str] | Non
         If the stream is damaged.
     """
     reader = ByteReader(data, "a stream of exact values")
-    places = {}
-    while reader.position < len(reader.data):
-        variable = layout.variables[reader.varint(len(layout.variables))]
+    count_of_all, places = len(layout.variables), {}
+    wanted = range(count_of_all) if among is None else {n for n, v in enumerate(layout.variables) if v.name in among}
+    last = max(wanted, default=-1)
+    while reader.left:
+        number = reader.varint(count_of_all)
+        if number not in wanted:
+            if number > last:  # variables are in their order
+                break
+            reader.varint()
+            for _ in range(2):  # positions and values
+                length = reader.varint()
+                reader.position += min(length, reader.left)
+            continue
+        variable = layout.variables[number]
         size = math.prod(layout.shape(variable))
         count = reader.varint(size + 1)
         packed, values = reader.sized(), reader.sized()
-        if among is None or variable.name in among:
-            positions = unpack_positions(packed, count, size, f"the exact values of {variable.name!r}")
-            places[variable.name] = (positions, _unpack(values, variable, count))
+        positions = unpack_positions(packed, count, size, f"the exact values of {variable.name!r}")
+        places[variable.name] = (positions, _unpack(values, variable, count))
     return Corrections(places)
 
 

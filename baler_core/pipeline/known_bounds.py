@@ -38,7 +38,7 @@ def known_bounds(
     only_derived = bool(config.derived) and not rules.rules
     for sentence in (
         *(told_of(schema, rules, noise.bounds, exact_anyway, source.aliases) if not only_derived else ()),
-        *told_of_sentinels(sentinels),
+        *told_of_sentinels(_not_stated(schema, stated, sentinels)),
         *noise.told,
     ):
         logger.log(logging.DEBUG if quiet else logging.WARNING, "%s", sentence)
@@ -51,6 +51,12 @@ def sentinels_under(
     """What looks like undeclared missing values among the values of the first block of the variables that may lose something."""
     lossy = [v.name for v, bound in zip(schema.variables, bounds, strict=True) if bound.kind != "lossless"]
     return sentinels_in(schema, first_values(walk, lossy, whole=True))
+
+
+def _not_stated(schema: Schema, bounds: Sequence[ErrorBound], sentinels: Mapping[str, Sentinel]) -> dict[str, Sentinel]:
+    """Return the marks of missing values that the bounds do not keep anyway."""
+    exact = {v.name: set(bound.exact_at) for v, bound in zip(schema.variables, bounds, strict=True)}
+    return {name: one for name, one in sentinels.items() if not exact[name].issuperset(one.short(schema[name]))}
 
 
 def with_exact_sentinels(

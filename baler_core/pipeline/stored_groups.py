@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baler_core.data.part import Part
+from baler_core.data.part import Part, inside
 from baler_core.data.variables import Layout, Variable
 from baler_core.format.blocks import StoredBlock
 from baler_core.machine.recent import Recent
@@ -82,7 +82,7 @@ class StoredGroups:
                 whole = self._kept.get((*key, variable.name))
                 if whole is None:
                     return self._restored(piece, variable, box)
-        return whole[box]
+        return inside(whole, box)
 
     @one_thread
     def _restored(self, piece: StoredRows, variable: Variable, box: tuple[slice, ...]) -> np.ndarray:
@@ -103,12 +103,12 @@ class StoredGroups:
             found = self._part(piece, layout, before, part)
             if found is not None and all_of_it:
                 self._keep(piece, found)
-                return found[variable.name][box]
+                return inside(found[variable.name], box)
             if found is not None:
                 return found[variable.name]
         found = self._whole(piece, layout, before)
         self._keep(piece, found)
-        return found[variable.name][box]
+        return inside(found[variable.name], box)
 
     def together(
         self, piece: StoredRows, variables: Sequence[Variable], box: tuple[slice, ...]
@@ -124,7 +124,7 @@ class StoredGroups:
         self, piece: StoredRows, variables: Sequence[Variable], box: tuple[slice, ...]
     ) -> dict[str, np.ndarray]:
         kept = {v.name: self._kept.get((piece.block, piece.place, v.name)) for v in variables}
-        found = {name: values[box] for name, values in kept.items() if values is not None}
+        found = {name: inside(values, box) for name, values in kept.items() if values is not None}
         missing = [v for v in variables if v.name not in found]
         if not missing:
             return found
@@ -141,7 +141,7 @@ class StoredGroups:
             restored, region = self._whole(piece, layout, before), {}
         if not region and size <= self._kept.limit:
             self._keep(piece, restored)
-        return found | {v.name: restored[v.name] if region else restored[v.name][box] for v in missing}
+        return found | {v.name: restored[v.name] if region else inside(restored[v.name], box) for v in missing}
 
     def _layout(self, piece: StoredRows) -> tuple[Layout, int]:
         """Return the layout of a group of a block, and the bytes that it takes, of which there is memory."""
@@ -199,7 +199,7 @@ class StoredGroups:
         with self.stored.naming(layout, model):
             streams = self._block(piece.block).ranged(piece.place)
             found = self.stored.decoder.part(model, streams, layout, before, part)
-        # A single value that a model indexed is a number by now.
+        # A single value that a plugin's model indexed is a number by now.
         return None if found is None else {name: np.asarray(values) for name, values in found.items()}
 
     def _whole(self, piece: StoredRows, layout: Layout, before: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

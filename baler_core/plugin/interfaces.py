@@ -247,7 +247,7 @@ class Model(Component, ABC):
         """
         decoded = self.decode({name: bytes(stream) for name, stream in streams.items()}, layout, tolerances)
         wanted = [variable for variable in layout.variables if variable.name in part.names]
-        return {v.name: np.asarray(decoded.variables[v.name].values)[part.box(v)] for v in wanted}
+        return {v.name: part.cut(np.asarray(decoded.variables[v.name].values), v) for v in wanted}
 
     def state(self) -> State:
         """Return what was learned, as few small arrays: stored once per file and counted in the compression ratio."""

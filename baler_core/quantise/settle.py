@@ -38,7 +38,9 @@ SIGN_SHARE, SIGN_BYTES = 0.005, 256
 
 def with_plain_zero(tolerances: Mapping[str, Tolerance]) -> dict[str, Tolerance]:
     """Return the tolerances with a zero that has no sign, as that of the original values has none."""
-    return {name: replace(one, zero=0.0) if one.zero == 0 else one for name, one in tolerances.items()}
+    alike = {id(one): one for one in tolerances.values()}  # thousands of columns share a few
+    plain = {key: replace(one, zero=0.0) if one.zero == 0 else one for key, one in alike.items()}
+    return {name: plain[id(one)] for name, one in tolerances.items()}
 
 
 class Rule(NamedTuple):

@@ -47,7 +47,7 @@ class ExactModel(Model):
         reader = RangeReader(streams.get("values", b""), "a group of exact values")
         stored = {variable.name: reader.sized_part() for variable in layout.variables}
         wanted = [variable for variable in layout.variables if variable.name in part.names]
-        return {v.name: _decode(bytes(stored[v.name]), v, layout.shape(v))[part.box(v)] for v in wanted}
+        return {v.name: part.cut(_decode(bytes(stored[v.name]), v, layout.shape(v)), v) for v in wanted}
 
 
 def _encode(values: np.ndarray, variable: Variable) -> bytes:

@@ -129,7 +129,7 @@ class ScalarModel(Model):
     ) -> dict[str, np.ndarray]:
         """Restore a part: integers of other variables are passed over."""
         arrays = restored(streams, layout, tolerances, part.names)
-        return {v.name: arrays[v.name][part.box(v)] for v in layout.variables if v.name in part.names}
+        return {v.name: part.cut(arrays[v.name], v) for v in layout.variables if v.name in part.names}
 
 
 def estimated_size(

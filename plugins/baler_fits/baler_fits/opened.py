@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import baler_core
-from baler_core import DataError, File, open_one
+from baler_core import ConfigError, DataError, File, open_one
 from baler_fits.virtual import virtual_fits
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
 FORMAT = "baler"
+_READING = ("readonly", "denywrite", "copyonwrite")
 SIGNATURE = b"SIMPLE  ="
 
 
@@ -34,15 +35,20 @@ def open(path: Any, *, trained: str | Path | None = None, cache: str | int = "25
     cache
         How many bytes of restored values are kept for the next question.
     options
-        More arguments of `astropy.io.fits.open`.
+        More arguments of `astropy.io.fits.open`; `memmap` changes nothing, since there is no file of pixels to map.
 
     Raises
     ------
     DataError
         If it was not made of a FITS file.
+    ConfigError
+        If it is to be changed: `mode="update"`.
     """
     from astropy.io import fits
 
+    if options.get("mode", "readonly") not in _READING:
+        raise ConfigError(f"{path}: mode={options['mode']!r}: a .bal file is read only; write the HDUs to a FITS file")
+    options["memmap"] = False
     file = open_one(path, trained=trained, cache=cache)
     kept = _kept_whole(file)
     if kept:
@@ -52,7 +58,7 @@ def open(path: Any, *, trained: str | Path | None = None, cache: str | int = "25
         file.close()
         raise DataError(f"{file.path}: was made by the reader {file.reader!r}, not of a FITS file: use baler_core.open")
     try:
-        hdus: HDUList = fits.open(virtual_fits(file, path, trained), memmap=False, **options)
+        hdus: HDUList = fits.open(virtual_fits(file, path, trained), **options)
     except BaseException:
         file.close()
         raise

@@ -64,7 +64,9 @@ def same(one: Any, two: Any) -> None:
 def test_a_file_is_that_of_astropy(tmp_path: Path, jagged: bool) -> None:
     sky(tmp_path / "a.fits", jagged=jagged)
     baler_core.compress(tmp_path / "a.fits", tmp_path / "a.bal", model="exact")
-    with fits.open(tmp_path / "a.fits") as original, baler_fits.open(tmp_path / "a.bal") as ours:
+    with pytest.raises(baler_core.ConfigError, match=r"mode='update'"):
+        baler_fits.open(tmp_path / "a.bal", mode="update")
+    with fits.open(tmp_path / "a.fits") as original, baler_fits.open(tmp_path / "a.bal", memmap=True) as ours:
         assert [hdu.name for hdu in ours] == [hdu.name for hdu in original]
         for one, two in zip(original, ours, strict=True):
             if one.name == "TILED":

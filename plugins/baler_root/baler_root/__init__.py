@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 from baler_core import Metric, ObjectKind, Quantity, Reader, hookimpl
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from baler_root.opened import RootFile
-    from baler_root.opened_tree import OpenTree
 
-
-def open(path: Any, *, trained: str | Path | None = None, cache: str | int = "256 MB") -> RootFile | OpenTree:
+def open(path: Any, *, trained: str | Path | None = None, cache: str | int = "256 MB") -> Any:
     """Open a `.bal` file of a ROOT file, to be read as uproot's: `open("jets.bal")["Events"].arrays(["Jet_pt"])`.
 
     See `baler_root.opened.open`.
@@ -21,6 +19,26 @@ def open(path: Any, *, trained: str | Path | None = None, cache: str | int = "25
     from baler_root.opened import open as opened
 
     return opened(path, trained=trained, cache=cache)
+
+
+def iterate(files: Any, expressions: Any = None, cut: str | None = None, **options: Any) -> Iterator[Any]:
+    """Return parts of the entries of many files: `iterate("run*.bal:Events", ["Jet_pt"], step_size="100 MB")`.
+
+    See `baler_root.opened_many.iterate`.
+    """
+    from baler_root.opened_many import iterate as parts
+
+    return parts(files, expressions, cut, **options)
+
+
+def concatenate(files: Any, expressions: Any = None, cut: str | None = None, **options: Any) -> Any:
+    """Return the entries of many files as one array: `concatenate("run*.bal:Events", ["Jet_pt"])`.
+
+    See `baler_root.opened_many.concatenate`.
+    """
+    from baler_root.opened_many import concatenate as joined
+
+    return joined(files, expressions, cut, **options)
 
 
 @hookimpl

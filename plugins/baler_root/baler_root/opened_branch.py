@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from baler_core import ConfigError, File, FormatError, OutsideError, did_you_mean
+from baler_core import ConfigError, File, FormatError, OutsideError
 from baler_root.contents.branches import Branch
 from baler_root.contents.forms import List, Number, Record, Text, leaves
+from baler_root.opened_together import Library, library_of, together
 from baler_root.schema.parts import TreeSchema
 from baler_root.schema.skeleton import list_dimensions
 from baler_root.values.flatten import put_together
-
-Library = Literal["ak", "np", "pd"]
-LIBRARIES = ("ak", "np", "pd")
 
 
 class BranchParent(Protocol):
@@ -73,17 +70,48 @@ class OpenBranch:
         floats = values * variable.scale + variable.offset
         return floats.astype(np.float32) if "Float16" in self.typename else floats
 
-    def array(self, *, entry_start: int | None = None, entry_stop: int | None = None, library: Library = "ak") -> Any:
-        """Return the values of some entries; arguments as of `OpenTree.arrays`."""
+    @property
+    def parent(self) -> BranchParent:
+        """Return the tree."""
+        return self.tree
+
+    def array(
+        self,
+        interpretation: None = None,
+        entry_start: int | None = None,
+        entry_stop: int | None = None,
+        *,
+        library: Library = "ak",
+    ) -> Any:
+        """Return the values of some entries; arguments as of `OpenTree.arrays`.
+
+        Parameters
+        ----------
+        interpretation
+            None: there are no bytes of ROOT here that could be interpreted in another way.
+        """
+        if interpretation is not None:
+            raise ConfigError(f"{self._branch.key}: a .bal file has no bytes of ROOT to interpret: leave it out")
         start, stop = self.tree.range_of(entry_start, entry_stop)
-        values = self.read(start, stop, library)
-        if library != "pd":
+        short = library_of(library)
+        values = self.read(start, stop, short)
+        if short != "pd":
             return values
-        return together({self._branch.key: values}, stop - start, start, library)[self._branch.key]
+        return together({self._branch.key: values}, stop - start, start, short)[self._branch.key]
+
+    def arrays(self, *, entry_start: int | None = None, entry_stop: int | None = None, library: Library = "ak") -> Any:
+        """Return the branch as `OpenTree.arrays` returns several."""
+        start, stop = self.tree.range_of(entry_start, entry_stop)
+        short = library_of(library)
+        columns = {self.name: self.read(start, stop, short)}
+        return columns if short == "np" else together(columns, stop - start, start, short)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        values = np.asarray(self.array(library="np"))
+        return values if dtype is None else values.astype(dtype, copy=False)
 
     def read(self, start: int, stop: int, library: Library) -> Any:
         """Return entries from `start` to `stop`, as a library has them."""
-        refuse_library(library)
         values = {name: self._unpacked(name, start, stop) for name in self._variables}
         counts = {place: self._stored(name).rows(start, stop) for place, name in self._counts.items()}
         plain = self._branch.form
@@ -108,18 +136,6 @@ class OpenBranch:
         return f"<baler_root.OpenBranch {self._branch.key!r} ({self.typename})>"
 
 
-def refuse_library(library: str) -> None:
-    """Refuse a library that there is not, naming the nearest.
-
-    Raises
-    ------
-    ConfigError
-        If it is none of `ak`, `np`, `pd`.
-    """
-    if library not in LIBRARIES:
-        raise ConfigError(f"library={library!r}: there is no such library. {did_you_mean(str(library), LIBRARIES)}")
-
-
 def _as_objects(array: Any) -> np.ndarray:
     """Return lists, records and texts as numpy has them: objects, one per entry."""
     import awkward as ak
@@ -128,20 +144,6 @@ def _as_objects(array: Any) -> np.ndarray:
     for index, one in enumerate(array):
         cells[index] = np.asarray(one) if isinstance(one, ak.Array) and one.ndim == 1 and not ak.fields(one) else one
     return cells
-
-
-def together(columns: Mapping[str, Any], length: int, start: int, library: Library) -> Any:
-    """Return columns as one object."""
-    if library == "pd":
-        import pandas as pd
-
-        index = pd.RangeIndex(start, start + length)
-        flat = {name: list(values) if values.ndim > 1 else values for name, values in columns.items()}
-        return pd.DataFrame({name: pd.Series(values, index=index) for name, values in flat.items()}, index=index)
-    import awkward as ak
-
-    contents = [array.layout for array in columns.values()]
-    return ak.Array(ak.contents.RecordArray(contents, list(columns), length=length))
 
 
 def _type_of(form: Any) -> str:

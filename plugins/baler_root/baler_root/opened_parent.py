@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from baler_core import look_up
-from baler_root.opened_branch import Library, OpenBranch, refuse_library, together
+from baler_root.opened_branch import OpenBranch
+from baler_root.opened_together import Library, library_of, together
 
 
 class TreeOfBranches(Protocol):
@@ -60,11 +61,10 @@ class OpenParent(Mapping[str, OpenBranch]):
     def array(self, *, entry_start: int | None = None, entry_stop: int | None = None, library: Library = "ak") -> Any:
         """Return the members of some entries; arguments as of `OpenTree.arrays`."""
         start, stop = self.tree.range_of(entry_start, entry_stop)
-        return self.read(start, stop, library)
+        return self.read(start, stop, library_of(library))
 
     def read(self, start: int, stop: int, library: Library) -> Any:
         """Return entries from `start` to `stop`: records of awkward, a dictionary of arrays, a table of pandas."""
-        refuse_library(library)
         columns = {name: member.read(start, stop, library) for name, member in self._members.items()}
         return columns if library == "np" else together(columns, stop - start, start, library)
 

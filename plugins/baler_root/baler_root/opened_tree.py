@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, Self
 
-from baler_core import ConfigError, DataError, File, look_up, matching_names
+from uproot.behaviors.TBranch import Report
+
+from baler_core import ConfigError, DataError, File, look_up
 from baler_root.contents.forms import List, Record
-from baler_root.opened_branch import Library, OpenBranch, together
+from baler_root.opened_branch import OpenBranch
+from baler_root.opened_expressions import Expressions
+from baler_root.opened_filters import Filter, accepting
 from baler_root.opened_parent import OpenParent
+from baler_root.opened_together import Library, grouped, library_of, together
 from baler_root.schema.parts import TreeSchema
 from baler_root.schema.skeleton import branches_of
 
-_UNITS = {"B": 1, "kB": 1000, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
+_SIZE = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*([kmgtpe])?(i)?b", re.IGNORECASE)
 
 
 class TreeParent(Protocol):
@@ -67,14 +73,17 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         KeyError
             If there is no such branch; with the nearest names.
         """
-        if name not in self._branches:
-            members = {key.rpartition("/")[2]: b for key, b in self._branches.items() if key.startswith(f"{name}/")}
-            if members:
-                return OpenParent(self, name, members)
+        found = self._found(name)
+        return look_up(name, self._branches, self.where, "branch") if found is None else found
+
+    def _found(self, name: str) -> OpenBranch | OpenParent | None:
+        if name in self._branches:
+            return self._branches[name]
+        members = {key.rpartition("/")[2]: b for key, b in self._branches.items() if key.startswith(f"{name}/")}
+        if members:
+            return OpenParent(self, name, members)
         below = [branch for key, branch in self._branches.items() if key.rpartition("/")[2] == name]
-        if name not in self._branches and len(below) == 1 and below[0]._branch.key.count("/"):
-            return below[0]
-        return look_up(name, self._branches, self.where, "branch")
+        return below[0] if len(below) == 1 and below[0]._branch.key.count("/") else None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._branches)
@@ -82,23 +91,78 @@ class OpenTree(Mapping[str, "OpenBranch"]):
     def __len__(self) -> int:
         return len(self._branches)
 
-    def keys(self, *, filter_name: str | Sequence[str] | Callable[[str], bool] | None = None) -> Any:
-        """Return the names of the branches; `filter_name` takes patterns or a function."""
-        if filter_name is None:
-            return list(self._branches)
-        if callable(filter_name):
-            return [name for name in self._branches if filter_name(name)]
-        patterns = [filter_name] if isinstance(filter_name, str) else list(filter_name)
-        return matching_names(patterns, list(self._branches))
+    def iteritems(
+        self,
+        *,
+        filter_name: Filter = None,
+        filter_typename: Filter = None,
+        filter_branch: Filter = None,
+        recursive: bool = True,
+        full_paths: bool = True,
+    ) -> Iterator[tuple[str, Any]]:
+        """Return names and branches, as uproot does.
 
-    def typenames(self) -> dict[str, str]:
-        """Return the C++ types of the branches."""
-        return {name: branch.typename for name, branch in self._branches.items()}
+        Parameters
+        ----------
+        filter_name
+            A name, a pattern, a regular expression between slashes, several of them, or a function; None takes all.
+        filter_typename
+            The same for C++ types.
+        filter_branch
+            A function of branches.
+        recursive
+            False leaves out what lies inside of objects that are split, and gives these as wholes.
+        full_paths
+            False gives names without those of the objects around them.
+        """
+        named, typed, taken = accepting(filter_name), accepting(filter_typename), accepting(filter_branch)
+        names = self._branches if recursive else dict.fromkeys(key.partition("/")[0] for key in self._branches)
+        for key in names:
+            short = key.rpartition("/")[2]
+            if named(key) or (short != key and named(short)):
+                branch = self[key]
+                if typed(branch.typename) and taken(branch):
+                    yield key if full_paths else short, branch
+
+    def keys(self, **filters: Any) -> Any:
+        """Return the names of the branches; arguments as of `iteritems`."""
+        return [name for name, _ in self.iteritems(**filters)]
+
+    def items(self, **filters: Any) -> Any:
+        """Return names and branches; arguments as of `iteritems`."""
+        return list(self.iteritems(**filters))
+
+    def values(self, **filters: Any) -> Any:
+        """Return the branches; arguments as of `iteritems`."""
+        return [branch for _, branch in self.iteritems(**filters)]
+
+    def iterkeys(self, **filters: Any) -> Iterator[str]:
+        """Return the names of the branches one by one; arguments as of `iteritems`."""
+        return (name for name, _ in self.iteritems(**filters))
+
+    def itervalues(self, **filters: Any) -> Iterator[Any]:
+        """Return the branches one by one; arguments as of `iteritems`."""
+        return (branch for _, branch in self.iteritems(**filters))
+
+    def typenames(self, **filters: Any) -> dict[str, str]:
+        """Return the C++ types of the branches; arguments as of `iteritems`."""
+        return {name: branch.typename for name, branch in self.iteritems(**filters)}
+
+    def show(self, **filters: Any) -> None:
+        """Print names and types of the branches; arguments as of `iteritems`."""
+        types = self.typenames(**filters)
+        wide = max(map(len, types), default=4) + 2
+        print("\n".join([f"{'name':<{wide}}typename", *(f"{name:<{wide}}{kind}" for name, kind in types.items())]))
 
     @property
     def branches(self) -> list[OpenBranch]:
         """Return the branches in order."""
         return list(self._branches.values())
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        """Return none: aliases of the original are kept for its restored file, and expressions are taken from callers alone."""
+        return {}
 
     @property
     def where(self) -> str:
@@ -109,27 +173,34 @@ class OpenTree(Mapping[str, "OpenBranch"]):
 
     def arrays(
         self,
-        expressions: str | Sequence[str] | None = None,
+        expressions: str | Iterable[str] | None = None,
+        cut: str | None = None,
         *,
-        filter_name: str | Sequence[str] | Callable[[str], bool] | None = None,
         entry_start: int | None = None,
         entry_stop: int | None = None,
         library: Library = "ak",
         how: Any = None,
+        aliases: Mapping[str, str] | None = None,
         virtual: bool = False,
+        **filters: Any,
     ) -> Any:
-        """Return several branches.
+        """Return several branches, or what is computed from them.
 
         Parameters
         ----------
         expressions
-            Names of branches; None takes all, or those of `filter_name`.
+            Names of branches, or expressions in uproot's language: `"sqrt(px**2 + py**2)"`; None takes all branches, or those of
+            `filter_name`, `filter_typename` and `filter_branch`.
+        cut
+            An expression: entries (or what is inside them) are left out where it is false.
         entry_start, entry_stop
             The entries, as in a slice: negative ones count from the end.
         library
             `ak` returns an awkward array of records, `np` a dictionary of arrays, `pd` a table of pandas.
         how
-            `dict`, `tuple` or `list` gives the branches apart.
+            `dict`, `tuple` or `list` gives the branches apart, `"zip"` lists of equal lengths as lists of records.
+        aliases
+            Names for expressions, to be used in others.
         virtual
             A branch is restored when its values are first used; for `library="ak"`.
 
@@ -138,19 +209,21 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         KeyError
             If there is no such branch.
         """
-        names = self._chosen(expressions, filter_name)
+        asked = self._asked(expressions, cut, aliases, filters)
         start, stop = self.range_of(entry_start, entry_stop)
+        short = library_of(library)
+        names = self._needed(asked)
         if virtual:
-            columns = self._virtual(names, start, stop, library)
+            columns = self._virtual(names, start, stop, short)
         else:
-            columns = {name: self[name].read(start, stop, library) for name in names}
-        if how in (tuple, list):
-            return how(columns.values())
-        if how is dict or (library == "np" and how is None):
-            return columns
-        if how is not None:
-            raise ConfigError(f"arrays(how={how!r}): dict, tuple, list or None is wanted")
-        return together(columns, stop - start, start, library)
+            columns = {name: self[name].read(start, stop, short) for name in names}
+        if short == "pd":
+            frame = together(columns, stop - start, start, short)
+            columns = {name: frame[name] for name in frame} if len(columns) == len(frame.columns) else columns
+        if not self._is_plain(asked):
+            columns = asked.computed(columns)
+        length = len(next(iter(columns.values()))) if columns else stop - start
+        return grouped(columns, length, short, how)
 
     def _virtual(self, names: Sequence[str], start: int, stop: int, library: Library) -> dict[str, Any]:
         if library != "ak":
@@ -161,37 +234,61 @@ class OpenTree(Mapping[str, "OpenBranch"]):
 
     def iterate(
         self,
-        expressions: str | Sequence[str] | None = None,
+        expressions: str | Iterable[str] | None = None,
+        cut: str | None = None,
         *,
-        filter_name: str | Sequence[str] | Callable[[str], bool] | None = None,
+        step_size: int | str = "100 MB",
+        report: bool = False,
         entry_start: int | None = None,
         entry_stop: int | None = None,
-        step_size: int | str = "100 MB",
+        aliases: Mapping[str, str] | None = None,
         library: Library = "ak",
         how: Any = None,
+        **filters: Any,
     ) -> Iterator[Any]:
-        """Return one part of the entries after the other, of `step_size` entries or bytes; other arguments of `arrays`."""
-        names = self._chosen(expressions, filter_name)
+        """Return one part of the entries after the other.
+
+        Parameters
+        ----------
+        step_size
+            Of so many entries, or bytes: `"100 MB"`.
+        report
+            Whether each comes with uproot's `Report`, which tells its entries.
+        expressions, cut, entry_start, entry_stop, aliases, library, how, filters
+            As for `arrays`.
+        """
+        asked = self._asked(expressions, cut, aliases, filters)
         start, stop = self.range_of(entry_start, entry_stop)
-        step = self._step("iterate", step_size, names)
+        step = self._step("iterate", step_size, self._needed(asked))
         for low in range(start, stop, step):
             high = min(low + step, stop)
-            yield self.arrays(names, entry_start=low, entry_stop=high, library=library, how=how)
+            part = self.arrays(
+                asked.stated, cut, entry_start=low, entry_stop=high, library=library, how=how, aliases=aliases
+            )
+            yield (part, Report(self, low, high)) if report else part
+
+    def num_entries_for(
+        self, memory_size: int | str, expressions: str | Iterable[str] | None = None, **filters: Any
+    ) -> int:
+        """Return how many entries of some branches take so many bytes."""
+        asked = self._asked(expressions, None, None, filters)
+        size = memory_size if isinstance(memory_size, str) else f"{memory_size} B"
+        return self._entries_of("num_entries_for", size, self._needed(asked))
 
     def dask(
         self,
         *,
-        filter_name: str | Sequence[str] | Callable[[str], bool] | None = None,
         step_size: int | str = "100 MB",
+        **filters: Any,
     ) -> Any:
         """Return the tree as a `dask_awkward.Array`, as `uproot.dask` does: branches that are not used are not restored.
 
         Parameters
         ----------
-        filter_name
-            As for `keys`.
         step_size
             Entries, or bytes, of each partition.
+        filters
+            As for `arrays`.
 
         Raises
         ------
@@ -207,23 +304,35 @@ class OpenTree(Mapping[str, "OpenBranch"]):
                 f"dask() needs {error.name}, which is not installed: pip install 'baler-root[dask]'"
             ) from error
         refuse_failing_versions()
-        names = self._chosen(None, filter_name)
+        names = self._needed(self._asked(None, None, None, filters))
         return collection(self.arrays, names, self.num_entries, self._step("dask", step_size, names))
 
     def _step(self, function: str, stated: int | str, names: Sequence[str]) -> int:
-        step = stated if isinstance(stated, int) else self._entries_of(function, stated, names)
+        step = stated if not isinstance(stated, str) else self._entries_of(function, stated, names)
         if step <= 0:
             raise ConfigError(f"{function}(step_size={stated!r}): a positive number of entries, or a size, is wanted")
         return step
 
-    def _chosen(self, expressions: str | Sequence[str] | None, filter_name: Any) -> list[str]:
+    def _asked(
+        self,
+        expressions: str | Iterable[str] | None,
+        cut: str | None,
+        aliases: Mapping[str, str] | None,
+        filters: Mapping[str, Any],
+    ) -> Expressions:
+        named = self.keys(**filters)  # refuses filters that there are not
         if expressions is None:
-            names = self.keys(filter_name=filter_name)
-            return [name for name in names if filter_name is not None or not self._branches[name]._inner]
-        names = [expressions] if isinstance(expressions, str) else list(expressions)
-        for name in names:
-            self[name]  # refuses what is not there
-        return names
+            stated = [name for name in named if filters or not self._branches[name]._inner]
+        else:
+            stated = [expressions] if isinstance(expressions, str) else list(expressions)
+        return Expressions(stated, cut, aliases or {}, self._branches, self.where, self.__getitem__)
+
+    def _is_plain(self, asked: Expressions) -> bool:
+        return asked.plain and all(self._found(name) is not None for name in asked.stated)
+
+    def _needed(self, asked: Expressions) -> Sequence[str]:
+        """Return the branches that are to be restored; refuses what is not there."""
+        return asked.stated if self._is_plain(asked) else asked.branches()
 
     def range_of(self, start: int | None, stop: int | None) -> tuple[int, int]:
         """Return the entries that a slice means."""
@@ -231,13 +340,11 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         return low, max(low, high)
 
     def _entries_of(self, function: str, size: str, names: Sequence[str]) -> int:
-        number, _, unit = size.strip().partition(" ")
-        try:
-            wanted = float(number) * _UNITS[unit.strip()]
-        except (ValueError, KeyError) as error:
-            raise ConfigError(
-                f"{function}(step_size={size!r}): entries, or a size such as '100 MB', are wanted"
-            ) from error
+        found = _SIZE.fullmatch(size.strip())
+        if found is None:
+            raise ConfigError(f"{function}(step_size={size!r}): entries, or a size such as '100 MB', are wanted")
+        number, unit, binary = found.groups()
+        wanted = float(number) * (1024 if binary else 1000) ** " kmgtpe".index((unit or " ").lower())
         each = sum(self[name]._nbytes for name in names) / max(1, self.num_entries)
         return max(1, int(wanted / max(1.0, each)))
 

@@ -106,6 +106,79 @@ def test_numpy_and_pandas(files: tuple[Path, Path]) -> None:
         assert (len(first), len(second)) == (EVENTS, EVENTS)
 
 
+FILTERS: list[dict[str, Any]] = [
+    {"filter_name": "/jet_(pt|ETA)/i"},
+    {"filter_name": ["run", "Jet*"]},
+    {"filter_name": "nothing*"},
+    {"filter_typename": "*int32_t"},
+    {"filter_name": lambda name: name.startswith("m"), "filter_branch": lambda branch: branch.name != "met"},
+    {"full_paths": False},
+]
+
+
+def test_filters_choose_what_they_choose_in_uproot(files: tuple[Path, Path]) -> None:
+    with uproot.open(files[0]) as original, baler_root.open(files[1]) as ours:
+        tree, other = original["Events"], ours["Events"]
+        for filters in FILTERS:
+            assert other.keys(**filters) == tree.keys(**filters), filters
+            assert other.typenames(**filters) == tree.typenames(**filters), filters
+        assert ours.keys(cycle=True, recursive=False, filter_classname="TTree") == ["Events;1"]
+        assert ours["folder/Runs;1/lumi"].array().to_list() == [1.5, 2.5, 3.5]
+        with pytest.raises(TypeError, match="filter_nmae"):
+            other.arrays(["run"], filter_nmae="x")
+        with pytest.raises(baler_core.ConfigError, match="no regular expression"):
+            other.keys(filter_name="/(/")
+
+
+COMPUTED: list[dict[str, Any]] = [
+    {"expressions": ["met*2", "run"]},
+    {"expressions": "sqrt(met**2 + 1)", "cut": "(met > 20) & (run % 2 == 0)"},
+    {"expressions": ["Jet_eta", "Jet_eta**2"], "cut": "abs(Jet_eta) < 1"},
+    {
+        "expressions": ["double"],
+        "aliases": {"double": "2 * near", "near": "where(met < 10, met, 10)"},
+        "cut": "double > 3",
+    },
+    {"expressions": ["Jet_eta", "nJet", "met"], "how": "zip"},
+    {"filter_name": "m*", "cut": "met > 20"},
+]
+
+
+def test_expressions_cuts_and_aliases_are_those_of_uproot(files: tuple[Path, Path]) -> None:
+    with uproot.open(files[0]) as original, baler_root.open(files[1]) as ours:
+        tree, other = original["Events"], ours["Events"]
+        for asked in COMPUTED:
+            expected, found = (one.arrays(**asked, entry_start=7) for one in (tree, other))
+            assert ak.type(found) == ak.type(expected), asked
+            assert ak.array_equal(found, expected), asked
+        for library in ("numpy", "pandas"):
+            expected, found = (one.arrays(["met", "2*run"], "met > 20", library=library) for one in (tree, other))
+            for name in expected:
+                np.testing.assert_array_equal(found[name], expected[name])
+        parts = other.iterate("met*2", "met > 20", step_size="1KiB", report=True)
+        assert sum(report.stop - report.start for _, report in parts) == EVENTS
+        with pytest.raises(KeyError, match=r"there is no branch 'mett'\. Did you mean 'met'"):
+            other.arrays("2 * mett")
+        for wrong in ({"expressions": "met +"}, {"expressions": "a", "aliases": {"a": "b", "b": "a"}}):
+            with pytest.raises(baler_core.ConfigError, match="cannot be computed"):
+                other.arrays(**wrong)
+
+
+def test_many_files_are_read_as_one(files: tuple[Path, Path]) -> None:
+    place = f"{files[1]}:Events"
+    with baler_root.open({files[1]: "Events"}) as tree:
+        one = tree.arrays(["run", "Jet_eta"])
+        assert ak.array_equal(tree["run"].arrays().run, one.run)
+        assert np.asarray(tree["run"]).tolist() == one.run.to_list()
+    assert ak.array_equal(baler_root.concatenate([place, place], ["run", "Jet_eta"]), ak.concatenate([one, one]))
+    assert (
+        baler_root.concatenate(f"{files[1].parent}/*.bal:Events", ["met"], "met > 20", library="np")["met"].min() > 20
+    )
+    assert [len(part) for part in baler_root.iterate([place, place], "run", step_size=300)] == [300, 100, 300, 100]
+    with pytest.raises(baler_core.ConfigError, match=r"which tree\? It holds Events, folder/Runs"):
+        baler_root.concatenate(str(files[1]))
+
+
 def invariant(events: Any) -> np.ndarray:
     """A small analysis: leading pairs of central jets."""
     jets = ak.zip({"pt": events.Jet_pt, "eta": events.Jet_eta})

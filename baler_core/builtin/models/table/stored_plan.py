@@ -365,6 +365,8 @@ class StoredColumns(Sequence[ColumnPlan]):
     def __getitem__(self, number: int | slice) -> ColumnPlan | tuple[ColumnPlan, ...]:
         if isinstance(number, slice):
             return tuple(self[one] for one in range(*number.indices(len(self))))
+        if (made := self._made.get(number)) is not None:
+            return made
         number = range(len(self))[number]
         found = self._made.get(number)
         if found is None:

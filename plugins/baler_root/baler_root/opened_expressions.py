@@ -1,0 +1,112 @@
+"""Compute expressions, cuts and aliases of branches in the language that uproot has for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import uproot
+from uproot.language.python import python_language
+
+from baler_core import ConfigError
+
+
+@dataclass(frozen=True)
+class _Column:
+    """What uproot's language asks of a branch."""
+
+    name: str
+    parent: object
+
+    @property
+    def cache_key(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Expressions:
+    """What is asked of a tree beyond its branches.
+
+    Attributes
+    ----------
+    stated
+        Expressions, or names of branches.
+    cut
+        What must be true of an entry, or of what is inside it; None takes all.
+    aliases
+        Expressions by the names that others use for them. They come from the caller, never from a file.
+    keys
+        Names of branches.
+    where
+        The file and the tree, for messages.
+    refuse
+        Raises what there is to say of a name that is no branch.
+    """
+
+    stated: Sequence[str]
+    cut: str | None
+    aliases: Mapping[str, str]
+    keys: Collection[str]
+    where: str
+    refuse: Callable[[str], object]
+
+    @property
+    def plain(self) -> bool:
+        """Return whether nothing is to be computed."""
+        return self.cut is None and not any(one in self.aliases for one in self.stated)
+
+    def branches(self) -> list[str]:
+        """Return the branches that are needed, in the order in which they are met.
+
+        Raises
+        ------
+        ConfigError
+            If an expression cannot be read, or an alias follows from itself.
+        KeyError
+            If a name is no branch; with the nearest names.
+        """
+        found, seen = dict[str, None](), set[str]()
+        waiting = [*self.stated, *([] if self.cut is None else [self.cut])]
+        while waiting:
+            one = waiting.pop(0)
+            for symbol in self._symbols(one):
+                if symbol not in self.aliases:
+                    found[symbol] = None
+                elif symbol not in seen:
+                    seen.add(symbol)
+                    waiting.append(self.aliases[symbol])
+        return list(found)
+
+    def _symbols(self, expression: str) -> list[str]:
+        names = {*self.keys, *self.aliases}
+        with self._reading(expression):
+            found: list[str] = python_language.free_symbols(expression, names, self.aliases, self.where, "")
+        return found
+
+    @contextmanager
+    def _reading(self, expression: str) -> Iterator[None]:
+        try:
+            yield
+        except uproot.KeyInFileError as error:
+            self.refuse(str(error.key))
+            raise ConfigError(f"{self.where}: {expression!r} cannot be computed: {error.key!r} is unknown") from error
+        except (SyntaxError, TypeError, RecursionError) as error:
+            why = " ".join(str(error).split())
+            raise ConfigError(f"{self.where}: the expression {expression!r} cannot be computed: {why}") from error
+
+    def computed(self, columns: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an array for each expression, of what the cut leaves; `columns` are those of `branches`."""
+        tree = object()
+        context: list[tuple[str, dict[str, Any]]] = [
+            (name, {"branches": [_Column(name, tree)], "is_primary": False, "is_cut": False}) for name in columns
+        ]
+        context += [(one, {"branches": [], "is_primary": True, "is_cut": False}) for one in self.stated]
+        if self.cut is not None:
+            context.append((self.cut, {"branches": [], "is_primary": True, "is_cut": True}))
+        with self._reading(", ".join(self.stated)):
+            found: dict[str, Any] = python_language.compute_expressions(
+                tree, columns, context, set(columns), dict(self.aliases), self.where, ""
+            )
+        return found

@@ -1,0 +1,44 @@
+"""Choose names as the filters of uproot do: by patterns, regular expressions between slashes, and functions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+from baler_core import ConfigError, matching_names
+
+Filter: TypeAlias = str | Iterable[Any] | Callable[[Any], Any] | None
+"""A name, a pattern (`Jet_*`), a regular expression (`/Jet_(pt|eta)/i`), several of these, or a function; None takes all."""
+
+_REGULAR = re.compile(r"/(.*)/([iLmsux]*)", re.DOTALL)
+
+
+def accepting(stated: Filter) -> Callable[[Any], bool]:
+    """Return a function that tells whether a filter takes a name.
+
+    Raises
+    ------
+    ConfigError
+        If a regular expression is none.
+    """
+    if stated is None:
+        return lambda name: True
+    if callable(stated):
+        return lambda name: bool(stated(name))
+    if not isinstance(stated, str):
+        filters = [accepting(one) for one in stated]
+        return lambda name: any(takes(name) for takes in filters)
+    if between := _REGULAR.fullmatch(stated):
+        pattern = _compiled(stated, *between.groups())
+        return lambda name: pattern.match(name) is not None
+    if any(letter in stated for letter in "*?["):
+        return lambda name: bool(matching_names([stated], [name]))
+    return lambda name: name == stated
+
+
+def _compiled(stated: str, expression: str, flags: str) -> re.Pattern[str]:
+    try:
+        return re.compile(f"(?{flags.replace('L', '')}){expression}" if flags.replace("L", "") else expression)
+    except re.error as error:
+        raise ConfigError(f"filter {stated!r}: is no regular expression: {error}") from error

@@ -1,0 +1,76 @@
+"""Put columns of a tree together as a library has them: an array of records, a dictionary, a table, or apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, cast
+
+from baler_core import ConfigError, did_you_mean
+
+Library = Literal["ak", "np", "pd"]
+LIBRARIES = ("ak", "np", "pd")
+_LONG_NAMES = {"awkward": "ak", "numpy": "np", "pandas": "pd"}
+
+
+def library_of(library: str) -> Library:
+    """Return a library by its short name: `numpy` is `np`.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of `ak`, `np`, `pd`; with the nearest.
+    """
+    found = _LONG_NAMES.get(str(library), str(library))
+    if found not in LIBRARIES:
+        raise ConfigError(f"library={library!r}: there is no such library. {did_you_mean(str(library), LIBRARIES)}")
+    return cast(Library, found)
+
+
+def together(columns: Mapping[str, Any], length: int, start: int, library: Library) -> Any:
+    """Return columns as one object."""
+    if library == "pd":
+        import pandas as pd
+
+        index = pd.RangeIndex(start, start + length)
+        flat = {name: list(values) if values.ndim > 1 else values for name, values in columns.items()}
+        return pd.DataFrame({name: pd.Series(values, index=index) for name, values in flat.items()}, index=index)
+    import awkward as ak
+
+    contents = [array.layout for array in columns.values()]
+    return ak.Array(ak.contents.RecordArray(contents, list(columns), length=length))
+
+
+def grouped(columns: Mapping[str, Any], length: int, library: Library, how: Any) -> Any:
+    """Return columns as `how` says; those of pandas are series.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such way.
+    """
+    if how in (tuple, list):
+        return how(columns.values())
+    if how is dict or (library == "np" and how is None):
+        return dict(columns)
+    if how == "zip" and library == "ak":
+        return _zipped(columns)
+    if how is not None:
+        raise ConfigError(f"arrays(how={how!r}): dict, tuple, list, None, or 'zip' for library='ak', is wanted")
+    if library == "pd":
+        import pandas as pd
+
+        return pd.DataFrame(dict(columns))
+    return together(columns, length, 0, library)
+
+
+def _zipped(columns: Mapping[str, Any]) -> Any:
+    """Return records of which lists of equal lengths are lists of records, as uproot does it."""
+    from uproot.interpretation.library import Awkward
+
+    return Awkward().group(columns, [(name, {"is_jagged": _is_list(array)}) for name, array in columns.items()], "zip")
+
+
+def _is_list(array: Any) -> bool:
+    import awkward as ak
+
+    return isinstance(array.layout, ak.contents.ListOffsetArray) and array.layout.parameter("__array__") is None
