@@ -173,6 +173,16 @@ def test_compound_restored(table: Path, restore: Restore, same_hdf5: Compare) ->
     same_hdf5(table, restore(table, max_bytes=300))
 
 
+def test_members_with_slashes_in_their_names(path: Path, restore: Restore, same_hdf5: Compare) -> None:
+    rows = np.zeros(3, [("in/q", "f4"), ("in", [("q", "f4")]), ("in/q_", "i4")])
+    rows["in/q"], rows["in"]["q"], rows["in/q_"] = 1.5, 2.5, 3
+    with h5py.File(path, "w") as file:
+        file["t"] = rows
+    with Hdf5Reader().open(path) as source:
+        assert source.schema.names == ["t/in/q", "t/in/q_", "t/in/q__"]
+    same_hdf5(path, restore(path))
+
+
 def test_some_members_of_a_compound(table: Path, restore: Restore) -> None:
     restored = restore(table, patterns=["run/events/inner/id", "run/events/energy"])
     with h5py.File(table) as a, h5py.File(restored) as b:
