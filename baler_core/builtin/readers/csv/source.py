@@ -20,7 +20,7 @@ from baler_core.builtin.readers.csv.dialect import Dialect
 from baler_core.builtin.readers.csv.metadata import column_notes
 from baler_core.builtin.readers.csv.options import CsvOptions
 from baler_core.builtin.readers.csv.rounding import shortened, shortened_in_place
-from baler_core.builtin.readers.csv.scan import ScannedColumn
+from baler_core.builtin.readers.csv.scan import ScannedColumn, tells_decimal_commas
 from baler_core.builtin.readers.csv.side import Beside, line_ends, odd_templates, pack_spellings
 from baler_core.builtin.readers.csv.sniff import quoting_style, sample_rows, sniff_dialect
 from baler_core.builtin.readers.csv.text import (
@@ -263,7 +263,8 @@ class CsvSource(Source):
         """Guess from the first rows what the columns hold and which cells are quoted."""
         if self._columns:
             return
-        self._columns = [ScannedColumn(cells, batch.numbers) for cells in table]
+        commas = self._dialect.separator != "," and any(map(tells_decimal_commas, table))
+        self._columns = [ScannedColumn(cells, batch.numbers, commas=commas) for cells in table]
         style = quoting_style(batch.raws[:_SAMPLE_ROWS], self._dialect, self._text_columns)
         self._dialect = replace(self._dialect, quoting=style)
 
