@@ -247,6 +247,22 @@ def test_external_links_are_kept_and_never_followed(path: Path, tmp_path: Path, 
         assert file.get("outside", getlink=True).filename == "other.h5"
 
 
+def test_attributes_of_integers_of_16_bytes(path: Path, restore: Restore) -> None:
+    kind = h5py.h5t.STD_U64BE.copy()
+    kind.set_size(16)
+    kind.set_precision(128)
+    with h5py.File(path, "w") as file:
+        file["x"] = np.arange(4.0)
+        made = h5py.h5a.create(file.id, b"time", kind, h5py.h5s.create(h5py.h5s.SCALAR))
+        made.write(np.array(b"0123456789abcdef", "V16"), mtype=kind)
+    with h5py.File(restore(path)) as file:
+        found = h5py.h5a.open(file.id, b"time")
+        value = np.zeros((), "V16")
+        found.read(value, mtype=kind)
+        assert found.get_type().equal(kind)
+        assert value.tobytes() == b"0123456789abcdef"
+
+
 def test_attributes_of_all_kinds(path: Path, restore: Restore, same_hdf5: Compare) -> None:
     with h5py.File(path, "w", track_order=True) as file:
         attributes = file.create_group("g", track_order=True).attrs
