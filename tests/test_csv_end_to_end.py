@@ -171,6 +171,33 @@ def test_a_table_of_fixed_width_keeps_its_columns_under_a_loss(tmp_path, caplog)
         assert abs(float(before[9:17]) - float(after[9:17])) <= 0.05
 
 
+def test_tables_of_ipac_and_machine_readable_ones_keep_names_nulls_and_places(tmp_path):
+    table_of = pytest.importorskip("astropy.table").Table
+    rng = np.random.default_rng(5)
+    rows = table_of({"objid": np.arange(40), "ra": np.round(rng.uniform(0, 360, 40), 4)})
+    rows["mag"] = np.round(np.where(np.arange(40) % 9, rng.uniform(9.5, 9.99, 40), 9.999), 3)
+    rows["dm"], rows["name"] = np.round(rng.normal(0, 0.3, 40), 2), [f"star {n}" for n in range(40)]
+    rows["ra"].unit, rows["mag"].unit = "deg", "mag"
+    for kind, suffix in (("ascii.ipac", "tbl"), ("ascii.mrt", "mrt")):
+        path, back = tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}"
+        rows.write(path, format=kind)
+        for bounds in ({"*": "lossless"}, {"*": {"abs": 0.1}}):
+            baler_core.compress(path, tmp_path / "a.bal", bounds=bounds, model="scalar", overwrite=True)
+            baler_core.decompress(tmp_path / "a.bal", back, overwrite=True)
+            before, after = (table_of.read(each, format=kind) for each in (path, back))
+            assert before.colnames == after.colnames
+            assert {len(line) for line in path.read_text().splitlines()} == {
+                len(line) for line in back.read_text().splitlines()
+            }
+            for name in ("objid", "ra", "name"):  # an id and a position stay exact by their names
+                assert (before[name] == after[name]).all()
+            for name in ("mag", "dm"):
+                assert np.abs(before[name] - after[name]).max() <= (0.1 if "abs" in bounds["*"] else 0)
+            assert "abs" not in bounds["*"] or (before["mag"] != after["mag"]).any()
+        with CsvReader().open(path) as source:
+            assert [source.schema[name].units for name in ("ra", "mag", "dm")] == ["deg", "mag", ""]
+
+
 # ---- ECSV and other tables between blanks
 
 WORDS = st.text(st.characters(codec="ascii", exclude_characters="\0\r\n\x1c\x1d\x1e\x1f\x0b\x0c"), max_size=6)

@@ -219,6 +219,16 @@ def test_decimal_commas_are_numbers_and_thousands_are_not(tmp_path):
         assert source.obstacles == {
             "x": "line 2 holds '1,500', whose comma may be a decimal one, or stand between thousands"
         }
+    path = csv_file(tmp_path, "t;x;y\n1;1,500;0,25\n2;12,250;1,5\n")
+    assert columns(path)["x"].tolist() == [1.5, 12.25]
+    assert restored(path) == path.read_bytes()
+
+
+@pytest.mark.parametrize("cell", ["1,234.56", "1.234,5", "$12.5", "12 %", "−3.5", "1.5D+03", "3.25 km", "1\u00a0234.5"])
+def test_what_people_read_as_numbers_is_told(tmp_path, cell):
+    path = csv_file(tmp_path, "name;x\n" + f"a 1;{cell}\n" * 3)
+    with CsvReader().open(path) as source:
+        assert source.obstacles == {"x": f"line 2 holds {cell!r}, a number with other characters in it"}
 
 
 @pytest.mark.parametrize(

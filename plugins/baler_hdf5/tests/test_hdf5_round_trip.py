@@ -173,6 +173,16 @@ def test_compound_restored(table: Path, restore: Restore, same_hdf5: Compare) ->
     same_hdf5(table, restore(table, max_bytes=300))
 
 
+def test_members_with_slashes_in_their_names(path: Path, restore: Restore, same_hdf5: Compare) -> None:
+    rows = np.zeros(3, [("in/q", "f4"), ("in", [("q", "f4")]), ("in/q_", "i4")])
+    rows["in/q"], rows["in"]["q"], rows["in/q_"] = 1.5, 2.5, 3
+    with h5py.File(path, "w") as file:
+        file["t"] = rows
+    with Hdf5Reader().open(path) as source:
+        assert source.schema.names == ["t/in/q", "t/in/q_", "t/in/q__"]
+    same_hdf5(path, restore(path))
+
+
 def test_some_members_of_a_compound(table: Path, restore: Restore) -> None:
     restored = restore(table, patterns=["run/events/inner/id", "run/events/energy"])
     with h5py.File(table) as a, h5py.File(restored) as b:
@@ -235,6 +245,22 @@ def test_external_links_are_kept_and_never_followed(path: Path, tmp_path: Path, 
         assert any("outside" in sentence for sentence in source.elsewhere)
     with h5py.File(restore(path)) as file:
         assert file.get("outside", getlink=True).filename == "other.h5"
+
+
+def test_attributes_of_integers_of_16_bytes(path: Path, restore: Restore) -> None:
+    kind = h5py.h5t.STD_U64BE.copy()
+    kind.set_size(16)
+    kind.set_precision(128)
+    with h5py.File(path, "w") as file:
+        file["x"] = np.arange(4.0)
+        made = h5py.h5a.create(file.id, b"time", kind, h5py.h5s.create(h5py.h5s.SCALAR))
+        made.write(np.array(b"0123456789abcdef", "V16"), mtype=kind)
+    with h5py.File(restore(path)) as file:
+        found = h5py.h5a.open(file.id, b"time")
+        value = np.zeros((), "V16")
+        found.read(value, mtype=kind)
+        assert found.get_type().equal(kind)
+        assert value.tobytes() == b"0123456789abcdef"
 
 
 def test_attributes_of_all_kinds(path: Path, restore: Restore, same_hdf5: Compare) -> None:

@@ -182,6 +182,10 @@ def test_ragged_rows_of_netcdf4(tmp_path: Path, restore: Restore, same_hdf5: Com
     same_hdf5(path, restored)
     with netCDF4.Dataset(restored) as file:
         assert [row.tolist() for row in file["rows"][:]] == [[1, 2], [], [3]]
+    with h5py.File(path) as a, h5py.File(restored) as b:
+        fills = [file["rows"].id.get_create_plist().fill_value_defined() for file in (a, b)]
+        assert fills == [h5py.h5d.FILL_VALUE_USER_DEFINED] * 2
+        assert b["rows"].fillvalue.size == 0
 
 
 def test_shorter_variables_along_an_unlimited_dimension(tmp_path: Path, restore: Restore, same_netcdf: Compare) -> None:

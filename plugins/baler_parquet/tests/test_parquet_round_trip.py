@@ -182,3 +182,12 @@ def test_every_flat_type_is_a_variable_of_its_own(tmp_path: Path) -> None:
     assert block["u"].values[0] == 2**64 - 1
     assert block["f/null"].values.tolist() == table["f"].is_null().to_pylist()
     assert block["dec"].values[[0, 2, 3]].tolist() == [125, -350, 999_999]
+
+
+def test_binary_columns_that_are_all_null_come_back(tmp_path: Path) -> None:
+    path, back = tmp_path / "nulls.parquet", tmp_path / "back.parquet"
+    written = pa.table({"b": pa.array([None, None], pa.binary()), "x": [1.5, 2.5]})
+    pq.write_table(written, path)
+    baler_core.compress(path, tmp_path / "nulls.bal", model="scalar")
+    baler_core.decompress(tmp_path / "nulls.bal", back)
+    assert pq.read_table(back).equals(written)

@@ -201,3 +201,19 @@ def test_fields_with_dots_in_their_names_are_read(tmp_path: Path) -> None:
         (block,) = source.blocks(10**6)
         for name, values in rows.items():
             np.testing.assert_array_equal(block[name].values, values)
+
+
+def test_a_field_that_is_called_as_a_part_of_another_is_kept_beside_the_values(tmp_path: Path) -> None:
+    path = tmp_path / "dots.root"
+    with uproot.recreate(path) as file:
+        file.mkrntuple("t", {"p": ak.zip({"q": np.arange(50.0)}), "p.q": np.sqrt(np.arange(50.0))})
+    with RootReader().open(path) as source:
+        (block,) = source.blocks(10**6)
+        assert source.schema.names == ["p.q"]
+        np.testing.assert_array_equal(block["p.q"].values, np.arange(50.0))
+        write_all(RootReader(), tmp_path / "out.root", source.schema, [block])
+    (before, after) = (uproot.open(p)["t"] for p in (path, tmp_path / "out.root"))
+    assert (
+        [f.field_name for f in before.field_records] == [f.field_name for f in after.field_records] == ["p", "q", "p.q"]
+    )
+    assert ak.array_equal(before.arrays(), after.arrays())

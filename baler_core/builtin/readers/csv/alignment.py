@@ -80,6 +80,8 @@ def _aligned(pairs: Sequence[tuple[str, Sequence[Span]]], width: int) -> list[st
             stop = ends[place]
         stop = max(start, stop)
         stated.append(" " * min(start - position, 999) + f"{side}{min(stop - start, 9999)}")
+        if place + 1 == width and side == ">" and all(len(line) == stop + 1 for line, _ in pairs):
+            stated[-1] += " "
         position = stop
     return stated
 

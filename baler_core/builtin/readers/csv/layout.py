@@ -104,7 +104,7 @@ class TextLayout:
             lead = " " * (place > 0)
             trail = " " * (place + 1 < len(self.fields) and self.fields[place + 1].startswith("<"))
             if side == ">":
-                return [(lead + cell).rjust(width) for cell in cells]
+                return [(lead + cell).rjust(width) + behind for cell in cells]
             return [before + (cell + trail).ljust(width) for cell in cells]
         if side == ">":
             cells = [cell.rjust(width) for cell in cells]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from baler_core.builtin.readers.csv.described import described
 from baler_core.builtin.readers.csv.dialect import Dialect
 from baler_core.builtin.readers.csv.numbers import is_missing
 from baler_core.data.variables import Role
@@ -48,17 +49,18 @@ _ROLES: tuple[tuple[str, Role], ...] = (
 
 @dataclass(frozen=True)
 class ColumnNote:
-    """Metadata of one column; empty where there are none."""
+    """Metadata of one column, with the number that stands for "no value"; empty where there are none."""
 
     units: str = ""
     label: str = ""
     role: Role = ""
     reason: str = ""
+    null: str = ""
 
 
 def column_notes(dialect: Dialect) -> list[ColumnNote]:
     """Return the metadata of each column: from its name, the rows below it, and the comments before the table."""
-    said = _ecsv(dialect.preamble) or _vizier(dialect.preamble)
+    said = _ecsv(dialect.preamble) or _vizier(dialect.preamble) or _of_fixed_width(dialect)
     notes = []
     for place, name in enumerate(dialect.names):
         note = said.get(name, ColumnNote())
@@ -93,6 +95,15 @@ def _vizier(preamble: str) -> dict[str, ColumnNote]:
     """From the `#Column` lines of VizieR."""
     found = map(_VIZIER.fullmatch, preamble.splitlines())
     return {m.group(1): _noted("", m.group(2), (m.group(3) or "").strip()) for m in found if m}
+
+
+def _of_fixed_width(dialect: Dialect) -> dict[str, ColumnNote]:
+    """From the header of a table that tells where its columns stand."""
+    said = described(dialect.preamble.splitlines(keepends=True)) if dialect.cuts else None
+    if said is None:
+        return {}
+    told = zip(said.names, said.units, said.labels, said.nulls, strict=True)
+    return {name: ColumnNote(units, label, null=null) for name, units, label, null in told}
 
 
 def _ecsv(preamble: str) -> dict[str, ColumnNote]:

@@ -35,6 +35,10 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _INFINITY = re.compile(r"[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?", re.ASCII)
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+", re.ASCII)
+# 1,234.56, 12 %, $5, 3 km, 1.5D+03: numbers to people, text to readers of tables.
+_MARKED = re.compile(
+    r"[$€£¥]?\s?[-+−]?(?:\d{1,3}(?:[,.'\u00a0\u202f ]\d{3})+|\d+)?(?:[.,]\d+)?(?:[dD][+-]?\d+)?(?:\s?[%°$€£¥]| [^\W\d_]{1,3})?"
+)
 # A float64 keeps any decimal of so many digits apart from its neighbours.
 _DIGITS = 17
 
@@ -68,14 +72,26 @@ def is_decimal_comma(cell: str) -> bool:
     return _DECIMAL_COMMA.fullmatch(cell.strip()) is not None
 
 
-def has_decimal_commas(cells: Sequence[str]) -> bool:
-    """Return whether commas are decimal ones in the cells of a column of numbers, and not between thousands."""
+def is_marked_number(cell: str) -> bool:
+    """Return whether people read a cell as a number, though it has other characters in it."""
+    text = cell.strip()
+    return any(map(str.isdigit, text)) and _MARKED.fullmatch(text) is not None
+
+
+def has_decimal_commas(cells: Sequence[str], *, sure: bool = False) -> bool:
+    """Return whether commas are decimal ones in the cells of a column of numbers, and not between thousands.
+
+    Parameters
+    ----------
+    sure
+        Whether other columns tell that those are not marked so.
+    """
     present = [cell.strip() for cell in cells]
     marked = [cell for cell in present if "," in cell]
     numbers = all(_DECIMAL_COMMA.fullmatch(cell) for cell in marked) and all(
         _NUMBER.fullmatch(cell) and "." not in cell for cell in present if "," not in cell
     )
-    return bool(marked) and numbers and not all(map(_THOUSANDS.fullmatch, marked))
+    return bool(marked) and numbers and (sure or not all(map(_THOUSANDS.fullmatch, marked)))
 
 
 def has_unclear_commas(cells: Sequence[str]) -> bool:

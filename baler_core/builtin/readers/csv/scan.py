@@ -16,6 +16,7 @@ from baler_core.builtin.readers.csv.numbers import (
     WORDS,
     has_decimal_commas,
     has_unclear_commas,
+    is_marked_number,
     is_missing,
     is_number,
     likeliest_format,
@@ -65,7 +66,8 @@ class ScannedColumn:
         With so many decimals all its floats are written exactly (-2: hundreds); `NO_GRID` for more.
     """
 
-    def __init__(self, cells: Sequence[str], lines: Sequence[int]) -> None:
+    def __init__(self, cells: Sequence[str], lines: Sequence[int], *, commas: bool = False) -> None:
+        self._commas = commas
         self.irregular = Irregular()
         self.why_text = ""
         self.decimals = COARSEST
@@ -92,7 +94,7 @@ class ScannedColumn:
         self._empty = not present
         if self._empty:
             return ColumnForm("float64", "r", word)
-        if any("," in cell for cell in present) and has_decimal_commas(present):
+        if any("," in cell for cell in present) and has_decimal_commas(present, sure=self._commas):
             points = with_points(present)
             if not any(objection(cell, integers=False) for cell in points):
                 return ColumnForm("float64", "," + likeliest_format(points), word)
@@ -106,6 +108,8 @@ class ScannedColumn:
                     self._refuse(line, cell, "whose comma may be a decimal one, or stand between thousands")
                 elif 2 * sum(map(is_number, present)) > len(present):
                     self._refuse(line, cell, wrong)
+                elif all(is_number(each) or is_marked_number(each) for each in present):
+                    self._refuse(line, cell, "a number with other characters in it")
                 return ColumnForm("text")
         if integers:
             return ColumnForm("int64", "d", word, bool(words))
@@ -341,6 +345,12 @@ class ScannedColumn:
             return None if self.form.kind == "uint64" else ColumnForm("uint64", "d")
         self.why_text = "it holds integers of more than 64 bits"
         return ColumnForm("text")
+
+
+def tells_decimal_commas(cells: Sequence[str]) -> bool:
+    """Return whether the cells of a column tell that commas are decimal ones in all of the table."""
+    present = [cell for cell in cells[:_SAMPLE] if not is_missing(cell)]
+    return has_decimal_commas(present) and not any(objection(cell, integers=False) for cell in with_points(present))
 
 
 def _is_integer(cell: str) -> bool:

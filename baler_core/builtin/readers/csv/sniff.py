@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from baler_core.builtin.readers.csv.alignment import alignments, fixed_cuts
+from baler_core.builtin.readers.csv.described import Described, described
 from baler_core.builtin.readers.csv.dialect import Dialect
 from baler_core.builtin.readers.csv.layout import QUOTING, QuotingStyle
 from baler_core.builtin.readers.csv.numbers import is_decimal_comma, is_missing, is_number
@@ -58,6 +59,8 @@ def sniff_dialect(path: Path, options: CsvOptions, encoding: str = "", *, long: 
         lines = list(itertools.islice(lines_of(file, str(path)), _SAMPLE_LINES + _LONGEST_PREAMBLE))
     if any("\0" in line for line in lines):
         raise UnsuitedError(f"{path}: not a text table, it holds zero bytes")
+    if options.separator == "auto" and options.header == "auto" and (said := described(lines)):
+        return replace(_described_dialect(lines, said, path), encoding=encoding, gzip=zipped)
     mark = "#" if options.comment == "auto" else options.comment
     start = _first_row(lines, 0, mark)
     if start == len(lines):
@@ -74,6 +77,16 @@ def sniff_dialect(path: Path, options: CsvOptions, encoding: str = "", *, long: 
         _with_padding(dialect, _rows_behind(lines, start, grammar.comment)), lines[start:], options, mark
     )
     return found if len(found.fields) in (0, len(found.names)) else replace(found, fields=[], trimmed=False)
+
+
+def _described_dialect(lines: Sequence[str], said: Described, path: Path) -> Dialect:
+    """Return the dialect of a table of fixed width whose header tells where its columns stand."""
+    rows = [line for line in lines[said.lines : said.lines + _SAMPLE_LINES] if line.strip()]
+    if not rows:
+        raise UnsuitedError(f"{path}: empty, it has no rows")
+    dialect = _plain_dialect(lines, said.lines, Grammar(" ", "", cuts=said.cuts))
+    fields = alignments(rows, "", cuts=said.cuts)
+    return _trimmed(replace(dialect, names=list(said.names), fields=fields, units=said.units), ["", *rows])
 
 
 def _plain_dialect(lines: Sequence[str], start: int, grammar: Grammar) -> Dialect:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import logging
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -17,10 +18,11 @@ from baler_core.builtin.readers.csv.bulk import BulkRows, spelling_of
 from baler_core.builtin.readers.csv.columns import ColumnForm
 from baler_core.builtin.readers.csv.cursor import RowCursor
 from baler_core.builtin.readers.csv.dialect import Dialect
+from baler_core.builtin.readers.csv.fixed_width import Limits, kept_in_place
 from baler_core.builtin.readers.csv.metadata import column_notes
 from baler_core.builtin.readers.csv.options import CsvOptions
-from baler_core.builtin.readers.csv.rounding import shortened, shortened_in_place
-from baler_core.builtin.readers.csv.scan import ScannedColumn
+from baler_core.builtin.readers.csv.rounding import shortened
+from baler_core.builtin.readers.csv.scan import ScannedColumn, tells_decimal_commas
 from baler_core.builtin.readers.csv.side import Beside, line_ends, odd_templates, pack_spellings
 from baler_core.builtin.readers.csv.sniff import quoting_style, sample_rows, sniff_dialect
 from baler_core.builtin.readers.csv.text import (
@@ -85,36 +87,42 @@ class CsvSource(Source):
         for place in self._kept:
             form, note = self._columns[place].form, notes[place]
             said = {"units": note.units, "label": note.label, "role": note.role, "reason": note.reason}
-            variables.append(Variable(names[place], form.dtype, (ROW,), fill=form.fill, **said))  # type: ignore[arg-type]
+            fill = form.fill + ((float(note.null),) if note.null and form.kind != "text" else ())
+            variables.append(Variable(names[place], form.dtype, (ROW,), fill=fill, **said))  # type: ignore[arg-type]
         self.schema = self._schema(variables, {})
         self.obstacles = {names[i]: self._columns[i].why_text for i in self._kept if self._columns[i].why_text}
 
     def settle(self, tolerances: Tolerances, *, in_full: Collection[str] = ()) -> Settled:
         """Keep the spelling of cells only where values stay exact, and have digits cut where they do not."""
         how: dict[str, str] = {}
-        words = {}
+        words, limits = {}, {}
         settled = dict(tolerances)
         for place in self._kept:
             name, column = self._dialect.names[place], self._columns[place]
-            if name in in_full and tolerances[name].lossy:
-                how[name] = ""
-                if self._dialect.cuts:
-                    settled[name] = Tolerance("exact")
-                    logger.warning("%r stays exact: a table of fixed width has no room for other digits", name)
-                    del how[name]
-            elif tolerances[name].lossy and column.form.kind == "float64":
-                shorten = shortened_in_place if self._dialect.cuts else shortened
-                cut, settled[name] = shorten(tolerances[name], column.decimals)
+            if not tolerances[name].lossy:
+                continue
+            if self._dialect.cuts:
+                cut, settled[name], limits[name] = self._in_place(place, tolerances[name], whole=name in in_full)
                 if not settled[name].lossy:
                     logger.warning("%r stays exact: a table of fixed width has no room for other digits", name)
                     continue
-                how[name] = cut
+            elif column.form.kind == "float64" and name not in in_full:
+                cut, settled[name] = shortened(tolerances[name], column.decimals)
                 words[name] = column.words_for(tolerances[name].fill)
-            elif tolerances[name].lossy:
-                how[name] = ""
-        return (
-            Settled(self._schema(self.schema.variables, how, words), settled) if how else Settled(self.schema, settled)
-        )
+            else:
+                cut = ""
+            how[name] = cut
+        if not how:
+            return Settled(self.schema, settled)
+        variables = [replace(v, stated_limits=limits.get(v.name, v.stated_limits)) for v in self.schema.variables]
+        return Settled(self._schema(variables, how, words), settled)
+
+    def _in_place(self, place: int, tolerance: Tolerance, *, whole: bool) -> tuple[str, Tolerance, Limits]:
+        """How the numbers of a column of fixed width are cut, their tolerance, and the limits that leave cells their room."""
+        if whole or self._values is None or self._beside.templates:
+            return "", Tolerance("exact"), (-math.inf, math.inf)
+        start, stop = self._dialect.cuts[place]
+        return kept_in_place(tolerance, self._columns[place], np.concatenate(self._values[place]), stop - start)
 
     def move_rows(self, order: np.ndarray) -> None:
         """Move the spelling of cells and lines with their rows; lines between rows stay where they are."""
@@ -263,7 +271,8 @@ class CsvSource(Source):
         """Guess from the first rows what the columns hold and which cells are quoted."""
         if self._columns:
             return
-        self._columns = [ScannedColumn(cells, batch.numbers) for cells in table]
+        commas = self._dialect.separator != "," and any(map(tells_decimal_commas, table))
+        self._columns = [ScannedColumn(cells, batch.numbers, commas=commas) for cells in table]
         style = quoting_style(batch.raws[:_SAMPLE_ROWS], self._dialect, self._text_columns)
         self._dialect = replace(self._dialect, quoting=style)
 

@@ -102,7 +102,9 @@ def write_attribute(
     if shape is None or 0 in shape:
         return
     fixed = raw_dtype(record["type"]) is not None
-    values = decode_cells(record["value"], record["type"], tuple(shape), tid.dtype, reference_to)
+    # numpy knows no integers of 16 bytes, which are kept as their bytes
+    dtype = np.dtype(f"V{tid.get_size()}") if fixed else tid.dtype
+    values = decode_cells(record["value"], record["type"], tuple(shape), dtype, reference_to)
     if fixed:
         values = np.frombuffer(values.tobytes(), f"V{tid.get_size()}").reshape(shape)
     attribute.write(values, mtype=tid if fixed else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def _is_sparse(dataset: h5d.DatasetID, record: Json) -> bool:
 def _describe_fill(
     dataset: h5d.DatasetID, properties: h5p.PropDCID, record_type: Json, warn: Callable[[str], None]
 ) -> Json:
-    """The fill value set by whoever wrote the file: its bytes, or `{"text": ...}`; None if there is none."""
+    """The fill value set by whoever wrote the file: its bytes, `{"text": ...}` or `{"run": []}`; None if there is none."""
     from h5py import h5d
 
     if properties.fill_value_defined() != h5d.FILL_VALUE_USER_DEFINED:
@@ -81,7 +82,7 @@ def _describe_fill(
         if "text" in record_type:
             return {"text": encode_text(_text_fill(properties, record_type))}
         if _fills_with_nothing(dataset.get_type(), properties):
-            return None
+            return {"run": []} if isinstance(_named_type(record_type).get("vlen"), str) else None
     except (RuntimeError, TypeError, ValueError, OSError):
         pass
     if not (isinstance(record_type, dict) and "reference" in record_type and _is_written(dataset)):
@@ -133,6 +134,11 @@ def _text_fill(properties: h5p.PropDCID, record_type: Json) -> bytes:
     return cell.encode("utf-8", "surrogateescape") if isinstance(cell, str) else bytes(cell or b"")
 
 
+def _named_type(record_type: Json) -> Json:
+    """What a committed type is."""
+    return record_type["is"] if "named" in record_type else record_type
+
+
 def _plain_type(record_type: Json) -> Json:
     """What the elements are, whatever the type is called, or is an array of."""
     while "text" not in record_type:
@@ -154,6 +160,16 @@ def _text_dtype(record_type: Json) -> np.dtype[Any]:
     return h5py.string_dtype("utf-8" if record_type["utf8"] else "ascii")
 
 
+@cache
+def _empty_run(base: str) -> np.ndarray:
+    """One list without elements; kept, since h5py hands HDF5 a pointer to it that must last until the dataset is made."""
+    import h5py
+
+    value = np.empty((1,), h5py.vlen_dtype(np.dtype(base)))
+    value[0] = np.empty(0, base)
+    return value
+
+
 def build_creation(record: Json, *, with_filters: bool = True) -> h5p.PropDCID:
     """Return the creation property list of a record; a filter this HDF5 library cannot write is left off."""
     from h5py import h5d, h5p
@@ -170,7 +186,9 @@ def build_creation(record: Json, *, with_filters: bool = True) -> h5p.PropDCID:
         properties.set_chunk(tuple(record["chunks"]))
         set_filters(properties, record["filters"] if with_filters else [])
     raw = raw_dtype(record["type"])
-    if isinstance(record["fill"], dict):
+    if isinstance(record["fill"], dict) and "run" in record["fill"]:
+        properties.set_fill_value(_empty_run(_named_type(record["type"])["vlen"]))
+    elif isinstance(record["fill"], dict):
         properties.set_fill_value(np.array([decode_text(record["fill"]["text"])], _text_dtype(record["type"])))
     elif record["fill"] is not None and raw is not None:
         value = decode_bytes(record["fill"], raw.base, ())

@@ -59,7 +59,7 @@ def _describe(tid: h5t.TypeID, named: Mapping[int, str], depth: int) -> Json:
     describers: dict[int, Callable[[Any], Json]] = {
         h5t.INTEGER: _describe_number,
         h5t.FLOAT: _describe_number,
-        h5t.BITFIELD: lambda t: {"bits": f"{'>' if t.get_order() == h5t.ORDER_BE else '<'}u{t.get_size()}"},
+        h5t.BITFIELD: _describe_bits,
         h5t.STRING: _describe_text,
         h5t.OPAQUE: lambda t: {"opaque": t.get_size(), "tag": t.get_tag().decode("latin-1")},
         h5t.ENUM: lambda t: {"enum": inner(t.get_super()), "members": _members(t)},
@@ -102,6 +102,14 @@ def _describe_number(tid: Any) -> Json:
         return {"number": "integer", "signed": tid.get_sign() == h5t.SGN_2, **fields}
     float_fields = {"fields": list(tid.get_fields()), "bias": tid.get_ebias(), "norm": tid.get_norm()}
     return {"number": "float", **float_fields, "inpad": tid.get_inpad(), **fields}
+
+
+def _describe_bits(tid: Any) -> Json:
+    from h5py import h5t
+
+    if tid.get_size() not in (1, 2, 4, 8):
+        raise UnsupportedTypeError(f"bit fields of {tid.get_size()} bytes")
+    return {"bits": f"{'>' if tid.get_order() == h5t.ORDER_BE else '<'}u{tid.get_size()}"}
 
 
 def _describe_text(tid: Any) -> Json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -73,10 +73,18 @@ def describe_dataset(dataset: h5py.Dataset, path: str, named: Mapping[int, str])
         return StoredDataset(path, record, dataset.shape)
     parent, _, name = path.rpartition("/")
     base = f"{parent}/" * bool(parent) + name.removeprefix(NETCDF_RENAMED)
-    names = ["/".join((base, *part.members)) for part in fields]
-    if len(set(names)) < len(names):
-        return StoredDataset(path, problem="two members of its compound type have the same name")
-    return StoredDataset(path, record, tuple(dataset.shape), dict(zip(names, fields, strict=True)), dataset.chunks)
+    return StoredDataset(path, record, tuple(dataset.shape), _named(base, fields), dataset.chunks)
+
+
+def _named(base: str, fields: Iterable[Field]) -> dict[str, Field]:
+    """The fields by name; one whose name is another's (`a/b` beside `b` in `a`) gets a `_` behind it."""
+    named: dict[str, Field] = {}
+    for part in fields:
+        name = "/".join((base, *part.members))
+        while name in named:
+            name += "_"
+        named[name] = part
+    return named
 
 
 def without_clashes(datasets: Sequence[StoredDataset]) -> list[StoredDataset]:
@@ -86,8 +94,7 @@ def without_clashes(datasets: Sequence[StoredDataset]) -> list[StoredDataset]:
     found = []
     for dataset in datasets:
         if NETCDF_RENAMED in dataset.path and dataset.fields.keys() & plain:
-            fields = {"/".join((dataset.path, *part.members)): part for part in dataset.fields.values()}
-            dataset = replace(dataset, fields=fields)
+            dataset = replace(dataset, fields=_named(dataset.path, dataset.fields.values()))
         if dataset.fields.keys() & taken:
             dataset = StoredDataset(dataset.path, problem="another dataset has a variable of the same name")
         taken |= dataset.fields.keys()

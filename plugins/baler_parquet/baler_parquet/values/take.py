@@ -10,6 +10,7 @@ import numpy as np
 
 from baler_core import DataError
 from baler_parquet.contents.nodes import Node, innermost
+from baler_parquet.contents.numbers import dtype_of
 from baler_parquet.values.numbers import numbers_of
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ class Taken:
             values = numbers_of(array)
         except DataError as error:
             raise DataError(f"the column {node.name!r} {error}") from error
-        self.arrays[node.place] = covered(values, absent).reshape(shape)
+        empty = b"" if dtype_of(array.type) == "bytes" else ""
+        self.arrays[node.place] = covered(values, absent, empty).reshape(shape)
 
 
 def _items(items: pa.Array, starts: np.ndarray, counts: np.ndarray) -> pa.Array:
@@ -152,13 +154,13 @@ def entries_of(array: pa.Array) -> pa.Array:
     return pa.StructArray.from_arrays([array.keys, array.items], fields=fields)
 
 
-def covered(values: np.ndarray, absent: Mask) -> np.ndarray:
-    """Return the values, each absent one replaced by the last that is there: what is absent influences nothing."""
+def covered(values: np.ndarray, absent: Mask, empty: str | bytes = "") -> np.ndarray:
+    """Return the values, each absent one replaced by the last that is there, texts by `empty`: they influence nothing."""
     if absent is None or not absent.any():
         return values
     if values.dtype.kind == "O":
         values = values.copy()
-        values[absent] = b"" if any(isinstance(one, bytes) for one in values) else ""
+        values[absent] = empty
         return values
     places = np.flatnonzero(~absent)
     if not places.size:

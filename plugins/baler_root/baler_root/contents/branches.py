@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from baler_root.contents.forms import Form, List, Number, Record, Unsupported, from_awkward
+from baler_root.contents.forms import Form, List, Number, Record, Unsupported, from_awkward, leaves
 from baler_root.contents.trees import Tree
 
 
@@ -57,8 +57,20 @@ class LeftOut:
 
 def list_branches(tree: Tree) -> tuple[list[Branch], list[LeftOut]]:
     """Return all branches that hold values, in order, and those that cannot be kept."""
-    entries = _ttree_branches(tree) if tree.kind == "TTree" else _ntuple_fields(tree)
+    entries = _without_clashes(_ttree_branches(tree) if tree.kind == "TTree" else _ntuple_fields(tree))
     return [e for e in entries if isinstance(e, Branch)], [e for e in entries if isinstance(e, LeftOut)]
+
+
+def _without_clashes(entries: Sequence[Branch | LeftOut]) -> list[Branch | LeftOut]:
+    """The same, but what is called as a part of an earlier one (`p.q` beside `q` in `p`) is left out."""
+    taken: set[str] = set()
+    kept: list[Branch | LeftOut] = []
+    for entry in entries:
+        names = {leaf.name for leaf in leaves(entry.form, entry.key)} if isinstance(entry, Branch) else set()
+        clash = isinstance(entry, Branch) and names & taken
+        kept.append(LeftOut(entry.key, entry.type, "they are called as parts of others") if clash else entry)
+        taken |= names
+    return kept
 
 
 def _ttree_branches(tree: Tree) -> list[Branch | LeftOut]:
