@@ -10,7 +10,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from baler_core.api.file import File
-from baler_core.errors import FormatError, look_up
+from baler_core.errors import FormatError, UnknownVariable, look_up
 from baler_core.plugin.shown import Shown, ShownGroup, ShownVariable
 
 
@@ -32,17 +32,24 @@ def shown_groups(file: File) -> Shown:
     return shown
 
 
+class MissingGroup(UnknownVariable, OSError):
+    """A group was asked for that a file does not have: an OSError, as of other engines of xarray, and a KeyError."""
+
+
 def group_shown(file: File, name: str) -> tuple[ShownGroup, list[ShownVariable]]:
     """Return a group and its variables.
 
     Raises
     ------
-    UnknownVariable
-        If there is no such group (a KeyError, too).
+    MissingGroup
+        If there is no such group.
     """
     shown = shown_groups(file)
     by_path = {path or "/": group for path, group in shown.groups.items()}  # which is what the root is called
-    group = look_up(name or "/", by_path, file.path, "group")
+    try:
+        group = look_up(name or "/", by_path, file.path, "group")
+    except UnknownVariable as error:
+        raise MissingGroup(str(error)) from error
     return group, [variable for variable in shown.variables if variable.group == name]
 
 

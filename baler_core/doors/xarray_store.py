@@ -14,7 +14,6 @@ from baler_core.api.file import File
 from baler_core.api.lazy_sets import is_xarray, lazy_object
 from baler_core.api.open_file import as_os_errors, open_one
 from baler_core.api.shown_variables import group_shown, shown_groups, variable_of
-from baler_core.errors import UnknownVariable
 
 _SIGNATURES = (b"CDF", b"\x89HDF")
 
@@ -96,10 +95,6 @@ def _of_object(file: File, decoding: Decoding) -> xr.Dataset:
     return dataset
 
 
-class MissingGroup(UnknownVariable, OSError):
-    """A group was asked for that a file does not have: an OSError, as of other engines of xarray, and a KeyError."""
-
-
 class BalerStore(AbstractDataStore):  # type: ignore[misc, unused-ignore]
     """One group of an open file, not decoded.
 
@@ -111,10 +106,7 @@ class BalerStore(AbstractDataStore):  # type: ignore[misc, unused-ignore]
 
     def __init__(self, file: File, group: str) -> None:
         self._file = file
-        try:
-            self._group, self._variables = group_shown(file, group)
-        except UnknownVariable as error:
-            raise MissingGroup(str(error)) from error
+        self._group, self._variables = group_shown(file, group)
 
     def get_variables(self) -> Mapping[str, xr.Variable]:
         return {variable.name: variable_of(self._file, variable) for variable in self._variables}

@@ -14,7 +14,7 @@ from baler_core import ConfigError
 
 
 @dataclass(frozen=True)
-class _Column:
+class _NamedBranch:
     """What uproot's language asks of a branch."""
 
     name: str
@@ -100,7 +100,7 @@ class Expressions:
         """Return an array for each expression, of what the cut leaves; `columns` are those of `branches`."""
         tree = object()
         context: list[tuple[str, dict[str, Any]]] = [
-            (name, {"branches": [_Column(name, tree)], "is_primary": False, "is_cut": False}) for name in columns
+            (name, {"branches": [_NamedBranch(name, tree)], "is_primary": False, "is_cut": False}) for name in columns
         ]
         context += [(one, {"branches": [], "is_primary": True, "is_cut": False}) for one in self.stated]
         if self.cut is not None:
