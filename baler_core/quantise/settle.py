@@ -30,8 +30,7 @@ OLD_SETTLE_STREAM = "~"
 NONE, ALL, LISTED, FLAGGED = range(4)
 # How far values with tolerances of their own are moved off a special one, in units in the last place.
 _AWAY = 16
-# What a wrong value costs where it is stored exactly, about, in bytes.
-_EXACT_BYTES = 4
+_EXACT_BYTES = 4  # that a wrong value costs where it is stored exactly, about
 # What all signs of a group of grids may cost, beside its streams.
 SIGN_SHARE, SIGN_BYTES = 0.005, 256
 

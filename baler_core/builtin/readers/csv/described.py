@@ -17,7 +17,7 @@ _NO_UNIT = frozenset({"", "-", "--", "---", "null"})
 
 
 @dataclass(frozen=True)
-class Described:
+class DescribedTable:
     """The columns of a table, as its header describes them.
 
     Attributes
@@ -38,12 +38,12 @@ class Described:
     cuts: tuple[tuple[int, int], ...]
 
 
-def described(lines: Sequence[str]) -> Described | None:
+def described(lines: Sequence[str]) -> DescribedTable | None:
     """Return what the first lines of a table say of its columns; None if they are no such header."""
     return _ipac(lines) or _byte_by_byte(lines)
 
 
-def _ipac(lines: Sequence[str]) -> Described | None:
+def _ipac(lines: Sequence[str]) -> DescribedTable | None:
     """Names, types, units and nulls between bars, which stand where no cell has a character."""
     start = sum(1 for _ in itertools.takewhile(lambda line: line.startswith("\\"), lines))
     head = [body(line).rstrip() for line in itertools.takewhile(lambda line: line.startswith("|"), lines[start:])]
@@ -58,7 +58,7 @@ def _ipac(lines: Sequence[str]) -> Described | None:
     return _checked(start + len(head), names, units, [""] * len(names), nulls, cuts)
 
 
-def _byte_by_byte(lines: Sequence[str]) -> Described | None:
+def _byte_by_byte(lines: Sequence[str]) -> DescribedTable | None:
     """The rows `1- 8 F8.4 mag Vmag ? Magnitude` of a machine-readable table, which ends its header with a rule."""
     begin = next((n for n, line in enumerate(lines) if line.startswith("Byte-by-byte Description")), None)
     if begin is None:
@@ -82,11 +82,11 @@ def _checked(
     labels: Sequence[str],
     nulls: Sequence[str],
     cuts: tuple[tuple[int, int], ...],
-) -> Described | None:
+) -> DescribedTable | None:
     """The description, if its columns have names of their own and follow each other."""
     ordered = all(0 <= a < b for a, b in cuts) and all(a[1] <= b[0] for a, b in itertools.pairwise(cuts))
     if not names or len(set(names)) < len(names) or not ordered:
         return None
     units = ["" if unit in _NO_UNIT else unit for unit in units]
     nulls = [null if is_number(null) else "" for null in nulls]
-    return Described(count, tuple(names), tuple(units), tuple(labels), tuple(nulls), cuts)
+    return DescribedTable(count, tuple(names), tuple(units), tuple(labels), tuple(nulls), cuts)

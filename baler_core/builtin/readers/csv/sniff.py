@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from baler_core.builtin.readers.csv.alignment import alignments, fixed_cuts
-from baler_core.builtin.readers.csv.described import Described, described
+from baler_core.builtin.readers.csv.described import DescribedTable, described
 from baler_core.builtin.readers.csv.dialect import Dialect
 from baler_core.builtin.readers.csv.layout import QUOTING, QuotingStyle
 from baler_core.builtin.readers.csv.numbers import is_decimal_comma, is_missing, is_number
@@ -79,7 +79,7 @@ def sniff_dialect(path: Path, options: CsvOptions, encoding: str = "", *, long: 
     return found if len(found.fields) in (0, len(found.names)) else replace(found, fields=[], trimmed=False)
 
 
-def _described_dialect(lines: Sequence[str], said: Described, path: Path) -> Dialect:
+def _described_dialect(lines: Sequence[str], said: DescribedTable, path: Path) -> Dialect:
     """Return the dialect of a table of fixed width whose header tells where its columns stand."""
     rows = [line for line in lines[said.lines : said.lines + _SAMPLE_LINES] if line.strip()]
     if not rows:
