@@ -183,7 +183,15 @@ ROOMS: Mapping[str, Room] = {
     "mixed coder of predictive": Room(
         "f",
         (PREDICTIVE + "contexts", PREDICTIVE + "coder:code_values", PREDICTIVE + "coder:code_slices"),
-        {PREDICTIVE + "stencil_fit:MIXED": _value({"fast": 0, "balanced": 0, "max": 0})},
+        {
+            PREDICTIVE + "stencil_fit:MIXED": _value({"fast": 0, "balanced": 0, "max": 0}),
+            PREDICTIVE + "stencil_fit:local_gain": _always(0.0),
+        },
+    ),
+    "local fits of predictive": Room(
+        "f",
+        (PREDICTIVE + "local_fit", PREDICTIVE + "local_contexts", PREDICTIVE + "local_choice"),
+        {PREDICTIVE + "stencil_fit:local_gain": _always(0.0)},
     ),
     "classes of stencils": Room("f", (PREDICTIVE + "classes",), {PREDICTIVE + "stencil_fit:fit_classes": _one_class}),
     "far neighbours": Room("f", (PREDICTIVE + "stencil_fit:_nearer",), {PREDICTIVE + "stencil_fit:samples_of": _near}),

@@ -12,11 +12,12 @@ import baler_core
 from baler_core import FormatError
 from baler_core.builtin.models.fields.layout import Arrangement
 from baler_core.builtin.models.fields.model import FieldModel
+from baler_core.builtin.models.fields.predictive.coder import LOCAL
 from baler_core.builtin.models.fields.predictive.field import LARGEST, Integers, decode_integers, encode_with
 from baler_core.builtin.models.fields.predictive.held import prepare
 from baler_core.builtin.models.fields.predictive.phases import best_phases, shifted
 from baler_core.builtin.models.fields.predictive.predictor import FRACTION
-from baler_core.builtin.models.fields.predictive.stencil_fit import learn_stencils
+from baler_core.builtin.models.fields.predictive.stencil_fit import encode_integers, learn_stencils
 from baler_core.data.bounds import Tolerance
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -41,7 +42,7 @@ IMAGES = {
 }
 
 
-@pytest.mark.parametrize("mixed", [8, 16])
+@pytest.mark.parametrize("mixed", [8, 16, LOCAL])
 @pytest.mark.parametrize("name", IMAGES)
 def test_whole_steps_come_back_exactly_whatever_they_are(name: str, mixed: int) -> None:
     holes = RNG.random(IMAGES[name].shape) < 0.05
@@ -51,10 +52,11 @@ def test_whole_steps_come_back_exactly_whatever_they_are(name: str, mixed: int) 
     np.testing.assert_array_equal(restored[~holes], IMAGES[name][~holes])
 
 
-def test_series_of_several_variables_come_back_as_the_encoder_expects() -> None:
+@pytest.mark.parametrize("mixed", [16, LOCAL])
+def test_series_of_several_variables_come_back_as_the_encoder_expects(mixed: int) -> None:
     values = (np.cumsum(RNG.normal(size=(4, 5, 12, 20)), axis=3) * 3000).astype(np.int64)
     integers = Integers(values, None, 2, closed=True)
-    data, expected = encode_with(integers, learn_stencils(integers, "max"), 16)
+    data, expected = encode_with(integers, learn_stencils(integers, "max"), mixed)
     restored = decode_integers(data, values.shape, None, 2, True)
     np.testing.assert_array_equal(restored, expected)
     assert np.abs(restored - values).max() <= 1 << (FRACTION - 1)
@@ -69,9 +71,23 @@ def test_two_sides_that_differ_take_fewer_bytes_than_without_signs() -> None:
     assert sizes[8] < 0.98 * sizes[7]
 
 
-def test_damaged_numbers_are_refused() -> None:
+def test_waves_that_change_direction_are_fitted_locally() -> None:
+    y, x = np.meshgrid(np.arange(64), np.arange(96), indexing="ij")
+    waves = np.sin(0.3 * x + 40 * np.sin(y / 40)) * np.cos((x / 30) ** 2 + y / 5)
+    values = np.rint(200 * waves * (1 << FRACTION)).astype(np.int64)[None, None]
+    integers = Integers(values, None, closed=True)
+    data = encode_integers(integers, "max")
+    assert data[0] == LOCAL
+    assert len(data) < 0.88 * len(encode_with(integers, learn_stencils(integers, "max"), 16)[0])
+    assert np.abs(decode_integers(data, values.shape, None, 1, True) - values).max() <= 1 << (FRACTION - 1)
+    with pytest.raises(FormatError, match="32768 columns"):
+        decode_integers(data, (1, 1, 1, 32768), None, 1, True)
+
+
+@pytest.mark.parametrize("mixed", [16, LOCAL])
+def test_damaged_numbers_are_refused(mixed: int) -> None:
     integers = Integers(IMAGES["outliers"], None)
-    data, _ = encode_with(integers, learn_stencils(integers, "fast"), 16)
+    data, _ = encode_with(integers, learn_stencils(integers, "fast"), mixed)
     for place in range(4, len(data), max(1, len(data) // 40)):
         broken = data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :]
         with pytest.raises(FormatError):

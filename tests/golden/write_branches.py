@@ -21,6 +21,7 @@ from baler_core.builtin.models.fields.decoded.hcompress import Bands, coefficien
 from baler_core.builtin.models.fields.decoded.jpeg import PixelBlocks, pixels_of
 from baler_core.builtin.models.fields.layout import Arrangement, arrangements_of
 from baler_core.builtin.models.fields.model import FieldModel
+from baler_core.builtin.models.fields.predictive import coder, stencil_fit
 from baler_core.builtin.models.fields.transform import plan, search
 from baler_core.quantise.tile_steps import dithers
 
@@ -186,6 +187,26 @@ def smooth_floats() -> Arrays:
     return {"first": first + 1e-7 * noise, "second": 0.7 * first + 1e-7 * noise}
 
 
+def waves() -> Arrays:
+    """Fields of waves that change their direction, of which one has holes, coded together."""
+    t, y, x = grid(3, 14, 22)
+    first = np.sin(9 * x + 4 * np.sin(3 * y + t)) + 0.003 * np.random.default_rng(9).normal(size=x.shape)
+    second = (np.cos(2 * x * x + y) * first).astype("<f4")
+    second[1, 3:6, 4:9], second[0, 0, 0] = np.nan, np.nan
+    return {"first": first.astype("<f4"), "second": second}
+
+
+def write_local(path: Path) -> None:
+    """Write a file of fields that are fitted locally, whether that pays or not."""
+    mixed = {"max": coder.LOCAL}
+    with (
+        mock.patch.object(FieldModel, "_pays", return_value=True),
+        mock.patch.dict(stencil_fit.MIXED, mixed),
+        mock.patch.dict(stencil_fit._SERIES, mixed),
+    ):
+        baler_core.compress(waves(), path, bounds={"*": {"abs": 0.002}}, model={"name": "predictive", "effort": "max"})
+
+
 def write_floats(path: Path, make: Callable[[], Arrays], effort: str) -> None:
     """Write a file of fields that the model `predictive` keeps exactly."""
     with mock.patch.object(FieldModel, "_pays", return_value=True):
@@ -214,6 +235,8 @@ if __name__ == "__main__":
     for make, effort in exact:
         if not (target := FOLDER / f"predictive-{make.__name__}-{effort}.bal").exists():
             write_floats(target, make, effort)
+    if not (target := FOLDER / "predictive-local-max.bal").exists():
+        write_local(target)
     found = {path.stem: digests(path) for path in sorted(FOLDER.glob("*.bal"))}
     stated = json.loads((FOLDER / "digests.json").read_text()) if (FOLDER / "digests.json").exists() else {}
     if changed := [name for name, values in stated.items() if found.get(name) != values]:

@@ -128,7 +128,7 @@ def _chunk(data: bytes, heads: list[Head], place: Box) -> np.ndarray:
         if head.classes is not None:
             holes[:, :, number] = head.classes[place] > 0
     mixed = data[0] if len(data) >= 4 else -1
-    if mixed not in (0, 3, 7, 8, 16):
+    if mixed not in (0, 3, 7, 8, 16, 17) or (mixed == 17 and nx > 1 << 14):
         raise Damaged("a predicted field is cut short")
     stream = Bytes(data[4:])
     coder = Decoder(stream.rest() if mixed else stream.sized())

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from reference.arithmetic import HALF, Decoder
 from reference.mixing import BINS, Magnitudes, bin_of
+from reference.predictive_local import BLOCK, Fits, local_neighbours, trust_of
 from reference.predictive_series import BEFORE, BESIDE, FRACTION_BITS, NEIGHBOURS, OWN, Series
 from reference.signed import SignedNumbers
 
@@ -11,7 +14,7 @@ STATISTICS = 4
 SIZES = (4 * BINS, 1024, 1024, 1024, 1024, 1024, 2048)
 OFFSETS = [sum(SIZES[:number]) for number in range(len(SIZES))]
 SIGNS = 17 * 8 * 9
-SIGNED = (8, 16)
+SIGNED, LOCAL = (8, 16), 17
 SIGNED_SIZES = (512, 1024, 1024, 1024, 49 * 32, 729, 16 * 49, 1024, 1024, 1024, 2048, 343, 686, 343, 1024)
 SIGNED_OFFSETS = [sum(SIGNED_SIZES[:number]) for number in range(len(SIGNED_SIZES))]
 LARGEST_ERROR = 1 << 40
@@ -25,13 +28,14 @@ def coarse(value: int) -> int:
 
 
 def code_mixed(coder: Decoder, series: Series, contexts: int) -> None:
-    signed = contexts in SIGNED
+    signed = contexts in (*SIGNED, LOCAL)
     sets = range(min(series.variables, STATISTICS))
     if signed:
         statistics = [(SignedNumbers(coder, sum(SIGNED_SIZES)), [0]) for _ in sets]
     else:
         statistics = [(Magnitudes(coder, sum(SIZES)), [HALF] * SIGNS) for _ in sets]
-    decoder, count = (SignedSliceDecoder, contexts - 1) if signed else (SliceDecoder, contexts)
+    decoder, count = (SignedSliceDecoder, min(contexts, 16) - 1) if signed else (SliceDecoder, contexts)
+    decoder = LocalSliceDecoder if contexts == LOCAL else decoder
     corrections = {
         (variable, temporal): [[0] * len(NEIGHBOURS) for _ in range(2)]
         for variable in range(series.variables)
@@ -106,15 +110,18 @@ class SliceDecoder:
         return -size if size and self._negative(fraction, chosen, y % 2, x + 2) else size
 
     def _predictions(self, place: int, base: int, inputs: list[int], near: list[int]) -> list[int]:
-        stencil = self.stencils[self._class(place)]
         low, high = self.series.low, self.series.high
-        plain = base + (sum(w * v for w, v in zip(stencil, inputs, strict=True)) >> self.series.weight_bits)
-        plain = min(max(plain, low), high)
+        plain = self._plain(place, base, inputs)
         found = [plain]
         for weights in self.corrections:
             moved = sum(weights[f] * v for f, v in zip(self.used, near, strict=True)) >> CORRECTION_BITS
             found.append(min(max(plain + moved, low), high))
         return found
+
+    def _plain(self, place: int, base: int, inputs: list[int]) -> int:
+        stencil = self.stencils[self._class(place)]
+        plain = base + (sum(w * v for w, v in zip(stencil, inputs, strict=True)) >> self.series.weight_bits)
+        return min(max(plain, self.series.low), self.series.high)
 
     def _class(self, place: int) -> int:
         """The class of stencils by how much neighbours differ."""
@@ -252,3 +259,44 @@ class SignedSliceDecoder(SliceDecoder):
         )
         rows = [offset + number for offset, number in zip(SIGNED_OFFSETS, found, strict=True)]
         return self.magnitudes.next(rows[: self.contexts], (first, to_west * 7 + to_north), expected)
+
+
+class LocalSliceDecoder(SignedSliceDecoder):
+    """One slice of one variable, with signed contexts and local fits."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        series, sources = self.series, arguments[2]
+        steps = [
+            (sources[source] - self.own) * series.size + y * series.width + x
+            for source, y, x in local_neighbours()
+            if sources[source] >= 0
+        ]
+        self.near = [step for step in steps if step != self.back]
+        self.fits = Fits(len(self.near), -(-series.nx // BLOCK))
+        self.recent = self.recent[:2]
+
+    def _value(self, y: int, x: int) -> None:
+        series, planes = self.series, self.series.planes
+        place = series.place(self.own, y, x)
+        base = planes[place + self.back]
+        if x % BLOCK == 0:
+            self.fits.open(x // BLOCK)
+        plain = self._plain(place, base, [planes[place + step] - base for step in self.steps])
+        features = [float(planes[place + step] - base) for step in self.near]
+        moved = min(max(plain + self.fits.change(features), series.low), series.high)
+        mean = self._blend([plain, moved], y % 2, x + 2)
+        guess = mean if series.closed else (mean + HALF_STEP) >> FRACTION_BITS << FRACTION_BITS
+        planes[place] = guess
+        if series.holes[(self.own * series.ny + y) * series.nx + x]:
+            return
+        trust = trust_of(self._expected(y, x)[-1])
+        size = self._distance(y, x, place, [plain, moved, plain], mean, guess)
+        actual = guess + size * STEP
+        planes[place], self.residuals[y % 2][x + 2] = actual, size
+        series.errors[series.error_place(self.own, y, x)] = min(
+            abs(actual - mean) >> (FRACTION_BITS - 4), LARGEST_ERROR
+        )
+        for k, prediction in enumerate((plain, moved)):
+            self.recent[k][y % 2][x + 2] = abs(actual - prediction)
+        self.fits.known.append((trust, [*features, float(actual - plain)]))

@@ -6,6 +6,7 @@ import numpy as np
 
 from baler_core.builtin.models.fields.predictive.contexts import SeriesStatistics, code_slice, new_statistics
 from baler_core.builtin.models.fields.predictive.fast_rows import code_slice_fast
+from baler_core.builtin.models.fields.predictive.local_contexts import code_local_slice
 from baler_core.builtin.models.fields.predictive.series import OWN, Series, close_plane, find_sources
 from baler_core.builtin.models.fields.predictive.signed_contexts import code_signed_slice, new_signed_statistics
 from baler_core.builtin.models.fields.predictive.stencil import MARGIN
@@ -21,6 +22,8 @@ _STATISTICS = 4
 
 # Beside the numbers of contexts without signs, these tell that so many signed ones and a constant are mixed.
 SIGNED = (SLOTS // 2, SLOTS)
+# And this, that all of these are, with local fits.
+LOCAL = SLOTS + 1
 
 
 def code_values(coder: Coder, series: Series, variables: int, stack: int, mixed: int) -> None:
@@ -31,12 +34,14 @@ def code_values(coder: Coder, series: Series, variables: int, stack: int, mixed:
     stack
         See `field.Integers`.
     mixed
-        How many contexts, or one of SIGNED.
+        How many contexts, or one of SIGNED, or LOCAL.
     """
-    new = new_signed_statistics if mixed in SIGNED else new_statistics
+    new = new_signed_statistics if mixed in (*SIGNED, LOCAL) else new_statistics
     found = [new() for _ in range(min(variables, _STATISTICS))]
     statistics = SeriesStatistics(*map(np.stack, zip(*found, strict=True)))
-    if mixed in SIGNED:
+    if mixed == LOCAL:
+        code_local_slices(coder, statistics, series, variables, stack, new_slots(SLOTS - 1))
+    elif mixed in SIGNED:
         code_signed_slices(coder, statistics, series, variables, stack, new_slots(mixed - 1))
     else:
         code_slices(coder, statistics, series, variables, stack, (0,) * mixed)
@@ -77,6 +82,22 @@ def code_signed_slices(
             m = min(variable, statistics.counters.shape[0] - 1)
             own = SeriesStatistics(statistics.counters[m], statistics.signs[m], statistics.weights[m])
             code_signed_slice(coder, own, series, sources, variable, slots)
+            close_plane(series.planes[sources[OWN]], width)
+
+
+@compiled
+def code_local_slices(
+    coder: Coder, statistics: SeriesStatistics, series: Series, variables: Integer, stack: Integer, slots: Array
+) -> None:
+    """As `code_signed_slices`, with local fits; see `local_contexts.code_local_slice`."""
+    sources = np.zeros(4, np.int64)
+    width = series.errors.shape[2] - 4 + 2 * MARGIN
+    for number in range(series.planes.shape[0] // variables):
+        for variable in range(variables):
+            find_sources(sources, number, variable, variables, stack)
+            m = min(variable, statistics.counters.shape[0] - 1)
+            own = SeriesStatistics(statistics.counters[m], statistics.signs[m], statistics.weights[m])
+            code_local_slice(coder, own, series, sources, variable, slots)
             close_plane(series.planes[sources[OWN]], width)
 
 

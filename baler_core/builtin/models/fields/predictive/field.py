@@ -7,8 +7,9 @@ import zlib
 import numpy as np
 
 from baler_core.builtin.models.fields.predictive import stencil
-from baler_core.builtin.models.fields.predictive.coder import SIGNED, code_fast, code_values
+from baler_core.builtin.models.fields.predictive.coder import LOCAL, SIGNED, code_fast, code_values
 from baler_core.builtin.models.fields.predictive.fast_rows import CONTEXTS
+from baler_core.builtin.models.fields.predictive.local_fit import MOST_COLUMNS
 from baler_core.builtin.models.fields.predictive.predictor import FRACTION
 from baler_core.builtin.models.fields.predictive.series import new_series, restored
 from baler_core.builtin.models.fields.predictive.stencil import (
@@ -35,7 +36,7 @@ from baler_core.machine.records import dataclass
 
 LARGEST = 1 << 30
 # Numbers of contexts that may be mixed (with none, the stencil alone predicts), and the signed ones.
-MIXED = (0, 3, 7, *SIGNED)
+MIXED = (0, 3, 7, *SIGNED, LOCAL)
 # Values of fewer steps, with a fraction of 10 bits, are kept in 32 bits while they are coded fast.
 _NARROW = 1 << 20
 _WEIGHT_KIND, _LIMIT_KIND, _EDGE_KIND = 0, 1, 2
@@ -106,6 +107,8 @@ def decode_integers(
     if len(data) < 4 or data[0] not in MIXED:
         raise FormatError("a predicted field is cut short, or damaged")
     mixed = data[0]
+    if mixed == LOCAL and shape[3] > MOST_COLUMNS:
+        raise FormatError(f"a predicted field is damaged: local fits of {shape[3]} columns")
     coder, rest = (new_decoder(data[4:]), None) if mixed else read_head(data[4:], "a predicted field")
     integers = Integers(np.zeros(shape, np.int64), holes, stack, closed)
     limits, stencils = read_common(coder, shape)

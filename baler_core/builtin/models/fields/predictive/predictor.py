@@ -119,11 +119,17 @@ def blend(predictions: Predictions, errors: Array, row: Integer, x: Integer) -> 
     total = np.int64(0)
     weight = np.int64(0)
     for k in range(PREDICTIONS):
-        share = ((least + 128) << 8) // (near[k] + 128)
-        share *= share
+        share = share_of(near[k], least)
         total += share * (predictions[k] - predictions[0])
         weight += share
     return predictions[0] + total // weight
+
+
+@inlined
+def share_of(near: Integer, least: Integer) -> Integer:
+    """Return the weight of a prediction by its errors nearby, of which those of the best one are the least."""
+    share = ((least + 128) << 8) // (near + 128)
+    return share * share
 
 
 @inlined

@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from baler_core.builtin.models.fields.predictive.classes import BITS_PER_WEIGHT, expected_bits, fit_classes
+from baler_core.builtin.models.fields.predictive.coder import LOCAL
 from baler_core.builtin.models.fields.predictive.field import Integers, counted_with, encode_with
+from baler_core.builtin.models.fields.predictive.local_choice import local_gain
 from baler_core.builtin.models.fields.predictive.sampling import StencilSample, samples_of
 from baler_core.builtin.models.fields.predictive.stencil import (
     COLUMNS,
@@ -25,6 +27,8 @@ from baler_core.builtin.models.fields.predictive.stencil import (
 )
 from baler_core.plugin.interfaces import Effort
 
+# Local fits are taken where they save so much of a part, and else tried where they save that much.
+_MUCH, _SOME = 0.03, 0.01
 # Numbers of contexts that are mixed, with a constant; and of series by medium effort, where few signed ones hardly pay.
 MIXED: Mapping[Effort, int] = {"fast": 0, "balanced": 8, "max": 16}
 _SERIES: Mapping[Effort, int] = {**MIXED, "balanced": 7}
@@ -47,9 +51,19 @@ def encode_integers(integers: Integers, effort: Effort = "max", known: Stencils 
     known
         Stencils that suited another file: then none are learned.
     """
-    if known is not None and _suits(known, integers.values.shape[1]):
-        return _encoded(integers, known, effort)[0]
-    data, restored = _encoded(integers, learn_stencils(integers, effort), effort)
+    found = known if known is not None and _suits(known, integers.values.shape[1]) else None
+    stencils = learn_stencils(integers, effort) if found is None else found
+    gain = local_gain(integers, stencils, MIXED[effort]) if effort == "max" else 0.0
+    fitted_locally = encode_with(integers, stencils, LOCAL)[0] if gain > _SOME else b""
+    if gain > _MUCH and not few_values(integers) and not _few_bits(fitted_locally, integers):
+        return fitted_locally
+    data = _encoded(integers, stencils, effort)[0] if found is not None else _without_fits(integers, stencils, effort)
+    return min(data, fitted_locally or data, key=len)
+
+
+def _without_fits(integers: Integers, stencils: Stencils, effort: Effort) -> bytes:
+    """Write all values without local fits, by the best of several stencils."""
+    data, restored = _encoded(integers, stencils, effort)
     if few_values(integers):
         for lesser in _LESSER[effort]:
             data = min(data, _encoded(integers, learn_stencils(integers, lesser), effort)[0], key=len)
