@@ -142,6 +142,11 @@ def _others(random: np.random.Generator, models: Any, only: str) -> Iterator[Sub
             yield from _made(
                 f"grid decoded {name}", kind(kind.Options(effort="max")), arrays, _bound("exact", 0, *arrays)
             )
+    if "local" in only:
+        y, x = np.meshgrid(np.arange(64), np.arange(96), indexing="ij")
+        turning = np.sin(0.3 * x + 40 * np.sin(y / 40)) * np.cos((x / 30) ** 2 + y / 5)
+        kind = models.model("predictive")
+        yield from _made("grid local", kind(kind.Options(effort="max")), {"u": turning}, _bound("abs", 1e-3, "u"))
     if only in "other exact":
         words = np.array(["", "a", "long text " * 3] * 6, object)
         found = {"text": words, "complex": random.normal(size=18) + 1j, "raw": np.array([b"ab", b"c"] * 9, "S4")}
