@@ -221,16 +221,21 @@ def _by_name(
             continue
         if "sorted" in row.conditions and not _sorted(numbers):
             continue
-        if "together" in row.conditions and not any(
-            other is not variable
-            and other.dims == variable.dims
-            and base_name(other.name) != base_name(variable.name)
-            and has_form(other.name, (spoken(other.name), run_together(other.name)), row, pattern)
-            for other in schema.variables
-        ):
+        if "together" in row.conditions and not _has_company(variable, schema, row, pattern):
             continue
         return Finding(row.role, _named(row, variable))
     return None
+
+
+def _has_company(variable: Variable, schema: Schema, row: Convention, pattern: re.Pattern[str]) -> bool:
+    """Whether another variable along the same dimensions is called by the same convention."""
+    return any(
+        other is not variable
+        and other.dims == variable.dims
+        and base_name(other.name) != base_name(variable.name)
+        and has_form(other.name, (spoken(other.name), run_together(other.name)), row, pattern)
+        for other in schema.variables
+    )
 
 
 def _named(row: Convention, variable: Variable) -> str:

@@ -104,15 +104,10 @@ def decode_fields(
         for values, head, own in zip(restored, heads, steps, strict=True):
             values[outside] = _values(head, own[inside], values.dtype)
 
-    jobs = []
     places, each = list(chunks(shape, arrangement, len(variables), bits)), 1 + sum(head.exact for head in heads)
     parts = read_parts(reader, each * len(places), indexed=bool(arrangement.chunk))
-    for place in places:
-        stored = list(itertools.islice(parts, each))
-        overlap = window.overlap(place)
-        if overlap is not None:
-            jobs.append((place, stored, *overlap))
-    in_parallel(restore, jobs)
+    stored = [(place, list(itertools.islice(parts, each)), window.overlap(place)) for place in places]
+    in_parallel(restore, [(place, pieces, *overlap) for place, pieces, overlap in stored if overlap is not None])
     part = shape if region is None else tuple(len(range(n)[s]) for n, s in zip(shape, region, strict=True))
     found = [_with_specials(values, head, window) for head, values in zip(heads, restored, strict=True)]
     return [arrangement.backward(values, part) for values in found]
