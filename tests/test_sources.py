@@ -7,7 +7,8 @@ import io
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
@@ -18,7 +19,7 @@ import numpy as np
 import pytest
 
 import baler_core
-from baler_core import SourceError
+from baler_core import PluginError, Settled, Source, SourceError, Tolerance
 from baler_core.cli import main
 from baler_core.errors import MissingPackage
 from baler_core.machine.addresses import address_of
@@ -236,3 +237,14 @@ def test_inputs_and_outputs_at_addresses(tmp_path: Path, capsys: pytest.CaptureF
     with pytest.raises(SystemExit, match="1"):
         main(["info", "memory://out/none.bal"])
     assert "nothing at this address" in capsys.readouterr().err
+
+
+def test_limits_that_no_decoder_would_know_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def settle(source: Source, tolerances: Mapping[str, Tolerance]) -> Settled:
+        return Settled(source.schema, {name: replace(one, upper=(2.5,)) for name, one in tolerances.items()})
+
+    np.savez(tmp_path / "a.npz", a=np.linspace(0, 2, 900))
+    monkeypatch.setattr(Source, "settle", settle)
+    with pytest.raises(PluginError, match=r"'a' could not be restored within its bound.*'stated_limits'"):
+        baler_core.compress(tmp_path / "a.npz", tmp_path / "a.bal", bounds={"a": {"abs": 0.1}})
+    assert not (tmp_path / "a.bal").exists()

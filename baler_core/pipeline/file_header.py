@@ -9,6 +9,7 @@ from baler_core.data.sentinels import Sentinel
 from baler_core.data.variables import Layout
 from baler_core.errors import PluginError
 from baler_core.format.arrays import encode_state
+from baler_core.format.bounds_json import tolerances_from_json
 from baler_core.format.container import BalWriter
 from baler_core.format.header import (
     BlockRecord,
@@ -162,7 +163,27 @@ def _checked(header: Header, given: Input) -> Header:
         check_header(header)
     except ValueError as error:
         raise PluginError(f"{given.name}: nothing is written, since it could not be restored: {error}") from error
+    _refuse_untold_limits(header, given)
     return header
+
+
+def _refuse_untold_limits(header: Header, given: Input) -> None:
+    """Refuse tolerances with limits or special values that a decoder, to which variables and bounds tell these, would not know.
+
+    Raises
+    ------
+    PluginError
+        If there are such.
+    """
+    stated = [[one.kind, one.value, one.shift] for one in header.tolerances]
+    known = tolerances_from_json(stated, header.schema, header.bounds) if header.tolerances else ()
+    for variable, ours, decoders in zip(header.schema.variables, header.tolerances, known, strict=False):
+        if ours.lossy and (ours.lower, ours.upper, ours.fill) != (decoders.lower, decoders.upper, decoders.fill):
+            raise PluginError(
+                f"{given.name}: nothing is written, since {variable.name!r} could not be restored within its bound: the reader "
+                "put limits or special values into its tolerance ('settle') that neither the variable nor the bound states. "
+                "State them in the variable: 'stated_limits', 'fill' or 'flags'"
+            )
 
 
 def _preprocessors(job: Job, writer: BalWriter, *, first: int) -> tuple[PreprocessRecord, ...]:
