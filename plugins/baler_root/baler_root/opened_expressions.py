@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,14 @@ import uproot
 from uproot.language.python import python_language
 
 from baler_core import ConfigError
+
+# What expressions are made of. uproot compiles them: attributes of anything but names, calls of anything but functions by
+# their names, functions of one's own and loops could run any code.
+_PARTS = (
+    *(ast.Expression, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.Call, ast.keyword, ast.Name, ast.Constant),
+    *(ast.Subscript, ast.Slice, ast.Tuple, ast.List, ast.Attribute),
+    *(ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context),
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,8 @@ class Expressions:
         Expressions by the names that others use for them. They come from the caller, never from a file.
     keys
         Names of branches.
+    is_branch
+        Whether a name is one of a branch, in full or in part. Names come from the file, and are never computed.
     where
         The file and the tree, for messages.
     refuse
@@ -49,6 +60,7 @@ class Expressions:
     cut: str | None
     aliases: Mapping[str, str]
     keys: Collection[str]
+    is_branch: Callable[[str], bool]
     where: str
     refuse: Callable[[str], object]
 
@@ -80,8 +92,11 @@ class Expressions:
         return list(found)
 
     def _symbols(self, expression: str) -> list[str]:
+        if self.is_branch(expression):
+            return [expression]
         names = {*self.keys, *self.aliases}
         with self._reading(expression):
+            _refuse_code(expression)
             found: list[str] = python_language.free_symbols(expression, names, self.aliases, self.where, "")
         return found
 
@@ -110,3 +125,18 @@ class Expressions:
                 tree, columns, context, set(columns), dict(self.aliases), self.where, ""
             )
         return found
+
+
+def _refuse_code(expression: str) -> None:
+    """Refuse what is more than arithmetic, comparisons, calls of functions, and places in arrays.
+
+    Raises
+    ------
+    SyntaxError
+        If it is.
+    """
+    for part in ast.walk(ast.parse(expression.strip(), mode="eval")):
+        calls = isinstance(part, ast.Call) and not isinstance(part.func, ast.Name)
+        inside = isinstance(part, ast.Attribute) and not isinstance(part.value, ast.Name | ast.Attribute)
+        if calls or inside or not isinstance(part, _PARTS):
+            raise SyntaxError("it may hold names, numbers, operators, functions called by name, and places in brackets")

@@ -325,10 +325,13 @@ class OpenTree(Mapping[str, "OpenBranch"]):
             stated = [name for name in named if filters or not self._branches[name]._inner]
         else:
             stated = [expressions] if isinstance(expressions, str) else list(expressions)
-        return Expressions(stated, cut, aliases or {}, self._branches, self.where, self.__getitem__)
+        return Expressions(stated, cut, aliases or {}, self._branches, self._names_branch, self.where, self.__getitem__)
+
+    def _names_branch(self, name: str) -> bool:
+        return self._found(name) is not None
 
     def _is_plain(self, asked: Expressions) -> bool:
-        return asked.plain and all(self._found(name) is not None for name in asked.stated)
+        return asked.plain and all(map(self._names_branch, asked.stated))
 
     def _needed(self, asked: Expressions) -> Sequence[str]:
         """Return the branches that are to be restored; refuses what is not there."""

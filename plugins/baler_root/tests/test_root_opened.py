@@ -164,6 +164,39 @@ def test_expressions_cuts_and_aliases_are_those_of_uproot(files: tuple[Path, Pat
                 other.arrays(**wrong)
 
 
+ESCAPES = (
+    "().__class__.__base__.__subclasses__()",
+    "''.join(['a'])",
+    "(lambda: met)()",
+    "[x for x in [met]]",
+    "f'{met}'",
+)
+
+
+def test_names_from_a_file_and_more_than_arithmetic_are_never_run(tmp_path: Path, files: tuple[Path, Path]) -> None:
+    code = "().__class__.__base__.__subclasses__()"
+    columns = {"x": np.arange(9.0), f"A/{code}": np.arange(9), f"B/{code}": np.arange(9), code: np.arange(9) * 2}
+    with uproot.recreate(tmp_path / "a.root") as file:
+        file.mktree("t", {name: values.dtype for name, values in columns.items()}).extend(columns)
+    baler_core.compress(tmp_path / "a.root", tmp_path / "a.bal", model=FAST)
+    with baler_root.open(tmp_path / "a.bal") as opened:
+        tree = opened["t"]
+        for how in ({}, {"filter_name": "*"}, {"full_paths": False}):
+            found = tree.arrays(cut="x > 4", library="np", how=dict, **how)
+            assert all(values.dtype.kind in "if" and len(values) == 4 for values in found.values())
+        with pytest.raises(baler_core.ConfigError, match="cannot be computed: it may hold names"):
+            tree.arrays([f"{code} "])
+    with baler_root.open(files[1]) as opened:
+        for expression in ESCAPES:
+            for asked in (
+                {"expressions": expression},
+                {"cut": expression},
+                {"expressions": "a", "aliases": {"a": expression}},
+            ):
+                with pytest.raises(baler_core.ConfigError, match="cannot be computed: it may hold names"):
+                    opened["Events"].arrays(**asked)
+
+
 def test_many_files_are_read_as_one(files: tuple[Path, Path]) -> None:
     place = f"{files[1]}:Events"
     with baler_root.open({files[1]: "Events"}) as tree:
