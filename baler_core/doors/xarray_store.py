@@ -29,6 +29,7 @@ def open_group(
         file = open_one(place, trained=trained, cache=cache)
         try:
             if whole := _kept_whole(file):
+                file.close()
                 return xr.open_dataset(whole, group=group, **decoding)
             return _dataset(file, _path(group), decoding)
         except BaseException:
@@ -44,6 +45,7 @@ def open_groups(
         file = open_one(place, trained=trained, cache=cache)
         try:
             if whole := _kept_whole(file):
+                file.close()
                 return dict(xr.open_groups(whole, group=group, **decoding))
             top = _path(group)
             below = [path for path in _groups(file) if path == top or not top or path.startswith(f"{top}/")]

@@ -72,6 +72,11 @@ def _hard_limit(record: Json) -> tuple[BoundKind, float]:
     return kind, float(value)
 
 
+def tolerances_to_json(tolerances: Sequence[Tolerance]) -> list[Json]:
+    """Return the records of tolerances, from which variables and bounds complete them."""
+    return [[one.kind, one.value, one.shift] for one in tolerances]
+
+
 def tolerances_from_json(
     records: Sequence[Json], schema: Schema, bounds: Sequence[ErrorBound]
 ) -> tuple[Tolerance, ...]:

@@ -13,7 +13,7 @@ from baler_core.data.bounds import Tolerance
 from baler_core.data.targets import TARGET_KINDS, Target
 from baler_core.data.variables import Json, Schema, Variable
 from baler_core.errors import FormatError
-from baler_core.format.bounds_json import bound_to_json, bounds_from_json, tolerances_from_json
+from baler_core.format.bounds_json import bound_to_json, bounds_from_json, tolerances_from_json, tolerances_to_json
 from baler_core.format.derived_json import derived_from_json, derived_to_json, unheld_to_json
 from baler_core.format.header import (
     BlockRecord,
@@ -45,7 +45,7 @@ def header_to_json(header: Header) -> Json:
         "counts": dict(schema.counts),
         "variables": [variable_to_json(variable, dims) for variable in schema.variables],
         "bounds": _runs([bound_to_json(bound) for bound in header.bounds]),
-        "tolerances": _runs([[t.kind, t.value, t.shift] for t in header.tolerances]),
+        "tolerances": _runs(tolerances_to_json(header.tolerances)),
         "preprocess": [
             [_component_to_json(p.component), list(p.variables), p.state_section] for p in header.preprocess
         ],

@@ -9,7 +9,7 @@ from baler_core.data.sentinels import Sentinel
 from baler_core.data.variables import Layout
 from baler_core.errors import PluginError
 from baler_core.format.arrays import encode_state
-from baler_core.format.bounds_json import tolerances_from_json
+from baler_core.format.bounds_json import tolerances_from_json, tolerances_to_json
 from baler_core.format.container import BalWriter
 from baler_core.format.header import (
     BlockRecord,
@@ -175,8 +175,8 @@ def _refuse_untold_limits(header: Header, given: Input) -> None:
     PluginError
         If there are such.
     """
-    stated = [[one.kind, one.value, one.shift] for one in header.tolerances]
-    known = tolerances_from_json(stated, header.schema, header.bounds) if header.tolerances else ()
+    stated = tolerances_to_json(header.tolerances)
+    known = tolerances_from_json(stated, header.schema, header.bounds) if stated else ()
     for variable, ours, decoders in zip(header.schema.variables, header.tolerances, known, strict=False):
         if ours.lossy and (ours.lower, ours.upper, ours.fill) != (decoders.lower, decoders.upper, decoders.fill):
             raise PluginError(
