@@ -116,6 +116,29 @@ def test_one_that_is_not_there_is_named(stated: object, what: str, tmp_path: Pat
         baler_core.compress(rows(9, 4), tmp_path / "a.bal", model={"profile": stated})
 
 
+def test_text_of_jagged_collections_is_left_out(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    table = pa.table({"tag": [["a", "b"], [], ["c"]] * 40, "level": [[1, 2], [3], []] * 40, "pt": np.arange(120)})
+    for name in ("one.parquet", "two.parquet"):
+        parquet.write_table(table, tmp_path / name)
+    made = tmp_path / "a.balm"
+    assert run("profile", "build", tmp_path / "one.parquet", tmp_path / "two.parquet", "-o", made) == 0
+    (tmp_path / "c.yaml").write_text("input: one.parquet\nbounds: lossless\n")
+    given = ("--model", made, "--reference", "-o", tmp_path / "one.bal")
+    assert run("compress", tmp_path / "c.yaml", *given) == 0
+    restored = baler_core.open(tmp_path / "one.bal", trained=made)
+    assert list(restored["pt"].values) == list(range(120))
+
+
+@pytest.mark.parametrize("profile", sorted(Path(__file__).parents[1].glob("profiles/*/*/*.balm")), ids=lambda p: p.stem)
+def test_those_of_this_repository_can_be_read_and_are_small(profile: Path, tmp_path: Path) -> None:
+    assert profile.stat().st_size <= 200_000
+    baler_core.compress(rows(9, 4), tmp_path / "a.bal", model={"profile": str(profile)})
+    assert len(baler_core.open(tmp_path / "a.bal")["kind"]) == 9
+
+
 def test_files_without_common_columns_make_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.savez(tmp_path / "one.npz", a=np.arange(9))
     np.savez(tmp_path / "two.npz", a=np.arange(9.0), b=np.zeros((3, 4)))

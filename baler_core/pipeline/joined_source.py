@@ -33,6 +33,7 @@ def joined_source(sources: Sequence[Source], rows: int | None = None) -> ArraySo
     kept = tuple(v for v in first.variables if all(_same(v, source.schema) for source in sources))
     counts = {dim: name for dim, name in first.counts.items() if any(v.name == name for v in kept)}
     kept = tuple(v for v in kept if v.dims[0] in counts or v.dims[0] not in first.counts)
+    counts = {dim: name for dim, name in counts.items() if any(v.dims[0] == dim for v in kept)}
     if not kept:
         raise DataError("the files have no columns of numbers in common, by name and type")
     schema = Schema(kept, {v.dims[0]: 0 for v in kept}, counts)
