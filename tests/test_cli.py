@@ -17,7 +17,7 @@ import pytest
 
 from baler_core.cli import main
 from baler_core.cli.failures import guarded
-from baler_core.cli.options import Session
+from baler_core.cli.options import Session, messages_on_stderr
 from baler_core.cli.text import bytes_text, print_json, print_table
 from baler_core.errors import BoundBroken, DataError
 
@@ -208,3 +208,10 @@ def test_json_is_valid_whatever_the_numbers(capsys: pytest.CaptureFixture[str]) 
 )
 def test_sizes(size: int, text: str) -> None:
     assert bytes_text(size) == text
+
+
+def test_what_other_packages_log_is_a_warning_that_names_them(capsys: pytest.CaptureFixture[str]) -> None:
+    with messages_on_stderr():
+        logging.getLogger("distributed.client").error("no scheduler")
+        logging.getLogger("baler_root.reader").error("no tree")
+    assert capsys.readouterr().err == "baler: warning: distributed: no scheduler\nbaler: error: no tree\n"

@@ -148,6 +148,9 @@ class _Messages(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+        package = record.name.partition(".")[0]
+        if record.levelno >= logging.WARNING and package != "root" and not package.startswith("baler"):
+            level = f"warning: {package}: "  # whether it is an error, the command says
         text = printable(f"baler: {level}{record.getMessage()}", lines=True)
         if "tqdm" in sys.modules:
             sys.modules["tqdm"].tqdm.write(text, file=sys.stderr)
