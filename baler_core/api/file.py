@@ -83,6 +83,14 @@ class File(StoredFile):
         """
         return to_arrow(self._columns(names, start, stop))
 
+    def kept_whole(self, *signatures: bytes) -> bytes:
+        """Return a file that was kept byte for byte and begins with one of `signatures`; empty if this is another."""
+        if self.reader != "whole_file" or len(self) != 1:
+            return b""
+        (stored,) = self.values()
+        begin = stored[: max(map(len, signatures))].tobytes()
+        return stored[:].tobytes() if begin.startswith(signatures) else b""
+
     def _columns(self, names: Sequence[str] | str | None, start: int | None, stop: int | None) -> dict[str, Any]:
         patterns = [names] if isinstance(names, str) else names
         chosen = select_names(self.schema.names, patterns, str(self.path))

@@ -28,7 +28,7 @@ def open_group(
     with as_os_errors():
         file = open_one(place, trained=trained, cache=cache)
         try:
-            if whole := _kept_whole(file):
+            if whole := file.kept_whole(*_SIGNATURES):
                 file.close()
                 return xr.open_dataset(whole, group=group, **decoding)
             return _dataset(file, _path(group), decoding)
@@ -44,7 +44,7 @@ def open_groups(
     with as_os_errors():
         file = open_one(place, trained=trained, cache=cache)
         try:
-            if whole := _kept_whole(file):
+            if whole := file.kept_whole(*_SIGNATURES):
                 file.close()
                 return dict(xr.open_groups(whole, group=group, **decoding))
             top = _path(group)
@@ -55,14 +55,6 @@ def open_groups(
         except BaseException:
             file.close()
             raise
-
-
-def _kept_whole(file: File) -> bytes:
-    """Return a NetCDF or HDF5 file that was kept byte for byte, as those without variables are; empty if it is another."""
-    if file.reader != "whole_file" or len(file) != 1:
-        return b""
-    (stored,) = file.values()
-    return stored[:].tobytes() if stored[:4].tobytes().startswith(_SIGNATURES) else b""
 
 
 def _path(group: str | None) -> str:

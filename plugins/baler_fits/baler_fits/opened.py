@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import baler_core
-from baler_core import ConfigError, DataError, File, open_one
+from baler_core import ConfigError, DataError, open_one
 from baler_fits.virtual import virtual_fits
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def open(path: Any, *, trained: str | Path | None = None, cache: str | int = "25
         raise ConfigError(f"{path}: mode={options['mode']!r}: a .bal file is read only; write the HDUs to a FITS file")
     options["memmap"] = False
     file = open_one(path, trained=trained, cache=cache)
-    kept = _kept_whole(file)
+    kept = file.kept_whole(SIGNATURE)
     if kept:
         file.close()
         return fits.open(io.BytesIO(kept), **options)
@@ -63,14 +63,6 @@ def open(path: Any, *, trained: str | Path | None = None, cache: str | int = "25
         file.close()
         raise
     return hdus
-
-
-def _kept_whole(file: File) -> bytes:
-    """Return a FITS file that was kept byte for byte, as those without data are; empty if it is another."""
-    if file.reader != "whole_file" or len(file) != 1:
-        return b""
-    (stored,) = file.values()
-    return stored[:].tobytes() if stored[: len(SIGNATURE)].tobytes() == SIGNATURE else b""
 
 
 def read_table(path: Any, hdu: int | str | None = None, **options: Any) -> Table:
