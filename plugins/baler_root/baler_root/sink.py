@@ -92,7 +92,7 @@ class RootSink(Sink):
         try:
             self._trees = [PlannedTree(part) for part in take_parts(schema)]
             keys = _keys(schema, self._trees)
-            objects = _cut(schema.attachments.get(OBJECTS, b""), keys)
+            objects = cut(schema.attachments.get(OBJECTS, b""), keys)
             names = [str(name) for name in schema.skeleton.get("file", ())]
         except DAMAGE as error:
             raise _damaged(error) from error
@@ -109,7 +109,7 @@ class RootSink(Sink):
             if STREAMERS in schema.attachments:
                 add_streamers(self._file, schema.attachments[STREAMERS])
             for n, content in objects.items():
-                add_object(self._folders.of(n), _names(keys[n]), content, small=keys[n].small)
+                add_object(self._folders.of(n), names_of(keys[n]), content, small=keys[n].small)
             self._outputs = self._start_trees(keys)
         except BaseException:
             self._file.close()
@@ -145,7 +145,7 @@ class RootSink(Sink):
 
 
 def _output(tree: PlannedTree, directory: Any, key: KeyRecord, before: Sequence[TreeOutput]) -> TreeOutput:
-    names = _names(key)
+    names = names_of(key)
     if isinstance(tree.template, StoredNTuple):
         return NTupleTemplateOutput(directory, names, tree.template, tree.branches)
     if tree.template is not None:
@@ -157,7 +157,8 @@ def _output(tree: PlannedTree, directory: Any, key: KeyRecord, before: Sequence[
     return RNTupleOutput(directory, names, tree.title, tree.branches)
 
 
-def _names(key: KeyRecord) -> Names:
+def names_of(key: KeyRecord) -> Names:
+    """Return what a key says of its object."""
     return Names(key.class_name, key.name, key.title, key.cycle, key.date)
 
 
@@ -174,8 +175,14 @@ def _keys(schema: Schema, trees: Sequence[PlannedTree]) -> list[KeyRecord]:
     return keys
 
 
-def _cut(content: bytes, keys: Sequence[KeyRecord]) -> dict[int, bytes]:
-    """The bytes of each carried object."""
+def cut(content: bytes, keys: Sequence[KeyRecord]) -> dict[int, bytes]:
+    """Return the bytes of each carried object, by its place among the keys.
+
+    Raises
+    ------
+    ValueError
+        If they are damaged.
+    """
     found, start = {}, 0
     for n, key in enumerate(keys):
         if key.size >= 0:

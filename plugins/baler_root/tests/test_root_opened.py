@@ -60,7 +60,7 @@ def same(first: Any, second: Any, name: str) -> None:
 
 def test_trees_and_branches_go_by_the_same_names(files: tuple[Path, Path]) -> None:
     with uproot.open(files[0]) as original, baler_root.open(files[1]) as ours:
-        assert list(ours) == ["Events", "folder/Runs"]
+        assert list(ours) == ["Events", "folder/Runs", "histogram"]
         for name in ("Events", "Events;1", "folder/Runs"):
             tree, other = original[name], ours[name]
             assert (other.name, other.num_entries, other.title) == (tree.name, tree.num_entries, tree.title)
@@ -239,7 +239,7 @@ def test_a_range_of_entries_reads_a_part_of_the_file(files: tuple[Path, Path]) -
 
 def test_what_is_not_there_is_told(files: tuple[Path, Path], tmp_path: Path) -> None:
     with baler_root.open(files[1]) as ours:
-        with pytest.raises(KeyError, match=r"there is no tree with variables called 'Event'\. Did you mean 'Events'"):
+        with pytest.raises(KeyError, match=r"there is no tree or object called 'Event'\. Did you mean 'Events'"):
             ours["Event"]
         with pytest.raises(KeyError, match=r"there is no branch 'Jet_pz'\. Did you mean 'Jet_pt'"):
             ours["Events"].arrays(["Jet_pz"])
@@ -357,3 +357,30 @@ def test_dask_restores_the_branches_that_are_used(
         assert set(chosen.fields) == {"Jet_pt", "Jet_eta"}
         with pytest.raises(baler_core.ConfigError, match=r"dask\(step_size=0\)"):
             other.dask(step_size=0)
+
+
+def test_other_objects_are_those_of_uproot(tmp_path: Path) -> None:
+    path = tmp_path / "h.root"
+    rng = np.random.default_rng(3)
+    with uproot.recreate(path) as file:
+        file["Events"] = {"x": rng.normal(size=50)}
+        file["cuts/flow"] = np.histogram(rng.normal(size=100), bins=5)
+        file["both"] = np.histogram2d(rng.normal(size=100), rng.normal(size=100), bins=(3, 4))
+        file["note"] = "selected by hand"
+    baler_core.compress(path, tmp_path / "h.bal", bounds="lossless")
+    with baler_root.open(tmp_path / "h.bal") as opened, uproot.open(path) as original:
+        assert opened.keys() == ["Events", "cuts/flow", "both", "note"]
+        assert opened.keys(filter_classname="TH1*", cycle=True) == ["cuts/flow;1"]
+        assert opened.classnames() == {name: original.classname_of(name) for name in opened}
+        for name in ("cuts/flow;1", "both"):
+            assert [a.tolist() for a in opened[name].to_numpy()] == [a.tolist() for a in original[name].to_numpy()]
+        assert opened["note"] == original["note"] == "selected by hand"
+        with pytest.raises(KeyError, match="no tree or object called 'bath'"):
+            opened["bath"]
+
+
+def test_a_file_without_trees_is_opened_by_uproot(tmp_path: Path) -> None:
+    with uproot.recreate(tmp_path / "h.root") as file:
+        file["flow"] = np.histogram(np.arange(9), bins=3)
+    baler_core.compress(tmp_path / "h.root", tmp_path / "h.bal", bounds="lossless")
+    assert baler_root.open(f"{tmp_path / 'h.bal'}:flow").values().tolist() == [3, 3, 3]
