@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # A chunk cache of this size at most, so that a row of chunks is unpacked and packed once.
 LARGEST_CACHE = 64 * 2**20
+# As many attributes as an object header may hold, in the order in which they were made.
+MOST_ATTRIBUTES = 2**16 - 1
 
 
 def describe_creation(dataset: h5d.DatasetID, record_type: Json, warn: Callable[[str], None]) -> dict[str, Json]:
@@ -175,7 +177,7 @@ def build_creation(record: Json, *, with_filters: bool = True) -> h5p.PropDCID:
     from h5py import h5d, h5p
 
     properties = h5p.create(h5p.DATASET_CREATE)
-    properties.set_attr_creation_order(record["order"])
+    set_attribute_order(properties, record["order"])
     layouts = {"compact": h5d.COMPACT, "chunked": h5d.CHUNKED, "contiguous": h5d.CONTIGUOUS, "virtual": h5d.VIRTUAL}
     properties.set_layout(layouts[record["layout"]])
     if record["layout"] == "virtual":
@@ -198,6 +200,17 @@ def build_creation(record: Json, *, with_filters: bool = True) -> h5p.PropDCID:
         properties.set_fill_value(value)
     properties.set_fill_time(record["fill_time"])
     return properties
+
+
+def set_attribute_order(properties: h5p.PropOCID, order: int) -> None:
+    """Have attributes lie in the order in which they are made, whether or not the object tracks their order.
+
+    Without tracking, HDF5 moves more than eight to where they are sorted by hashes, and NetCDF lists them so; files of its
+    first versions keep any number as they were made.
+    """
+    properties.set_attr_creation_order(order)
+    if not order:
+        properties.set_attr_phase_change(MOST_ATTRIBUTES, 0)
 
 
 def access_properties(shape: Sequence[int] | None, chunks: Sequence[int] | None, itemsize: int) -> h5p.PropDAID:
