@@ -16,14 +16,16 @@ from baler_core.machine.records import dataclass
 _CUSTOMARY = (
     *(
         sign * number
-        for number in (99.0, 999.0, 9999.0, 99999.0, 999999.0, 99.9, 99.99, 999.9, 999.99)
+        for number in (99.0, 999.0, 9999.0, 99999.0, 999999.0, 99.9, 99.99, 999.9, 999.99, 9999.9, 9999.99)
         for sign in (-1, 1)
     ),
     *(
         sign * number
-        for number in (1e20, 1e30, 1e31, 1e34, 1e35, 1e36, 9.969209968386869e36, 9.96921e36)
+        for number in (1e15, 1e20, 1e30, 1e31, 1e34, 1e35, 1e36, 9.969209968386869e36, 9.96921e36)
         for sign in (-1, 1)
     ),
+    # GrADS, Surfer, and the second and third mark of those who need several
+    *(-9.99e8, -9.99e33, 1.70141e38, -8888.0, -7777.0),
     *(-32767.0, -32768.0, -2147483647.0, -2147483648.0, 32767.0),
     # maps of HEALPix, and the ends of the float types, as programs for maps of the earth write them
     *(-1.6375e30, *(sign * float(np.finfo(kind).max) for kind in (np.float32, np.float64) for sign in (-1, 1))),
@@ -33,6 +35,8 @@ _FEWEST, _FAR = 10, 3.0
 _FEWEST_CUSTOMARY, _FAR_CUSTOMARY = 3, 0.1
 # Fewer different values beside it tell no spread; of fewer equal ones than this share, nothing is thought.
 _FEW_OTHERS = 10
+# Of so many values at least it is looked first whether an end lies near them.
+_FEW_SEEN = 1000
 # So many marks may one variable have: -99 where nothing was seen, 99 where nothing was looked at.
 _MOST_MARKS = 4
 _SHARE = 0.005
@@ -164,27 +168,37 @@ def _in_physical_units(
 
 @dataclass(frozen=True)
 class Ends:
-    """Between which values those of a block lie, in stored units, and how often customary marks stand beyond them."""
+    """Between which values those of a block lie, in stored units, and what stands beyond them.
+
+    `beyond` has customary marks and numbers far outside: how often each stands there, among how many values.
+    """
 
     low: float
     high: float
-    counts: Mapping[float, int]
+    beyond: Mapping[float, tuple[int, int]]
 
     def joined(self, other: Ends) -> Ends:
         """Return the same of two blocks together."""
-        values = {*self.counts, *other.counts}
-        counts = {value: self.counts.get(value, 0) + other.counts.get(value, 0) for value in values}
-        return Ends(min(self.low, other.low), max(self.high, other.high), counts)
+        beyond = dict(self.beyond)
+        for value, (count, size) in other.beyond.items():
+            before = beyond.get(value, (0, 0))
+            beyond[value] = (before[0] + count, before[1] + size)
+        return Ends(min(self.low, other.low), max(self.high, other.high), beyond)
 
     def sentinel(self, variable: Variable) -> Sentinel | None:
-        """Return which of the marks are one, after all blocks."""
-        spread = self.high - self.low
-        marks = [
-            _in_physical_units(variable, value, count, (self.low, self.high))
-            for value, count in self.counts.items()
-            if count >= _FEWEST_CUSTOMARY and max(self.low - value, value - self.high) > _FAR_CUSTOMARY * spread > 0
-        ]
-        return replace(marks[0], more=tuple(marks[1:_MOST_MARKS])) if marks else None
+        """Return which of the numbers are marks, after all blocks."""
+        low, high = self.low, self.high
+        marks: list[tuple[float, int]] = []
+        for value, (count, size) in sorted(self.beyond.items(), key=lambda one: max(low - one[0], one[0] - high)):
+            is_customary = _is_customary(value)
+            few, far = (_FEWEST_CUSTOMARY, _FAR_CUSTOMARY) if is_customary else (_FEWEST, _FAR)
+            often = count >= max(few, 0 if is_customary else _SHARE * size)
+            if often and max(low - value, value - high) > far * (high - low) > 0:
+                marks.append((value, count))
+            elif not is_customary:
+                low, high = min(low, value), max(high, value)
+        found = [_in_physical_units(variable, *mark, (low, high)) for mark in marks]
+        return replace(found[0], more=tuple(found[1:_MOST_MARKS])) if found else None
 
 
 def ends_of(variable: Variable, values: np.ndarray, special: Sequence[float]) -> Ends | None:
@@ -196,16 +210,28 @@ def ends_of(variable: Variable, values: np.ndarray, special: Sequence[float]) ->
         Stored values that are known not to be ordinary.
     """
     known = _usable(values, special, variable)
-    counts: dict[float, int] = {}
+    size = known.size
+    beyond: dict[float, tuple[int, int]] = {}
     while known.size:
         ends = float(known.min()), float(known.max())
-        marks = [end for end in ends if _is_customary(end)]
-        if not marks or len(counts) >= 2 * _MOST_MARKS:
-            return Ends(*ends, counts)
-        is_mark = np.isin(known, marks)
-        counts |= {mark: int(np.count_nonzero(known == mark)) for mark in marks}
-        known = known[~is_mark]
+        marks = {end for end in ends if _is_customary(end) or _stands_far(end, known)}
+        if not marks or len(beyond) >= 2 * _MOST_MARKS:
+            return Ends(*ends, beyond)
+        beyond |= {mark: (int(np.count_nonzero(known == mark)), size) for mark in marks}
+        known = known[~np.isin(known, list(marks))]
     return None
+
+
+def _stands_far(end: float, known: np.ndarray) -> bool:
+    """Whether a value at one end lies far outside all others, which some of them tell where it does not."""
+    for others in (known[:: max(1, known.size // _FEW_SEEN)], known):
+        rest = others[others != end]
+        if not rest.size:
+            continue
+        low, high = float(rest.min()), float(rest.max())
+        if max(low - end, end - high) <= _FAR * (high - low):
+            return False
+    return bool(rest.size) and np.unique(rest[: 50 * _FEW_OTHERS]).size >= _FEW_OTHERS
 
 
 def _is_mark(variable: Variable, end: float, count: int, others: np.ndarray) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from baler_core import Block, FormatError, Schema, Sink, values_of
-from baler_hdf5.contents.creation import access_properties
+from baler_hdf5.contents.creation import access_properties, set_attribute_order
 from baler_hdf5.contents.datatypes import Json
 from baler_hdf5.contents.guard import refusing_damaged_records
 from baler_hdf5.contents.surroundings import user_block_size, write_surroundings
@@ -17,6 +19,9 @@ from baler_hdf5.schema.skeleton import completed
 from baler_hdf5.values.elements import empty_elements, write_elements
 from baler_hdf5.values.fields import Field, element_size, fields_of, fits_shown, insert
 from baler_hdf5.values.unwritten import SparseRows
+
+if TYPE_CHECKING:
+    import h5py
 
 
 class Hdf5Sink(Sink):
@@ -29,7 +34,6 @@ class Hdf5Sink(Sink):
     """
 
     def __init__(self, path: Path, schema: Schema) -> None:
-        import h5py
 
         entries = [completed(record) for record in schema.skeleton["entries"]]
         self._records = {entry["path"]: entry for entry in entries if entry["kind"] == "dataset" and entry["variables"]}
@@ -45,8 +49,7 @@ class Hdf5Sink(Sink):
         self._scalars: dict[str, dict[str, list[np.ndarray]]] = {}
         self._check(schema)
         self._path, self._entries, self._attachments = path, entries, schema.attachments
-        tracked, block = bool(entries[0]["order"][0]), user_block_size(schema.attachments)
-        self._file = h5py.File(path, "w", libver=("v108", "latest"), track_order=tracked, userblock_size=block)
+        self._file = _created(path, entries[0]["order"], user_block_size(schema.attachments))
         try:
             self._reference_to = rebuild(self._file, entries)
         except BaseException:
@@ -111,6 +114,20 @@ class Hdf5Sink(Sink):
             found = (variable.dtype, *(schema.sizes[dim] for dim in variable.dims))
             if recorded[1:] != found[1:] or not fits_shown(field.dtype, variable.dtype):
                 raise FormatError(f"variable {variable.name!r} has type and shape {found}, the record has {recorded}")
+
+
+def _created(path: Path, order: Sequence[int], user_block: int) -> h5py.File:
+    """A file without objects, whose root group keeps links and attributes in such order."""
+    import h5py
+    from h5py import h5f, h5p
+
+    created, accessed = h5p.create(h5p.FILE_CREATE), h5p.create(h5p.FILE_ACCESS)
+    created.set_userblock(user_block)
+    created.set_link_creation_order(order[0])
+    set_attribute_order(created, order[1])
+    accessed.set_libver_bounds(h5f.LIBVER_V18, h5f.LIBVER_LATEST)
+    accessed.set_fclose_degree(h5f.CLOSE_STRONG)
+    return h5py.File(h5f.create(bytes(path), h5f.ACC_TRUNC, created, accessed))
 
 
 def _fields(record: Json) -> dict[str, Field]:

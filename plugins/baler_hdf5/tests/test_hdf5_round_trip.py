@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from h5py import h5d, h5p, h5s, h5t
+from h5py import h5, h5a, h5d, h5p, h5s, h5t
 
 from baler_core import values_of
 from baler_hdf5.reader import Hdf5Reader
@@ -206,6 +206,57 @@ def test_ragged_rows_and_references(path: Path, restore: Restore, same_hdf5: Com
         (block,) = [block for block in source.blocks(10**6) if "links" in block]
         assert values_of(block, "links").tolist() == ["a/b", "a", ""]
     same_hdf5(path, restore(path))
+
+
+def test_lists_of_texts_references_and_compounds(path: Path, restore: Restore) -> None:
+    pair = np.dtype([("q", "<f4"), ("s", "S3")])
+    hits = np.array([(0.5, b"ab"), (-1.0, b"")], pair)
+    with h5py.File(path, "w") as file:
+        file["x"] = [1.0]
+        lists = {"compounds": pair, "texts": h5py.string_dtype(), "links": h5py.ref_dtype, "fixed": np.dtype("S4")}
+        for name, kind in lists.items():
+            file.create_dataset(name, (2,), dtype=h5py.vlen_dtype(kind))
+        for name, cell in {"compounds": hits, "texts": ["ü", ""], "links": [file["x"].ref], "fixed": [b"abc"]}.items():
+            value = np.empty(1, file[name].dtype)
+            value[0] = np.array(cell, lists[name])
+            file[name].id.write(h5s.create_simple((1,)), _second_of_two(), value)
+    with h5py.File(restore(path)) as file:
+        assert all(len(file[name][0]) == 0 for name in lists)
+        np.testing.assert_array_equal(file["compounds"][1], hits)
+        assert file["compounds"][1].dtype == pair
+        assert file["texts"][1].tolist() == ["ü".encode(), b""]
+        assert file[file["links"][1][0]] == file["x"]
+        assert file["fixed"][1].tolist() == [b"abc"]
+
+
+def _second_of_two() -> h5s.SpaceID:
+    space = h5s.create_simple((2,))
+    space.select_hyperslab((1,), (1,))
+    return space
+
+
+def test_many_attributes_keep_their_order_and_early_datasets_their_committed_types(
+    path: Path, restore: Restore
+) -> None:
+    """As in files of HDF5 1.6, whose attributes lie in the order in which they were made, tracked or not."""
+    names = [f"{7 * number % 20:02}" for number in range(20)]
+    with h5py.File(path, "w", libver="earliest") as file:
+        file["types/name"] = np.dtype("S10")
+        file.create_dataset("at", data=[b"a", b"b"], dtype=file["types/name"])
+        for item in (file, file["types"], file["at"]):
+            item.attrs.update(dict.fromkeys(names, 1))
+    for place in (path, restore(path)):
+        with h5py.File(place) as file:
+            assert file["at"].id.get_type().committed()
+            for item in (file, file["types"], file["at"]):
+                found: list[str] = []
+                h5a.iterate(
+                    item.id,
+                    lambda name, *rest, found=found: found.append(name.decode()),
+                    index_type=h5.INDEX_NAME,
+                    order=h5.ITER_NATIVE,
+                )
+                assert found == names
 
 
 def test_big_endian_ragged_rows_keep_their_values(path: Path, restore: Restore) -> None:

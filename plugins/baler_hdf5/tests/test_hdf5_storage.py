@@ -332,3 +332,17 @@ def test_attributes_keep_their_order(path: Path, restore: Restore) -> None:
         return found
 
     assert stored(restore(path)) == stored(path)
+
+
+def test_datasets_without_any_fill_value_come_back_so(path: Path, restore: Restore) -> None:
+    """As in files of HDF5 1.4; h5py writes none, so that the message of one that says 0 is changed."""
+    with h5py.File(path, "w", libver="earliest") as file:
+        file.create_dataset("x", data=np.arange(9, dtype="u1"), fillvalue=0, chunks=(4,))
+        file["y"] = np.arange(5.0)
+    message = bytes((5, 0, 16, 0, 1, 0, 0, 0, 2, 3, 2, 1))
+    path.write_bytes(path.read_bytes().replace(message, message[:-1] + b"\0"))
+    for place in (path, restore(path)):
+        with h5py.File(place) as file:
+            defined = {name: file[name].id.get_create_plist().fill_value_defined() for name in file}
+            assert defined == {"x": h5d.FILL_VALUE_UNDEFINED, "y": h5d.FILL_VALUE_DEFAULT}
+            assert file["x"][:].tolist() == list(range(9))

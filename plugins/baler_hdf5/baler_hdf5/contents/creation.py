@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import cache
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 # A chunk cache of this size at most, so that a row of chunks is unpacked and packed once.
 LARGEST_CACHE = 64 * 2**20
+UNDEFINED: Json = {"undefined": True}
+_FILL_MESSAGE = bytes((5, 0, 16, 0, 1, 0, 0, 0, 2, 2, 2))
+# As many attributes as an object header may hold, in the order in which they were made.
+MOST_ATTRIBUTES = 2**16 - 1
 
 
 def describe_creation(dataset: h5d.DatasetID, record_type: Json, warn: Callable[[str], None]) -> dict[str, Json]:
@@ -68,12 +73,15 @@ def _is_sparse(dataset: h5d.DatasetID, record: Json) -> bool:
 def _describe_fill(
     dataset: h5d.DatasetID, properties: h5p.PropDCID, record_type: Json, warn: Callable[[str], None]
 ) -> Json:
-    """The fill value set by whoever wrote the file: its bytes, `{"text": ...}` or `{"run": []}`; None if there is none."""
+    """The fill value set by whoever wrote the file: its bytes, `{"text": ...}` or `{"run": []}`; None for HDF5's own.
+
+    Files of its first versions say that there is none: UNDEFINED.
+    """
     from h5py import h5d
 
-    if properties.fill_value_defined() != h5d.FILL_VALUE_USER_DEFINED:
-        return None
-    raw = raw_dtype(record_type)
+    raw, defined = raw_dtype(record_type), properties.fill_value_defined()
+    if defined != h5d.FILL_VALUE_USER_DEFINED:
+        return UNDEFINED if defined == h5d.FILL_VALUE_UNDEFINED and raw is not None else None
     try:
         if raw is not None:
             value = np.empty((), _fixed_text_dtype(record_type) if raw.base.kind == "S" else raw.base)
@@ -170,12 +178,29 @@ def _empty_run(base: str) -> np.ndarray:
     return value
 
 
+def _without_fill() -> h5p.PropDCID:
+    """Properties that define no fill value, which h5py cannot ask for: those of a dataset in a file that says so."""
+    import h5py
+    from h5py import h5d, h5p, h5s, h5t
+
+    with h5py.File("fill", "w", driver="core", backing_store=False, libver="earliest") as file:
+        properties = h5p.create(h5p.DATASET_CREATE)
+        properties.set_fill_value(np.array(0, "u1"))
+        h5d.create(file.id, b"x", h5t.STD_U8LE, h5s.create(h5s.SCALAR), properties)
+        file.flush()
+        # the message of the fill value: its type, length and flags; version, times, and whether the value is defined
+        image = file.id.get_file_image().replace(_FILL_MESSAGE + b"\1", _FILL_MESSAGE + b"\0")
+    with h5py.File(BytesIO(image), "r") as file:
+        return file["x"].id.get_create_plist().copy()
+
+
 def build_creation(record: Json, *, with_filters: bool = True) -> h5p.PropDCID:
     """Return the creation property list of a record; a filter this HDF5 library cannot write is left off."""
     from h5py import h5d, h5p
 
-    properties = h5p.create(h5p.DATASET_CREATE)
-    properties.set_attr_creation_order(record["order"])
+    is_undefined = record["fill"] == UNDEFINED
+    properties = _without_fill() if is_undefined else h5p.create(h5p.DATASET_CREATE)
+    set_attribute_order(properties, record["order"])
     layouts = {"compact": h5d.COMPACT, "chunked": h5d.CHUNKED, "contiguous": h5d.CONTIGUOUS, "virtual": h5d.VIRTUAL}
     properties.set_layout(layouts[record["layout"]])
     if record["layout"] == "virtual":
@@ -186,7 +211,9 @@ def build_creation(record: Json, *, with_filters: bool = True) -> h5p.PropDCID:
         properties.set_chunk(tuple(record["chunks"]))
         set_filters(properties, record["filters"] if with_filters else [])
     raw = raw_dtype(record["type"])
-    if isinstance(record["fill"], dict) and "run" in record["fill"]:
+    if is_undefined:
+        pass
+    elif isinstance(record["fill"], dict) and "run" in record["fill"]:
         properties.set_fill_value(_empty_run(_named_type(record["type"])["vlen"]))
     elif isinstance(record["fill"], dict):
         properties.set_fill_value(np.array([decode_text(record["fill"]["text"])], _text_dtype(record["type"])))
@@ -198,6 +225,17 @@ def build_creation(record: Json, *, with_filters: bool = True) -> h5p.PropDCID:
         properties.set_fill_value(value)
     properties.set_fill_time(record["fill_time"])
     return properties
+
+
+def set_attribute_order(properties: h5p.PropOCID, order: int) -> None:
+    """Have attributes lie in the order in which they are made, whether or not the object tracks their order.
+
+    Without tracking, HDF5 moves more than eight to where they are sorted by hashes, and NetCDF lists them so; files of its
+    first versions keep any number as they were made.
+    """
+    properties.set_attr_creation_order(order)
+    if not order:
+        properties.set_attr_phase_change(MOST_ATTRIBUTES, 0)
 
 
 def access_properties(shape: Sequence[int] | None, chunks: Sequence[int] | None, itemsize: int) -> h5p.PropDAID:

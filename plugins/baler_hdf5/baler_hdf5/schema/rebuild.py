@@ -10,7 +10,7 @@ from baler_core import FormatError
 from baler_hdf5.contents.attributes import write_attribute
 from baler_hdf5.contents.build_datatypes import build_type
 from baler_hdf5.contents.cells import ReferenceTo, decode_text
-from baler_hdf5.contents.creation import build_creation
+from baler_hdf5.contents.creation import build_creation, set_attribute_order
 from baler_hdf5.contents.datatypes import Json
 from baler_hdf5.contents.selections import build_region
 from baler_hdf5.schema.datasets import LARGEST_CHUNK
@@ -112,10 +112,22 @@ class _Builder:
         from h5py import h5t
 
         entry = self._entries.get(path)
-        if entry is None or entry["kind"] != "type" or path.rpartition("/")[0] not in self._groups:
+        if entry is None or entry["kind"] != "type" or not self._has_group(path.rpartition("/")[0]):
             return build_type(inner, self.named_type)
         self.create(entry)
         return h5t.open(self._file.id, path.encode("utf-8"))
+
+    def _has_group(self, path: str) -> bool:
+        """Whether there is such a group, created now with those above it if its turn has not come."""
+        names = path.split("/")
+        for depth in range(1, len(names) + 1):
+            above = "/".join(names[:depth])
+            if above not in self._groups:
+                entry = self._entries.get(above)
+                if entry is None or entry["kind"] != "group":
+                    return False
+                self.create(entry)
+        return True
 
     def reference_to(self, path: str | None, kind: str) -> h5py.Reference:
         """Return a reference to the object at `path`, or to a region of it; to nothing if there is none."""
@@ -131,7 +143,7 @@ class _Builder:
 
         properties = h5p.create(h5p.GROUP_CREATE)
         properties.set_link_creation_order(entry["order"][0])
-        properties.set_attr_creation_order(entry["order"][1])
+        set_attribute_order(properties, entry["order"][1])
         return h5py.Group(h5g.create(self._file.id, None, gcpl=properties))
 
     def _dataset(self, entry: Json) -> h5py.Dataset:

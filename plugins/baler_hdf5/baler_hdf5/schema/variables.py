@@ -22,6 +22,7 @@ from baler_core import (
     standard_name,
 )
 from baler_hdf5.contents.attributes import plain_values
+from baler_hdf5.contents.creation import UNDEFINED
 from baler_hdf5.contents.datatypes import Json
 from baler_hdf5.schema.datasets import StoredDataset
 from baler_hdf5.schema.dimensions import DatasetDimensions
@@ -58,7 +59,7 @@ def make_variables(
             dims = dimensions.dims[name]
             special = CfSpecial(field.dtype)
             if field.cells == "plain" and not field.members:  # readers apply none of it to members of compounds
-                filled = records[dataset.path]["fill"] is not None
+                filled = records[dataset.path]["fill"] not in (None, UNDEFINED)
                 special = special_values(attributes, field.dtype, netcdf=netcdf, filled=filled)
             found = _variable(name, dims, special, attributes, roles.get(name, ("", "")))
             variables.append(replace(found, axes={dim: axes[dim] for dim in dims if axes.get(dim)}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,12 +10,12 @@ from typing import Any, Literal
 import numpy as np
 
 from baler_core import DataError
-from baler_hdf5.contents.cells import PathOf, ReferenceTo
+from baler_hdf5.contents.cells import PathOf, ReferenceTo, decode_text, encode_text
 from baler_hdf5.contents.datatypes import Json, UnsupportedTypeError
 from baler_hdf5.contents.raw_datatypes import raw_dtype
 
 TEXT = ("str", "bytes")
-Cells = Literal["plain", "text", "reference", "run"]
+Cells = Literal["plain", "text", "reference", "run", "texts", "references"]
 
 
 @dataclass(frozen=True)
@@ -27,20 +28,21 @@ class Field:
         Names of the compound members that lead to it; empty for the whole element.
     cells
         `plain`: numbers or fixed-size bytes. `text`: variable-length strings. `reference`: references to objects, kept
-        as their paths. `run`: variable-length numbers, each cell kept as its bytes.
+        as their paths. `run`: variable-length numbers, or whatever else has a fixed size, each cell kept as its bytes.
+        `texts` and `references`: lists of such, each cell kept as JSON.
     dtype
         dtype string of the variable in blocks (little-endian).
     shape
         DatasetDimensions that each element adds behind those of the dataset.
     base
-        dtype string of the numbers in a run; kind of a reference (`object`, `region`).
+        dtype of what is in a run; kind of a reference (`object`, `region`).
     """
 
     members: tuple[str, ...]
     cells: Cells
     dtype: str
     shape: tuple[int, ...] = ()
-    base: str = ""
+    base: Any = ""
 
 
 def fields_of(record: Json) -> list[Field]:
@@ -70,10 +72,23 @@ def _fields(record: Json, members: tuple[str, ...], shape: tuple[int, ...]) -> I
         yield Field(members, "text", "str", shape)
     elif "reference" in record:
         yield Field(members, "reference", "str", shape, record["reference"])
-    elif isinstance(record.get("vlen"), str):
-        yield Field(members, "run", "bytes", shape, record["vlen"])
     else:
-        raise UnsupportedTypeError("variable-length arrays of something else than numbers")
+        yield _field_of_lists(record["vlen"], members, shape)
+
+
+def _field_of_lists(inner: Json, members: tuple[str, ...], shape: tuple[int, ...]) -> Field:
+    if isinstance(inner, str):
+        return Field(members, "run", "bytes", shape, inner)
+    while "named" in inner:
+        inner = inner["is"]
+    raw = raw_dtype(inner)
+    if raw is not None and raw.subdtype is None and raw.kind != "b" and "number" not in inner:
+        return Field(members, "run", "bytes", shape, raw)
+    if "text" in inner:
+        return Field(members, "texts", "str", shape)
+    if "reference" in inner:
+        return Field(members, "references", "str", shape, inner["reference"])
+    raise UnsupportedTypeError("variable-length arrays of variable-length arrays, of arrays or of booleans")
 
 
 def restrict_type(record: Json, kept: Sequence[tuple[str, ...]]) -> Json:
@@ -117,6 +132,10 @@ def extract(values: np.ndarray, field: Field, path_of: PathOf) -> np.ndarray:
             flat[index] = cell.decode("utf-8", "surrogateescape") if isinstance(cell, bytes) else str(cell)
         elif field.cells == "reference":
             flat[index] = path_of(cell) or ""
+        elif field.cells == "texts":
+            flat[index] = json.dumps([encode_text(text) for text in cell], ensure_ascii=False)
+        elif field.cells == "references":
+            flat[index] = json.dumps([path_of(reference) for reference in cell], ensure_ascii=False)
         else:
             flat[index] = np.asarray(cell).astype(np.dtype(field.base)).tobytes()
     return cells
@@ -156,8 +175,22 @@ def _packed_cells(values: np.ndarray, field: Field, reference_to: ReferenceTo) -
             flat[index] = cell.encode("utf-8", "surrogateescape")
         elif field.cells == "reference":
             flat[index] = reference_to(cell or None, field.base)
+        elif field.cells in ("texts", "references"):
+            flat[index] = _packed_list(json.loads(cell), field, reference_to)
         elif len(cell) % np.dtype(field.base).itemsize:
             raise DataError(f"a variable-length cell holds {len(cell)} bytes, no multiple of its element's size")
         else:
             flat[index] = np.frombuffer(cell, np.dtype(field.base))
+    return packed
+
+
+def _packed_list(stored: Json, field: Field, reference_to: ReferenceTo) -> np.ndarray:
+    """The texts or references of one cell."""
+    import h5py
+
+    if field.cells == "texts":
+        return np.array([decode_text(text) for text in stored], h5py.string_dtype())
+    packed = np.empty(len(stored), h5py.ref_dtype if field.base == "object" else h5py.regionref_dtype)
+    for index, path in enumerate(stored):
+        packed[index] = reference_to(path, field.base)
     return packed
