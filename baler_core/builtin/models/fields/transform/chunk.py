@@ -14,7 +14,7 @@ from baler_core.builtin.models.fields.transform.basis import Basis, gram, learn_
 from baler_core.builtin.models.fields.transform.block import Recipe, TiledFrames, read_recipe
 from baler_core.builtin.models.fields.transform.quantiser import LARGEST
 from baler_core.builtin.models.fields.transform.shared_modes import Explained, SharedModes
-from baler_core.builtin.models.fields.transform.tile import TileIntegers, analyse, synthesise
+from baler_core.builtin.models.fields.transform.tile import TileIntegers, analyse, remember, synthesise
 from baler_core.builtin.models.fields.transform.tile_bytes import coded_size, decode_tile, encode_tile
 from baler_core.entropy.arithmetic import finish, new_decoder, new_encoder
 from baler_core.entropy.varint import write_sized
@@ -96,6 +96,9 @@ def encode_chunk(
     if any(_is_cut_off(part.coefficients) for part in parts):
         return b"", b""
     basis, parts = _without_unused(basis, parts)
+    matrix = None if matrix is None or basis is None else np.ascontiguousarray(matrix[:, : basis.bits.size])
+    for part in parts:
+        remember(part, recipe, matrix)
     start = _checksum_of_common(explained, basis)
     recipe, data = _coded(parts, recipe)
     coded = [tile + _checksum(part, start) for tile, part in zip(data, parts, strict=True)]
@@ -108,7 +111,8 @@ def _without_unused(basis: Basis | None, parts: list[TileIntegers]) -> tuple[Bas
     if basis is None:
         return None, parts
     basis = basis.first(used_slices([part.coefficients for part in parts]))
-    return basis, [TileIntegers(part.coefficients[: basis.bits.size], part.corrections) for part in parts]
+    # slices of zeros add nothing to what is restored
+    return basis, [replace(part, coefficients=part.coefficients[: basis.bits.size]) for part in parts]
 
 
 def _coded(parts: Sequence[TileIntegers], recipe: Recipe) -> tuple[Recipe, list[bytes]]:
