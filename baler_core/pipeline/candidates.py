@@ -208,13 +208,19 @@ class Candidates:
             kind = min(rough, key=lambda kind: self._totals[kind])
             rough.remove(kind)
             estimate, least = self._estimates[kind], self._least(rough | {kind})
-            if estimate.refined is None or (self._totals[kind] > estimate.leeway * least and not is_small(self._task)):
+            if estimate.refined is None or (self._at_least(kind) >= least and not is_small(self._task)):
                 continue
             with self._guarded(kind):
                 self._estimates[kind] = estimate.refined(least)
             if kind in self._failures:
                 del self._estimates[kind]
             self._totals = totals(self._estimates, self._names)
+
+    def _at_least(self, kind: type[Model]) -> float:
+        """Return the total of a rough estimate, had the closer one all of its leeway."""
+        estimate = self._estimates[kind]
+        least = replace(estimate, sizes={names: size / estimate.leeway for names, size in estimate.sizes.items()})
+        return totals({**self._estimates, kind: least}, self._names)[kind]
 
     def _least(self, rough: Collection[type[Model]]) -> float:
         """Return the least that any other models than these expect."""
