@@ -26,6 +26,8 @@ from baler_core.machine.threads import in_parallel
 _CHECKSUM = 3
 # Integers that may lie at the limit: the values that these leave wrong are for the core to store.
 _FEW_CUT_OFF = 2
+# Mixing is tried on one of so many slices where values take so many bits, and given up where it leaves such a share.
+_FIRST_SLICES, _MANY_BITS, _HARDLY = 8, 1.3, 0.992
 
 
 def learn(block: TiledFrames) -> Basis:
@@ -120,16 +122,26 @@ def _coded(parts: Sequence[TileIntegers], recipe: Recipe) -> tuple[Recipe, list[
 
     Noise leaves contexts nothing to tell, and what adapts to it takes more than what was counted before.
     """
-    coded = in_parallel(lambda part: encode_tile(part, recipe), parts)
-    if not recipe.mixed:
-        return recipe, coded
     quick = replace(recipe, mixed=0)
+    if not recipe.mixed or _is_noise(parts, recipe):
+        return quick, in_parallel(lambda part: encode_tile(part, quick), parts)
+    coded = in_parallel(lambda part: encode_tile(part, recipe), parts)
     counted = in_parallel(lambda part: coded_size([part], quick), parts)
     if sum(counted) < sum(map(len, coded)):
         again = in_parallel(lambda part: encode_tile(part, quick), parts)
         if sum(map(len, again)) < sum(map(len, coded)):
             return quick, again
     return recipe, coded
+
+
+def _is_noise(parts: Sequence[TileIntegers], recipe: Recipe) -> bool:
+    """Return whether mixing is not worth its time: of many bits, where it saves next to nothing of the first slices."""
+    part, quick = parts[len(parts) // 2], replace(recipe, mixed=0)
+    slices = len(part.coefficients) // _FIRST_SLICES
+    if not slices or 8 * coded_size([part], quick) < _MANY_BITS * part.corrections.size:
+        return False
+    first = TileIntegers(np.ascontiguousarray(part.coefficients[:slices]), part.corrections[:0])
+    return len(encode_tile(first, recipe)) > _HARDLY * coded_size([first], quick)
 
 
 def _is_cut_off(integers: np.ndarray) -> bool:

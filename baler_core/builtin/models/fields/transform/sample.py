@@ -13,7 +13,7 @@ from baler_core.plugin.interfaces import Effort
 
 _SAMPLE: Mapping[Effort, int] = {"fast": 1 << 15, "balanced": 1 << 17, "max": 1 << 18}
 # The basis of a sample is learned from about so many points per frame, and no fewer, spread over all of space.
-_POINTS, _FEWEST_POINTS = 16, 4224
+_POINTS, _FEWEST_POINTS = 16, 4192
 # A sample is a few boxes of at least so many points along each long axis.
 _BOXES: Mapping[Effort, int] = {"fast": 2, "balanced": 4, "max": 4}
 _SHORTEST = 16
