@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from baler_core.builtin.models.fields.predictive.field import Integers, decode_i
 from baler_core.builtin.models.fields.predictive.float_cells import SAME_COUNT, SAME_SIZE, FloatCells, read_cells
 from baler_core.builtin.models.fields.predictive.held import SteppedField, prepare
 from baler_core.builtin.models.fields.predictive.joint_fields import encode_fields
-from baler_core.builtin.models.fields.predictive.plan import plan_fields
+from baler_core.builtin.models.fields.predictive.plan import sketch_fields
 from baler_core.builtin.models.fields.predictive.restored_fields import decode_fields
 from baler_core.builtin.models.fields.predictive.stencil import FINE_BITS
 from baler_core.builtin.models.fields.predictive.stencil_fit import encode_integers, learn_stencils
@@ -147,7 +148,7 @@ def test_fine_weights_are_learned_of_smooth_fields_only() -> None:
 
 def coded(values: np.ndarray) -> tuple[bytes, list[Variable]]:
     variables = [Variable(name="x", dtype=values.dtype.str, dims=("t", "y", "x"))]
-    (joint,) = plan_fields([Prepared(variables[0], held(values))], "fast")
+    (joint,) = sketch_fields([Prepared(variables[0], held(values))], "fast").finish(math.inf)
     return encode_fields(joint, "fast"), variables
 
 

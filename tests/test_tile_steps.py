@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from baler_core import FormatError
 from baler_core.builtin.models.fields.codec import Prepared
 from baler_core.builtin.models.fields.predictive.held import prepare
 from baler_core.builtin.models.fields.predictive.joint_fields import encode_fields
-from baler_core.builtin.models.fields.predictive.plan import plan_fields
+from baler_core.builtin.models.fields.predictive.plan import sketch_fields
 from baler_core.builtin.models.fields.predictive.restored_fields import decode_fields
 from baler_core.data.bounds import Tolerance
 from baler_core.data.variables import Variable
@@ -102,7 +103,7 @@ def test_a_part_is_restored_by_itself() -> None:
     values = quantised("<f4", 1, 8, 110)
     variable = Variable(name="image", dtype="<f4", dims=("y", "x"))
     ways = prepare(values, Tolerance("exact"))
-    (joint,) = plan_fields([Prepared(variable, ways)], "fast")
+    (joint,) = sketch_fields([Prepared(variable, ways)], "fast").finish(math.inf)
     box = slice(5, 9), slice(20, 120, 3)
     (part,) = decode_fields(encode_fields(joint, "fast"), [variable], values.shape, {}, box)
     assert np.ascontiguousarray(part).tobytes() == np.ascontiguousarray(values[box]).tobytes()
@@ -135,6 +136,6 @@ def test_what_lies_beside_steps_is_expected() -> None:
     found = prepare(values, Tolerance("exact"))
     assert found is not None
     variable = Variable("lon", "<f4", ("y", "x"))
-    (planned,) = plan_fields([Prepared(variable, found)], "max")
+    (planned,) = sketch_fields([Prepared(variable, found)], "max").finish(math.inf)
     taken = len(encode_fields(planned, "max"))
     assert 0.6 * taken < planned.expected < 1.6 * taken

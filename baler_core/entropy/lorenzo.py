@@ -14,7 +14,9 @@ _MEDIAN_SAMPLE = 4096
 def difference(codes: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     """Take differences along each of `axes` in turn; int64 of the same shape, exact modulo 2^64."""
     for axis in axes:
-        codes = np.diff(codes, axis=axis, prepend=np.int64(0))
+        found = codes.astype(np.int64)
+        np.moveaxis(found, axis, 0)[1:] -= np.moveaxis(codes, axis, 0)[:-1]
+        codes = found
     return codes
 
 

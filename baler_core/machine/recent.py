@@ -36,6 +36,13 @@ class Recent(Generic[Item]):
             self._kept.move_to_end(key)
             return found[0]
 
+    def take(self, key: Hashable) -> Item | None:
+        """Return what was put under a key, if it is still there, and keep it no longer."""
+        with self._lock:
+            found = self._kept.pop(key, None)
+            self._size -= 0 if found is None else found[1]
+            return None if found is None else found[0]
+
     def put(self, key: Hashable, value: Item, size: int) -> None:
         """Keep a value of `size` bytes, and drop what is too much."""
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
@@ -173,7 +173,7 @@ class Candidates:
             expected = self._estimates.get(kind)
             if kind.name == BASELINE and expected is not None and self._is_little(expected.total):
                 return [kind]
-        self._totals = totals(self._estimates, self._names)
+        self._refine()
         for kind, size in self._totals.items():
             logger.info("group %s: %s expects about %.0f bytes", self._task.layout.name, kind.name, size)
         if is_small(self._task) and self._effort != "fast":
@@ -200,6 +200,32 @@ class Candidates:
             if found is not None:
                 self._estimates[kind] = found
 
+    def _refine(self) -> None:
+        """Have rough estimates made closer, the least one first, as long as they may be the least."""
+        self._totals = totals(self._estimates, self._names)
+        rough = {kind for kind, estimate in self._estimates.items() if estimate.refined is not None}
+        while rough:
+            kind = min(rough, key=lambda kind: self._totals[kind])
+            rough.remove(kind)
+            estimate, least = self._estimates[kind], self._least(rough | {kind})
+            if estimate.refined is None or (self._at_least(kind) >= least and not is_small(self._task)):
+                continue
+            with self._guarded(kind):
+                self._estimates[kind] = estimate.refined(least)
+            if kind in self._failures:
+                del self._estimates[kind]
+            self._totals = totals(self._estimates, self._names)
+
+    def _at_least(self, kind: type[Model]) -> float:
+        """Return the total of a rough estimate, had the closer one all of its leeway."""
+        estimate = self._estimates[kind]
+        least = replace(estimate, sizes={names: size / estimate.leeway for names, size in estimate.sizes.items()})
+        return totals({**self._estimates, kind: least}, self._names)[kind]
+
+    def _least(self, rough: Collection[type[Model]]) -> float:
+        """Return the least that any other models than these expect."""
+        return min((size for kind, size in self._totals.items() if kind not in rough), default=math.inf)
+
     def _prescreened(self, kinds: Sequence[type[Model]]) -> list[type[Model]]:
         """With most effort, leave out models of grids that expect far more than another one after little effort."""
         task = self._task
@@ -213,6 +239,8 @@ class Candidates:
         for kind in rivals:
             with self._guarded(kind):
                 quick = estimated(with_effort(kind, "fast"), task)
+                if quick is not None and quick.refined is not None:
+                    quick = quick.refined(math.inf)
                 if quick is not None and quick.sizes:
                     found[kind] = quick
         names = {name for estimate in found.values() for members in estimate.sizes for name in members}

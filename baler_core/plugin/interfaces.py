@@ -140,10 +140,17 @@ class Estimate:
         expects to make smaller, count as it expects.
     plan
         Whatever the model found out meanwhile; given back with the same block to `fit` and `encode`.
+    refined
+        Of a rough estimate, what makes a closer one, given what other models expect; None where there is none closer. It is
+        asked for where this model may be the smallest.
+    leeway
+        How many times smaller than the rough estimate the closer one may be.
     """
 
     sizes: Mapping[tuple[str, ...], float]
     plan: object = None
+    refined: Callable[[float], Estimate] | None = None
+    leeway: float = 1.0
 
     @property
     def total(self) -> float:

@@ -25,8 +25,7 @@ from baler_core.quantise.lattice import (
 )
 from baler_core.quantise.steps import around_zero, half_step, relative_half_step
 
-_SHORT = 1 << 16
-# Models that are compared ask for the lattices of the same short variables, and flags of an event that none has are all alike.
+# Models that are compared ask for the lattices of the same variables, and flags of an event that none has are all alike.
 _FITTED: Final[Recent[Lattice]] = Recent(1 << 12)
 
 
@@ -35,10 +34,15 @@ def fit_lattice(values: np.ndarray, tolerance: Tolerance) -> Lattice:
 
     The lattice aims at the tolerance; where rounding to the output dtype defeats it, the caller stores values exactly.
     """
-    if values.nbytes > _SHORT or tolerance.kind == "each":
+    if tolerance.kind == "each" or not values.flags.c_contiguous:
         return _fitted(values, tolerance)
     # equal tolerances may still differ in the sign of a zero among their special values
-    key = values.dtype.str, xxhash.xxh3_128_digest(values.tobytes()), tolerance, repr(tolerance.fill)
+    key = (
+        values.dtype.str,
+        xxhash.xxh3_128_digest(values.data if values.dtype.isnative else values.tobytes()),
+        tolerance,
+        repr(tolerance.fill),
+    )
     found = _FITTED.get(key)
     if found is None:
         found = _fitted(values, tolerance)

@@ -156,7 +156,9 @@ def estimated_size(
     codes = _filled(*lattice.quantise(piece))
     if codes.ndim == 1 and codes[0] == codes[-1] and (codes == codes[0]).all():  # flags by the hundred
         return estimated_bytes(codes)
-    least = min(estimated_bytes(difference(codes, axes), fast=fast) for axes in {(), best_axes(codes)})
+    least = min(
+        estimated_bytes(difference(codes, axes), fast=fast) for axes in {(), best_axes(middle_piece(codes, _PIECE))}
+    )
     return least * values.size / piece.size
 
 

@@ -67,6 +67,25 @@ def _never(known: State) -> bool:
 
 
 @dataclass(frozen=True)
+class Sketch:
+    """Joint fields planned on samples alone.
+
+    Attributes
+    ----------
+    fields
+        With the bytes that they may take.
+    leeway
+        How many times fewer they may take.
+    finish
+        Plans them on more than samples, given what another model expects (`Hints.rival`).
+    """
+
+    fields: Sequence[JointFields]
+    leeway: float
+    finish: Callable[[float], list[JointFields]]
+
+
+@dataclass(frozen=True)
 class FieldCodec:
     """The functions by which one model of fields encodes.
 
@@ -74,9 +93,8 @@ class FieldCodec:
     ----------
     prepare
         Makes values of rank 2 or more, at least one, ready under their tolerance; None if they cannot be held.
-    plan
-        Sorts all prepared variables, which have one shape, into joint fields, with some effort; the number is
-        `Hints.rival`.
+    sketch
+        Sorts all prepared variables, which have one shape, into joint fields, with some effort.
     encode
         Encodes joint fields as bytes; none if it turns out that they cannot be held.
     learn
@@ -88,7 +106,7 @@ class FieldCodec:
     """
 
     prepare: Callable[[np.ndarray, Tolerance], Any | None]
-    plan: Callable[[Sequence[Prepared], Effort, float], list[JointFields]]
+    sketch: Callable[[Sequence[Prepared], Effort], Sketch]
     encode: Callable[[JointFields, Effort], bytes]
     learn: Callable[[JointFields, Effort], State]
     adapt: Callable[[JointFields], JointFields | None] = _unchanged

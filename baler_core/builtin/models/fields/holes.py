@@ -65,8 +65,11 @@ def fill_smoothly(field: np.ndarray, holes: np.ndarray) -> np.ndarray:
     Means over ever larger cells are laid into the holes, coarse to fine, each level averaged with its neighbours, so
     that nothing sharp remains for the wavelet to spend bits on.
     """
-    known = ~holes
-    return np.where(known, field, _push_pull(np.where(known, field, 0.0), known.astype(np.float64)))
+    filled = np.where(holes, 0.0, field)
+    if max(field.shape[2:]) > 1:
+        coarse = _push_pull(_halved(filled), _halved((~holes).astype(np.float64)))
+        np.copyto(filled, _smoothed(_doubled(coarse, field.shape[2:])), where=holes)
+    return filled
 
 
 def _push_pull(total: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -82,21 +85,32 @@ def _halved(values: np.ndarray) -> np.ndarray:
     """Return sums over cells of two along each axis of space."""
     for axis in range(2, values.ndim):
         if values.shape[axis] > 1:
-            values = np.add.reduceat(values, np.arange(0, values.shape[axis], 2), axis=axis)
+            lines = np.moveaxis(values, axis, 0)
+            sums = lines[::2].copy()
+            sums[: len(lines) // 2] += lines[1::2]
+            values = np.moveaxis(sums, 0, axis)
     return values
 
 
 def _doubled(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     for axis, length in enumerate(shape, start=2):
         if length > 1:
-            values = np.repeat(values, 2, axis=axis).take(range(length), axis=axis)
+            found = np.empty((*values.shape[:axis], length, *values.shape[axis + 1 :]))
+            lines, cells = np.moveaxis(found, axis, 0), np.moveaxis(values, axis, 0)
+            lines[::2], lines[1::2] = cells, cells[: length // 2]
+            values = found
     return values
 
 
 def _smoothed(values: np.ndarray) -> np.ndarray:
     for axis in range(2, values.ndim):
         if values.shape[axis] > 2:
-            before = values.take([0, *range(values.shape[axis] - 1)], axis=axis)
-            after = values.take([*range(1, values.shape[axis]), values.shape[axis] - 1], axis=axis)
-            values = 0.25 * before + 0.5 * values + 0.25 * after
+            smooth = 0.5 * values
+            lines, found = np.moveaxis(values, axis, 0), np.moveaxis(smooth, axis, 0)
+            quarters = 0.25 * lines
+            found[1:] += quarters[:-1]
+            found[0] += quarters[0]
+            found[:-1] += quarters[1:]
+            found[-1] += quarters[-1]
+            values = smooth
     return values

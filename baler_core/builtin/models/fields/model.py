@@ -39,6 +39,8 @@ STREAM = "fields"
 # Joint fields this much smaller than `scalar` is expected to make them, by pieces or by all values, need no exact comparison.
 _FAR_SMALLER: Mapping[Effort, float] = {"fast": 1.1, "balanced": 0.95, "max": 0.9}
 _SMALLER: Mapping[Effort, float] = {"fast": 1.0, "balanced": 0.97, "max": 0.94}
+# Of fewer values samples tell too little, and time hardly counts.
+_MANY_VALUES = 1 << 18
 # The name under which model files hold members and arrangement of joint fields, after their number.
 _MEMBERS = "family"
 
@@ -122,9 +124,15 @@ class FieldModel(Model):
         self, block: Block, layout: Layout, tolerances: Tolerances, *, hints: Hints = NO_HINTS
     ) -> Estimate | None:
         """Plan joint fields, and sum up what they are expected to take; the plan serves `fit` and `encode`."""
-        planned = self._joint_fields(block, layout, tolerances, hints)
-        sizes = {tuple(member.variable.name for member in fields.members): fields.expected for fields in planned}
-        return Estimate(sizes, planned)
+        members = self._members(block, layout, tolerances, hints)
+        known = self._known_fields(members, layout, hints) if members else []
+        if known or not members:
+            return _estimate(known)
+        sketch = self.codec().sketch(members, self.options.effort)
+        if self.options.effort == "max" or _count(block, members) < _MANY_VALUES:
+            return _estimate(sketch.finish(hints.rival))
+        rough = _estimate(sketch.fields)
+        return replace(rough, plan=None, refined=lambda rival: _estimate(sketch.finish(rival)), leeway=sketch.leeway)
 
     def _joint_fields(
         self, block: Block, layout: Layout, tolerances: Tolerances, hints: Hints
@@ -134,7 +142,7 @@ class FieldModel(Model):
         if not members:
             return ()
         known = self._known_fields(members, layout, hints)
-        return tuple(known or self.codec().plan(members, self.options.effort, hints.rival))
+        return tuple(known or self.codec().sketch(members, self.options.effort).finish(hints.rival))
 
     def _members(self, block: Block, layout: Layout, tolerances: Tolerances, hints: Hints) -> list[Prepared]:
         """Prepare the variables that this model can hold."""
@@ -256,6 +264,16 @@ class FieldModel(Model):
         elif part is not None and any(variable.name in part.names for variable in rest.variables):
             arrays.update(ScalarModel().decode_part(streams, rest, tolerances, part))
         return arrays
+
+
+def _count(block: Block, members: Sequence[Prepared]) -> int:
+    return sum(values_of(block, member.variable.name).size for member in members)
+
+
+def _estimate(planned: Sequence[JointFields]) -> Estimate:
+    """Return what planned fields expect, and the plan."""
+    sizes = {tuple(member.variable.name for member in fields.members): fields.expected for fields in planned}
+    return Estimate(sizes, tuple(planned))
 
 
 def _read_members(reader: ByteReader, layout: Layout) -> tuple[tuple[int, ...], list[Variable], tuple[int, ...]]:

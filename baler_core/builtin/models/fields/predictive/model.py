@@ -17,9 +17,9 @@ class PredictiveModel(FieldModel):
         """Import the functions that encode."""
         from baler_core.builtin.models.fields.predictive.held import prepare
         from baler_core.builtin.models.fields.predictive.joint_fields import encode_fields, learn_fields
-        from baler_core.builtin.models.fields.predictive.plan import hold_alike, plan_fields
+        from baler_core.builtin.models.fields.predictive.plan import hold_alike, sketch_fields
 
-        return FieldCodec(prepare, plan_fields, encode_fields, learn_fields, adapt=hold_alike)
+        return FieldCodec(prepare, sketch_fields, encode_fields, learn_fields, adapt=hold_alike)
 
     @staticmethod
     def decoder() -> Decode:

@@ -9,7 +9,7 @@ from operator import itemgetter
 
 import numpy as np
 
-from baler_core.builtin.models.fields.codec import JointFields, Prepared
+from baler_core.builtin.models.fields.codec import JointFields, Prepared, Sketch
 from baler_core.builtin.models.fields.layout import Arrangement, Box, arrangements_of
 from baler_core.builtin.models.fields.predictive.decoded_image import DecodedImage, decoded_image
 from baler_core.builtin.models.fields.predictive.estimate import estimated_rate, probe
@@ -33,6 +33,8 @@ _NEAR = 0.008
 # Bytes per value that are few, and many.
 _FEW_BYTES, _MANY = 0.125, 0.25
 _FEWEST_FRAMES, _FRAMES = 16, 96
+# How many times too large samples make predicted fields look at most.
+_LEEWAY = 1.6
 # Choices that differ by less than this factor are near each other.
 _CLOSE = 1.03
 _ADVANTAGE = 0.97
@@ -47,17 +49,18 @@ class _Choice:
     arrangement: Arrangement
 
 
-def plan_fields(members: Sequence[Prepared], effort: Effort, rival: float = math.inf) -> list[JointFields]:
+def sketch_fields(members: Sequence[Prepared], effort: Effort) -> Sketch:
     """Plan all `members`: all together, or each by itself, in the order given, decoded images last; a rival changes nothing."""
     decoded = {id(m): image for m in members if not m.chunk and (image := _decoded(m.field[0], effort)) is not None}
-    alone = [_smaller(_predicted([m], effort)[0], decoded[id(m)]) for m in members if id(m) in decoded]
     others = [member for member in members if id(member) not in decoded]
-    return [*(_predicted(others, effort) if others else ()), *alone]
+    together = _joined_fields(others, effort) if others else []
+    alone = [(_joined_fields([m], effort)[0], decoded[id(m)]) for m in members if id(m) in decoded]
 
+    def finish(rival: float) -> list[JointFields]:
+        found = [_smaller(probe(fields, effort), image) for fields, image in alone]
+        return [*(probe(fields, effort) for fields in together), *found]
 
-def _predicted(members: Sequence[Prepared], effort: Effort) -> list[JointFields]:
-    """Plan members that are all predicted."""
-    return [probe(fields, effort) for fields in _joined_fields(members, effort)]
+    return Sketch([*together, *(_smaller(*pair) for pair in alone)], _LEEWAY, finish)
 
 
 def _decoded(field: SteppedField, effort: Effort) -> DecodedImage | None:
@@ -87,9 +90,12 @@ def _joined_fields(members: Sequence[Prepared], effort: Effort) -> list[JointFie
         rate, common = min(((_rate(fields, each, effort), each) for each in candidates), key=itemgetter(0))
         together = rate * len(fields)
         if _pays(together, alone, fields, common, effort):
-            return [JointFields(_held(members, alone), common)]
-    held = _held(members, alone)
-    return [JointFields((member,), choice.arrangement) for member, choice in zip(held, alone, strict=True)]
+            size = fields[0].values.size
+            return [JointFields(_held(members, alone), common, together * size)]
+    return [
+        JointFields((member,), choice.arrangement, choice.rate * choice.field.values.size)
+        for member, choice in zip(_held(members, alone), alone, strict=True)
+    ]
 
 
 def hold_alike(joint: JointFields) -> JointFields | None:

@@ -14,8 +14,10 @@ import numpy as np
 
 from baler_core.builtin.models.fields.transform.mode_sums import orthonormal
 from baler_core.entropy.arithmetic import Coder
-from baler_core.entropy.numbers import NumberCoder
+from baler_core.entropy.mixing import new_counters
+from baler_core.entropy.numbers import ROW, NumberCoder, code_number, code_series
 from baler_core.errors import FormatError
+from baler_core.machine.compiled import Array, Integer, compiled
 from baler_core.machine.records import dataclass
 
 # Bits of a mode's entries: three more than its largest coefficient takes in tolerances, within these limits, as in the
@@ -25,6 +27,10 @@ _EXTRA_BITS = 3
 # Numbers of taps to try; taps are in 1/1024.
 _ORDERS = (0, 2, 4, 8)
 _TAP_BITS = 10
+# Kinds of numbers with probabilities of their own, and as many as `code_series` has states.
+_KINDS, _STATES = 4, 24
+# Numbers at the head of a mode: its bits, its order, and at most so many taps.
+_HEAD = 2 + _ORDERS[-1]
 # How much more coding takes than the bits that are counted: so many times, and for each entry.
 _CODED, _MORE_BITS = 1.3, 0.75
 # What the precision of a mode and the way in which it is predicted take.
@@ -72,9 +78,10 @@ def learn_basis(products: np.ndarray, frames: Iterable[np.ndarray], cut: float =
     """
     _, modes = np.linalg.eigh(products)
     modes = modes[:, ::-1]
-    largest = np.zeros(len(modes))
-    for part in frames:
-        largest = np.maximum(largest, np.abs(modes.T @ part).max(axis=1, initial=0.0))
+    largest, turned = np.zeros(len(modes)), modes.T.astype(np.float32)
+    for part in frames:  # of which a few digits tell how many bits they need
+        found = turned @ part.astype(np.float32)
+        largest = np.maximum(largest, np.maximum(found.max(axis=1, initial=0.0), -found.min(axis=1, initial=0.0)))
     beyond = np.flatnonzero(largest > cut)
     used = int(beyond[-1]) + 1 if beyond.size else 0
     needed = np.ceil(np.log2(np.maximum(largest[:used], 1e-300) / cut)) + _EXTRA_BITS
@@ -84,12 +91,14 @@ def learn_basis(products: np.ndarray, frames: Iterable[np.ndarray], cut: float =
 
 def write_basis(basis: Basis, coder: Coder) -> None:
     """Code a basis."""
-    numbers = NumberCoder(coder)
-    numbers.code(basis.bits.size, 0)
-    taps = best_taps(basis.entries)
-    for mode in range(basis.bits.size):
-        numbers.code(int(basis.bits[mode]), 1)
-        code_mode(numbers, basis.entries[:, mode].copy(), taps[mode])
+    count = basis.bits.size
+    NumberCoder(coder).code(count, 0)
+    heads = np.zeros((count, _HEAD), np.int64)
+    heads[:, 0] = basis.bits
+    for head, taps in zip(heads, best_taps(basis.entries), strict=True):
+        head[1] = _ORDERS.index(taps.size)
+        head[2 : 2 + taps.size] = taps
+    code_modes(coder, heads, np.array(basis.entries.T, np.int64, order="C"))
 
 
 def read_basis(coder: Coder, frames: int) -> Basis:
@@ -100,18 +109,52 @@ def read_basis(coder: Coder, frames: int) -> Basis:
     FormatError
         If there are more modes than frames, or a mode has impossible precision.
     """
-    numbers = NumberCoder(coder)
-    count = numbers.code(0, 0)
+    count = NumberCoder(coder).code(0, 0)
     if not 0 <= count <= frames:
         raise FormatError(f"a basis of {count} modes for {frames} frames")
-    entries = np.zeros((frames, count), np.int64)
-    bits = np.zeros(count, np.int64)
-    for mode in range(count):
-        bits[mode] = numbers.code(0, 1)
-        if not FEWEST_BITS <= bits[mode] <= MOST_BITS:
-            raise FormatError(f"a mode of {bits[mode]} bits")
-        entries[:, mode] = code_mode(numbers, np.zeros(frames, np.int64), np.zeros(0, np.int64))
-    return Basis(entries, bits)
+    heads, entries = np.zeros((count, _HEAD), np.int64), np.zeros((count, frames), np.int64)
+    code_modes(coder, heads, entries)
+    return Basis(np.ascontiguousarray(entries.T), heads[:, 0].copy())
+
+
+def code_modes(coder: Coder, heads: np.ndarray, entries: np.ndarray) -> None:
+    """Write or read (in place, zeros at first) all modes.
+
+    Parameters
+    ----------
+    heads
+        int64 (modes, _HEAD): the bits of each, the number of its order in `_ORDERS`, and as many taps.
+    entries
+        int64 (modes, frames).
+    """
+    counters = new_counters(_KINDS * ROW), new_counters(_STATES * ROW)
+    known = code_all_modes(*coder, counters, np.array(_ORDERS, np.int64), heads, entries)
+    if known < len(heads):
+        bits = int(heads[known, 0])
+        if not FEWEST_BITS <= bits <= MOST_BITS:
+            raise FormatError(f"a mode of {bits} bits")
+        raise FormatError("a mode is predicted in an unknown way")
+
+
+@compiled
+def code_all_modes(
+    registers: Array, data: Array, counters: tuple[Array, Array], orders: Array, heads: Array, entries: Array
+) -> Integer:
+    """Code the heads of modes, and what prediction leaves of their entries; return the number of the first impossible one."""
+    numbers, series = counters
+    for mode in range(heads.shape[0]):
+        head = heads[mode]
+        head[0] = code_number(registers, data, numbers, ROW, head[0])
+        if not FEWEST_BITS <= head[0] <= MOST_BITS:
+            return mode
+        head[1] = code_number(registers, data, numbers, 2 * ROW, head[1])
+        if not 0 <= head[1] < orders.size:
+            return mode
+        taps = head[2 : 2 + orders[head[1]]]
+        for number in range(taps.size):
+            taps[number] = code_number(registers, data, numbers, 3 * ROW, taps[number])
+        code_series(registers, data, series, entries[mode], taps, _TAP_BITS)
+    return heads.shape[0]
 
 
 def bytes_by_modes(basis: Basis) -> np.ndarray:

@@ -14,7 +14,7 @@ from baler_core.builtin.models.fields.transform.basis import Basis, gram, learn_
 from baler_core.builtin.models.fields.transform.block import Recipe, TiledFrames, read_recipe
 from baler_core.builtin.models.fields.transform.quantiser import LARGEST
 from baler_core.builtin.models.fields.transform.shared_modes import Explained, SharedModes
-from baler_core.builtin.models.fields.transform.tile import TileIntegers, analyse, synthesise
+from baler_core.builtin.models.fields.transform.tile import TileIntegers, analyse, remember, synthesise
 from baler_core.builtin.models.fields.transform.tile_bytes import coded_size, decode_tile, encode_tile
 from baler_core.entropy.arithmetic import finish, new_decoder, new_encoder
 from baler_core.entropy.varint import write_sized
@@ -26,6 +26,8 @@ from baler_core.machine.threads import in_parallel
 _CHECKSUM = 3
 # Integers that may lie at the limit: the values that these leave wrong are for the core to store.
 _FEW_CUT_OFF = 2
+# Mixing is tried on one of so many slices where values take so many bits, and given up where it leaves such a share.
+_FIRST_SLICES, _MANY_BITS, _HARDLY = 8, 1.3, 0.992
 
 
 def learn(block: TiledFrames) -> Basis:
@@ -96,6 +98,9 @@ def encode_chunk(
     if any(_is_cut_off(part.coefficients) for part in parts):
         return b"", b""
     basis, parts = _without_unused(basis, parts)
+    matrix = None if matrix is None or basis is None else np.ascontiguousarray(matrix[:, : basis.bits.size])
+    for part in parts:
+        remember(part, recipe, matrix)
     start = _checksum_of_common(explained, basis)
     recipe, data = _coded(parts, recipe)
     coded = [tile + _checksum(part, start) for tile, part in zip(data, parts, strict=True)]
@@ -108,7 +113,8 @@ def _without_unused(basis: Basis | None, parts: list[TileIntegers]) -> tuple[Bas
     if basis is None:
         return None, parts
     basis = basis.first(used_slices([part.coefficients for part in parts]))
-    return basis, [TileIntegers(part.coefficients[: basis.bits.size], part.corrections) for part in parts]
+    # slices of zeros add nothing to what is restored
+    return basis, [replace(part, coefficients=part.coefficients[: basis.bits.size]) for part in parts]
 
 
 def _coded(parts: Sequence[TileIntegers], recipe: Recipe) -> tuple[Recipe, list[bytes]]:
@@ -116,16 +122,26 @@ def _coded(parts: Sequence[TileIntegers], recipe: Recipe) -> tuple[Recipe, list[
 
     Noise leaves contexts nothing to tell, and what adapts to it takes more than what was counted before.
     """
-    coded = in_parallel(lambda part: encode_tile(part, recipe), parts)
-    if not recipe.mixed:
-        return recipe, coded
     quick = replace(recipe, mixed=0)
+    if not recipe.mixed or _is_noise(parts, recipe):
+        return quick, in_parallel(lambda part: encode_tile(part, quick), parts)
+    coded = in_parallel(lambda part: encode_tile(part, recipe), parts)
     counted = in_parallel(lambda part: coded_size([part], quick), parts)
     if sum(counted) < sum(map(len, coded)):
         again = in_parallel(lambda part: encode_tile(part, quick), parts)
         if sum(map(len, again)) < sum(map(len, coded)):
             return quick, again
     return recipe, coded
+
+
+def _is_noise(parts: Sequence[TileIntegers], recipe: Recipe) -> bool:
+    """Return whether mixing is not worth its time: of many bits, where it saves next to nothing of the first slices."""
+    part, quick = parts[len(parts) // 2], replace(recipe, mixed=0)
+    slices = len(part.coefficients) // _FIRST_SLICES
+    if not slices or 8 * coded_size([part], quick) < _MANY_BITS * part.corrections.size:
+        return False
+    first = TileIntegers(np.ascontiguousarray(part.coefficients[:slices]), part.corrections[:0])
+    return len(encode_tile(first, recipe)) > _HARDLY * coded_size([first], quick)
 
 
 def _is_cut_off(integers: np.ndarray) -> bool:

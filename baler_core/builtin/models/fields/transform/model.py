@@ -16,10 +16,10 @@ class TransformModel(FieldModel):
     def codec() -> FieldCodec:
         """Import the functions that encode."""
         from baler_core.builtin.models.fields.transform.joint_fields import encode_fields, learn_fields, prepare
-        from baler_core.builtin.models.fields.transform.plan import plan_fields
+        from baler_core.builtin.models.fields.transform.plan import sketch_fields
         from baler_core.builtin.models.fields.transform.prior import has_modes
 
-        return FieldCodec(prepare, plan_fields, encode_fields, learn_fields, gains=has_modes)
+        return FieldCodec(prepare, sketch_fields, encode_fields, learn_fields, gains=has_modes)
 
     @staticmethod
     def decoder() -> Decode:

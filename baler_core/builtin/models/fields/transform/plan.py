@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from baler_core.builtin.models.fields.codec import JointFields, Prepared
+from baler_core.builtin.models.fields.codec import JointFields, Prepared, Sketch
 from baler_core.builtin.models.fields.layout import Arrangement, arrangements_of
 from baler_core.builtin.models.fields.transform.joint_fields import FieldBlock, PlannedBlock, ScaledField
 from baler_core.builtin.models.fields.transform.sampled_block import SampledBlock, whole_size
@@ -19,6 +19,8 @@ _CLOSE: Mapping[Effort, float] = {"fast": 1.0, "balanced": 1.0, "max": 1.25}
 _FAR_BEHIND = 1.08
 # Transforms of which a sample takes less than this share are certain to be ahead.
 _AHEAD = 0.85
+# How many times too large samples make transforms look at most, of many and of few bits per value.
+_LEEWAY, _FEW_BITS = (1.3, 1.75), 2.0
 # Images of fewer bytes per value may have rows that are alike.
 _SMOOTH = 0.06
 # What coding takes of what is counted; and how much more for each bit of a value beyond the first two, up to most: there
@@ -27,17 +29,19 @@ _COUNTED: Mapping[Effort, float] = {"fast": 0.94, "balanced": 0.915}
 _NOISY_BITS, _NOISE, _MOST_NOISE = 2.0, 0.008, 0.05
 
 
-def plan_fields(members: Sequence[Prepared], effort: Effort, rival: float = math.inf) -> list[JointFields]:
-    """Plan all `members`, which have one shape: all together, or each by itself.
-
-    Parameters
-    ----------
-    rival
-        What another model expects to take: with less than most effort, no more is tried where transforms are far behind.
-    """
+def sketch_fields(members: Sequence[Prepared], effort: Effort) -> Sketch:
+    """Plan all `members`, which have one shape: all together, or each by itself."""
+    plans = _plans(members, effort if effort == "max" else "fast")
     if effort == "max":
-        return [plan.planned(group) for plan, group in _plans(members, effort)]
-    plans = _plans(members, "fast")
+        return Sketch([], 1.0, lambda rival: [plan.planned(group) for plan, group in plans])
+    rough = [plan.sketched(group) for plan, group in plans]
+    values = sum(member.field.values.size for member in members)
+    few = 8 * sum(fields.expected for fields in rough) < _FEW_BITS * values
+    return Sketch(rough, _LEEWAY[few], lambda rival: _finished(plans, effort, rival))
+
+
+def _finished(plans: Sequence[tuple[_Plan, Sequence[Prepared]]], effort: Effort, rival: float) -> list[JointFields]:
+    """Plan joint fields on whole tiles; no more is tried where transforms are far behind what another model expects."""
     # samples make transforms look larger than they are
     if effort == "fast" or sum(plan.counted for plan, _ in plans) > _AHEAD * rival:
         found = [plan.planned(group) for plan, group in plans]
@@ -122,6 +126,12 @@ class _Plan:
         sizes = [whole_size(self._blocks[number], self._recipe) for number in numbers]
         self.expected = sum(sizes) / len(sizes) * (last + 1)
         self._measured = True
+
+    def sketched(self, members: Sequence[Prepared]) -> JointFields:
+        """Return joint fields with what the sample takes by the best step of the quantiser."""
+        recipe = choose_step(self._sampled, self._recipe, self._effort)
+        expected = _COUNTED["fast"] * self._sampled.counted(recipe) * len(self._blocks)
+        return JointFields(tuple(members), self.arrangement, expected)
 
     def refined(self, members: Sequence[Prepared], effort: Effort) -> JointFields:
         """Plan joint fields with a step of the quantiser that was looked for with more effort."""

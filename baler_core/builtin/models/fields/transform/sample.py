@@ -12,8 +12,8 @@ from baler_core.builtin.models.fields.transform.block import TiledFrames
 from baler_core.plugin.interfaces import Effort
 
 _SAMPLE: Mapping[Effort, int] = {"fast": 1 << 15, "balanced": 1 << 17, "max": 1 << 18}
-# The basis of a sample is learned from this many points per frame, spread over all of space.
-_POINTS = 8
+# The basis of a sample is learned from about so many points per frame, and no fewer, spread over all of space.
+_POINTS, _FEWEST_POINTS = 16, 4192
 # A sample is a few boxes of at least so many points along each long axis.
 _BOXES: Mapping[Effort, int] = {"fast": 2, "balanced": 4, "max": 4}
 _SHORTEST = 16
@@ -47,7 +47,7 @@ def spread_points(shape: tuple[int, ...]) -> Box:
     steps = [1] * len(shape[2:])
     while True:
         counts = [-(-n // step) for n, step in zip(shape[2:], steps, strict=True)]
-        if shape[1] * int(np.prod(counts)) <= 2 * _POINTS * shape[0] + 4096 or max(counts) == 1:
+        if shape[1] * int(np.prod(counts)) <= max(_FEWEST_POINTS, _POINTS * shape[0]) or max(counts) == 1:
             return tuple(slice(None, None, step) for step in steps)
         steps[counts.index(max(counts))] += 1
 
