@@ -156,6 +156,31 @@ def test_short_columns_of_which_the_baseline_makes_nearly_nothing_are_left_to_it
     assert tried(short_columns(3, 200, 2)) >= {"scalar", "table"}
 
 
+def test_some_columns_of_very_many_tell_which_models_save_nothing() -> None:
+    asked: list[tuple[str, int]] = []
+
+    class Counted(ScalarModel):
+        def encode(self, block, layout, tolerances, **more):  # type: ignore[no-untyped-def]
+            asked.append((self.name, len(layout.variables)))
+            return super().encode(block, layout, tolerances, **more)
+
+        def estimate(self, block, layout, tolerances, **more):  # type: ignore[no-untyped-def]
+            return super().estimate(block, layout, tolerances, **more) if self.name == "scalar" else None
+
+    class Plain(Counted):
+        name = "scalar"
+
+    class Longer(Counted, Wasteful):
+        name = "longer"
+
+    given = short_columns(600, 20, 1 << 20)
+    assert choose([Longer, Plain], given).model.name == "scalar"
+    assert set(asked) == {("longer", 144), ("scalar", 144), ("scalar", 600)}
+    asked.clear()
+    choose([Longer, Plain], replace(given, hints=Hints(for_other_files=True))).size()
+    assert ("longer", 600) in asked
+
+
 def test_the_first_block_tells_whether_the_baseline_is_worth_trying_on_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

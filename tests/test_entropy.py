@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from baler_core.entropy.bytes import squeeze, unsqueeze
+from baler_core.entropy.bytes import squeeze, unsqueeze, xz, zstd
 from baler_core.entropy.integers import narrow, pack_fast, pack_integers, unpack_integers, widen
 from baler_core.entropy.varint import ByteReader
 from baler_core.errors import FormatError
@@ -78,6 +78,17 @@ def test_a_bomb_does_not_unfold() -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_return_from_squeeze(data: bytes) -> None:
     assert unsqueeze(squeeze(data), len(data)) == data
+
+
+@pytest.mark.parametrize("length", [5, 40, 300, 3000])
+def test_short_data_is_as_small_as_any_method_makes_it(length: int) -> None:
+    rng = np.random.default_rng(length)
+    flags = np.packbits(rng.random(8 * length) < 0.02).tobytes()
+    numbers = rng.normal(50, 3, length // 4 + 1).astype("<f4").view("<u4") >> 16 << 16
+    for data in (flags, numbers.astype("<u4").tobytes()[:length], bytes(length), rng.bytes(length)):
+        least = min(len(data), *(len(xz(data, setting)) for setting in range(4)), len(zstd(data))) + 1
+        assert len(squeeze(data)) <= least + 1
+        assert unsqueeze(squeeze(data), length) == data
 
 
 def test_known_words_make_short_data_shorter_and_are_needed_to_restore_it() -> None:

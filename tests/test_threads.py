@@ -19,7 +19,7 @@ from baler_core.config import ComponentSpec, Config
 from baler_core.data.bounds import BoundRules
 from baler_core.data.error_bound import ErrorBound
 from baler_core.machine import threads
-from baler_core.machine.threads import ahead, one_thread
+from baler_core.machine.threads import ahead, in_parallel, one_thread
 from baler_core.pipeline.decode import BalFile
 from baler_core.pipeline.group_coder import start_group
 from baler_core.pipeline.input import input_of
@@ -157,6 +157,20 @@ def test_what_follows_is_made_while_one_is_used(monkeypatch: pytest.MonkeyPatch)
     begun.clear()
     assert next(ahead(made, range(9), 1)) == 0
     assert begun == [0]
+
+
+def test_many_items_are_taken_several_at_once_and_the_first_failure_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "workers", lambda: 3)
+    for count in (1, 2, 7, 100, 1001):
+        assert in_parallel(lambda item: item * item, range(count)) == [item * item for item in range(count)]
+
+    def failing(item: int) -> int:
+        if item in (500, 900):
+            raise ValueError(f"of {item}")
+        return item
+
+    with pytest.raises(ValueError, match="of 500"):
+        in_parallel(failing, range(1001))
 
 
 @pytest.mark.parametrize(("memory", "most"), [(None, 2), (8_000_000, 2), (5_000_000, 1)])

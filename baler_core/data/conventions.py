@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache, lru_cache
 from typing import Literal
 
 from baler_core.data.variables import Role
@@ -140,6 +141,13 @@ _MEASURED = re.compile(
 """Names of quantities that may stand far from zero and are neither places nor times all the same."""
 
 _COMPILED = tuple((row, re.compile(row.form)) for row in CONVENTIONS)
+_CASED = tuple((row, pattern) for row, pattern in _COMPILED if "cased" in row.conditions)
+
+
+@cache
+def _any_spoken() -> re.Pattern[str]:
+    """Compile the forms of all rows whose letters do not count into one, which tells soon that a name has none of them."""
+    return re.compile("|".join(f"(?:{row.form})" for row in CONVENTIONS if "cased" not in row.conditions))
 
 
 def names_quantity(name: str) -> bool:
@@ -175,10 +183,14 @@ def _joined(text: str) -> str:
 
 def conventions_for(name: str) -> Iterator[tuple[Convention, re.Pattern[str]]]:
     """Yield the rows whose form the name has, first the most telling."""
+    yield from _conventions_for(name)
+
+
+@lru_cache(maxsize=1 << 13)
+def _conventions_for(name: str) -> tuple[tuple[Convention, re.Pattern[str]], ...]:
     forms = (spoken(name), run_together(name))
-    for row, pattern in _COMPILED:
-        if has_form(name, forms, row, pattern):
-            yield row, pattern
+    rows = _COMPILED if any(map(_any_spoken().fullmatch, forms)) else _CASED
+    return tuple((row, pattern) for row, pattern in rows if has_form(name, forms, row, pattern))
 
 
 def has_form(name: str, forms: tuple[str, str], row: Convention, pattern: re.Pattern[str]) -> bool:

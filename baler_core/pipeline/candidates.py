@@ -270,6 +270,14 @@ class Candidates:
         """Whether all of them have estimated how large they will be."""
         return bool(kinds) and all(kind in self._totals for kind in kinds)
 
+    def measured(self, kinds: Sequence[type[Model]]) -> dict[type[Model], int]:
+        """Return the bytes that models of a shortlist make of the task; those that fail are left out."""
+        found: dict[type[Model], int] = {}
+        for kind in kinds:
+            with self._guarded(kind):
+                found[kind] = self._fitted(kind).size()
+        return found
+
     def smallest(self, kinds: Sequence[type[Model]]) -> FittedModel:
         """Find whichever makes the fewest bytes of the task; the first failure is raised if none works.
 

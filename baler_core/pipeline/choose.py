@@ -6,7 +6,17 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from baler_core.errors import ConfigError
-from baler_core.pipeline.candidates import Candidates, FittedModel, comparing, estimated, fitted, is_small
+from baler_core.pipeline.candidates import (
+    BASELINE,
+    Candidates,
+    FittedModel,
+    comparing,
+    estimated,
+    fitted,
+    is_many_short_columns,
+    is_small,
+)
+from baler_core.pipeline.narrow_sample import few_columns
 from baler_core.pipeline.task import Task, sample_of
 from baler_core.plugin.interfaces import Effort, Model, Tolerances
 
@@ -14,6 +24,9 @@ logger = logging.getLogger(__name__)
 # A model that the user named gives way to the baseline if it takes so many times its bytes, of groups of so many bytes.
 _CLEARLY_MORE = 1.05
 _TINY = 4000
+# Of tables of very many short columns, the baseline is left out if it makes so many times the bytes of another one of some
+# columns, and others if they make more bytes than the baseline: planning all columns takes most of the time.
+_FAR_MORE = 1.05
 _UP_TO: Mapping[Effort, tuple[Effort, ...]] = {
     "fast": ("fast",),
     "balanced": ("fast", "balanced"),
@@ -74,10 +87,26 @@ def choose(kinds: Sequence[type[Model]], task: Task, effort: Effort = "max") -> 
     return _chosen(suitable, task, effort)
 
 
+def _worth_all_columns(kinds: Sequence[type[Model]], task: Task, effort: Effort) -> Sequence[type[Model]]:
+    """Leave out models that some columns of a table of very many short ones show to save nothing."""
+    sample = few_columns(task)
+    if sample is None:
+        return kinds
+    on_sample = Candidates(comparing(sample, kinds), effort)
+    shortlist = on_sample.shortlist(kinds)
+    sizes = on_sample.measured(shortlist) if set(shortlist) == set(kinds) else {}
+    if set(sizes) != set(kinds):
+        return kinds
+    least = min(sizes.values())
+    return [kind for kind in kinds if sizes[kind] <= (_FAR_MORE if kind.name == BASELINE else 1) * least]
+
+
 def _chosen(suitable: Sequence[type[Model]], task: Task, effort: Effort) -> FittedModel:
     """Choose among models of one effort."""
     candidates = Candidates(task, effort)
     shortlist = candidates.shortlist(suitable)
+    if len(shortlist) > 1 and is_many_short_columns(task.layout) and not task.hints.for_other_files:
+        shortlist = _worth_all_columns(shortlist, task, effort)
     if candidates.are_estimated(shortlist):
         return candidates.smallest(shortlist)
     sample = sample_of(task) if len(shortlist) > 1 else task

@@ -71,10 +71,10 @@ def choose_sharing(coded: Sequence[CodedVariable]) -> None:
 
 def _partial_choices(candidates: Sequence[CodedVariable]) -> list[list[int]]:
     """Return the methods of those that compress about as well in the shared stream by themselves, others staying out; and of all."""
-    better = [_better_shared_form(one) for one in candidates]
+    found = [_better_shared_form(one) for one in candidates]
+    better = [form for form, _ in found]
     keen = [
-        form if _size(one.form(form)) < 1.15 * len(one.own) + 40 else OWN
-        for one, form in zip(candidates, better, strict=True)
+        form if size < 1.15 * len(one.own) + 40 else OWN for one, (form, size) in zip(candidates, found, strict=True)
     ]
     return [keen] if keen == better else [keen, better]
 
@@ -86,8 +86,11 @@ def _total(candidates: Sequence[CodedVariable], methods: Sequence[int], size: Ca
     return alone + size(b"".join(one.form(method) for one, method in pairs))
 
 
-def _better_shared_form(one: CodedVariable) -> int:
-    return SHARED_VALUES if one.values and _size(one.values) < _size(one.codes) else SHARED_CODES
+def _better_shared_form(one: CodedVariable) -> tuple[int, int]:
+    """Return the form in which a variable by itself is smaller, and how many bytes it takes then."""
+    codes = _size(one.codes)
+    values = _size(one.values) if one.values else codes
+    return (SHARED_VALUES, values) if values < codes else (SHARED_CODES, codes)
 
 
 def _size(data: bytes) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 
 import numpy as np
 
@@ -65,6 +65,7 @@ class ColumnTrial:
     scatter: Scatter | None
     effort: TableEffort
     rows: int
+    _bits: dict[int, float] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def _share(self) -> float:
@@ -198,12 +199,18 @@ class ColumnTrial:
         if not there.any():
             return False
         moved = symbols[there] - symbols[rows[there]]
-        return smooth_bits(moved) < smooth_bits(symbols) + _RESEMBLES
+        return smooth_bits(moved) < self._smooth_bits(number) + _RESEMBLES
+
+    def _smooth_bits(self, number: int) -> float:
+        """Return bits per value of a column by itself; it is asked for twice."""
+        if number not in self._bits:
+            self._bits[number] = smooth_bits(self.head.values(number))
+        return self._bits[number]
 
     def _packed_size(self, number: int, mixed: float) -> float:
         """Measure the packed column in bytes; infinite if a fast compressor shows that they are many more than `mixed`."""
         symbols = self.head.values(number)
-        smooth = smooth_bits(symbols) * len(symbols) / 8 * 0.95
+        smooth = self._smooth_bits(number) * len(symbols) / 8 * 0.95
         if len(symbols) < SHORT:
             return _short_packed_size(symbols, mixed, smooth)
         if min(len(zstd(symbols.astype("<i4").tobytes(), 3)) / 1.4, smooth) > mixed:
