@@ -206,3 +206,25 @@ def test_the_first_block_tells_whether_the_baseline_is_worth_trying_on_the_other
     assert np.abs(restored - frames).max() <= 1e-4
     assert next(iter(done.models.values())) != "scalar"
     assert asked == [6]
+
+
+@pytest.mark.parametrize(("times", "asks"), [(1.4, True), (1.6, False)])
+def test_a_rough_estimate_is_made_closer_only_where_it_may_be_the_least(times: float, asks: bool) -> None:
+    """By its leeway; then what is closer counts."""
+    given = task((900,))
+    alone = ScalarModel().estimate(given.first, given.layout, given.tolerances).total
+    asked: list[float] = []
+
+    class Rough(ScalarModel):
+        name = "rough"
+
+        def estimate(self, block, layout, tolerances, **_):  # type: ignore[no-untyped-def]
+            def closer(rival: float) -> Estimate:
+                asked.append(rival)
+                return Estimate({("f",): alone / 2})
+
+            return Estimate({("f",): times * alone}, refined=closer, leeway=1.5)
+
+    found = Candidates(given, "fast").shortlist([ScalarModel, Rough])
+    assert asked == ([alone] if asks else [])
+    assert found == ([Rough] if asks else [ScalarModel])
