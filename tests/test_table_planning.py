@@ -13,6 +13,7 @@ from baler_core.builtin.models.table.network.inference import Network
 from baler_core.builtin.models.table.network.training import Schedule, TrainingData
 from baler_core.builtin.models.table.plan import plan_to_bytes
 from baler_core.builtin.models.table.planning import make_plan
+from baler_core.builtin.models.table.relations.order import Candidate, choose_parents, shared_information
 from baler_core.builtin.models.table.relations.pursuit import SoughtSum, pursued
 from baler_core.builtin.models.table.relations.scales import NO_SCALES
 from baler_core.builtin.models.table.relations.search import SampledColumn
@@ -138,3 +139,11 @@ def test_a_table_too_wide_for_the_memory_that_is_stated_is_planned_in_parts(
             assert file.files == list(columns)
             assert all(np.abs(file[column] - values).max() <= 0.01 for column, values in columns.items())
     assert [len(groups[name]) for name in ("whole", "parts")] == [1, 3]
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(40, []), (4000, [0])])
+def test_a_parent_must_tell_more_than_naming_it_takes(rows: int, expected: list[int]) -> None:
+    bins = (np.arange(rows) % 40 == 7).astype(np.int64)
+    candidates = [Candidate(1, lambda picked: bins[picked]), Candidate(2, lambda picked: bins[picked])]
+    shared = shared_information(2, candidates, rows)
+    assert choose_parents({1: bins}, candidates, 2, shared) == {1: expected}

@@ -270,6 +270,11 @@ class Candidates:
         """Whether all of them have estimated how large they will be."""
         return bool(kinds) and all(kind in self._totals for kind in kinds)
 
+    def only(self, kind: type[Model]) -> FittedModel:
+        """Fit the only model that is left, whatever it expects."""
+        self._hints[kind], self._models[kind] = self._task.hints, with_effort(kind, self._effort)
+        return self.smallest([kind])
+
     def measured(self, kinds: Sequence[type[Model]]) -> dict[type[Model], int]:
         """Return the bytes that models of a shortlist make of the task; those that fail are left out."""
         found: dict[type[Model], int] = {}

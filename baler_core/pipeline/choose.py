@@ -94,19 +94,21 @@ def _worth_all_columns(kinds: Sequence[type[Model]], task: Task, effort: Effort)
         return kinds
     on_sample = Candidates(comparing(sample, kinds), effort)
     shortlist = on_sample.shortlist(kinds)
-    sizes = on_sample.measured(shortlist) if set(shortlist) == set(kinds) else {}
-    if set(sizes) != set(kinds):
+    sizes = on_sample.measured(shortlist) if len(shortlist) > 1 else {}
+    if len(sizes) < len(shortlist) or len(sizes) < 2:
         return kinds
     least = min(sizes.values())
-    return [kind for kind in kinds if sizes[kind] <= (_FAR_MORE if kind.name == BASELINE else 1) * least]
+    return [kind for kind in shortlist if sizes[kind] <= (_FAR_MORE if kind.name == BASELINE else 1) * least]
 
 
 def _chosen(suitable: Sequence[type[Model]], task: Task, effort: Effort) -> FittedModel:
     """Choose among models of one effort."""
     candidates = Candidates(task, effort)
+    if len(suitable) > 1 and is_many_short_columns(task.layout) and not task.hints.for_other_files:
+        suitable = _worth_all_columns(suitable, task, effort)
+        if len(suitable) == 1:
+            return candidates.only(suitable[0])
     shortlist = candidates.shortlist(suitable)
-    if len(shortlist) > 1 and is_many_short_columns(task.layout) and not task.hints.for_other_files:
-        shortlist = _worth_all_columns(shortlist, task, effort)
     if candidates.are_estimated(shortlist):
         return candidates.smallest(shortlist)
     sample = sample_of(task) if len(shortlist) > 1 else task

@@ -17,8 +17,8 @@ _PAIRED = 3_000_000
 """Rows for pairs of columns, and rows times candidates: fewer rows in wide tables."""
 _SPAN = 8
 """Values over a range of so many times their number are counted in an array of that range, the others by sorting."""
-_WORTH = 0.004
-"""Bits per value that a further parent must promise."""
+_WORTH, _WORTH_IN_ALL = 0.004, 8.0
+"""Bits per value that a further parent must promise, and bits of all rows: naming it takes about as many."""
 
 
 def entropy(numbers: np.ndarray) -> float:
@@ -128,13 +128,16 @@ def _greedy(
 ) -> list[int]:
     chosen: list[int] = []
     condition = np.zeros(len(target), np.int64)
+    worth = max(_WORTH, _WORTH_IN_ALL / len(target))
     for step in range(min(most, len(candidates))):
         parts = middle if step < 2 else few
         before = entropy(_joined(condition, target)) - entropy(condition)
+        if before < worth:
+            break
         both = np.stack([_joined(condition, parts[candidate]) for candidate in candidates])
         gains = before - _entropies(both * (int(target.max(initial=0)) + 1) + target) + _entropies(both)
         best = int(np.argmax(gains))
-        if gains[best] < _WORTH:
+        if gains[best] < worth:
             break
         # as few numbers as there are, so that many candidates fit an array that counts them
         condition = _ranks(both[best])[0]
