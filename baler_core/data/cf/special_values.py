@@ -177,9 +177,10 @@ def _fill(
 ) -> tuple[float, ...]:
     """`_FillValue` (else the default) and every `missing_value`, as stored; those of floats in packed integers unpacked.
 
-    NaN is left out, since it is always kept, and so is what the dtype cannot hold: no value equals it.
+    NaN is left out, since it is always kept, and so is what the dtype cannot hold: no value equals it, and netCDF4 takes the
+    default instead.
     """
-    candidates = [] if default is None or "_FillValue" in attributes else [shown.held(default)]
+    candidates = [] if default is None or _states_fill(attributes, shown) else [shown.held(default)]
     for name in ("_FillValue", "missing_value"):
         for value in _numbers(attributes, name):
             held = shown.held(value)
@@ -187,6 +188,17 @@ def _fill(
                 held = shown.held(float(round((value - offset) / scale))) if (scale, offset) != (1.0, 0.0) else None
             candidates.append(held)
     return _distinct(candidates)
+
+
+def _states_fill(attributes: Mapping[str, Any], shown: _Shown) -> bool:
+    """Whether there is a `_FillValue` of numbers that the dtype can hold, so that no reader takes the default."""
+    stated = attributes.get("_FillValue")
+    if not isinstance(stated, np.ndarray) or stated.dtype.kind not in "iuf":
+        return False
+    floats = shown.dtype.kind == "f"
+    return all(
+        shown.held(value) is not None or (floats and not math.isfinite(value)) for value in stated.reshape(-1).tolist()
+    )
 
 
 def _limits(attributes: Mapping[str, Any], shown: _Shown, scale: float, offset: float) -> tuple[float, float]:

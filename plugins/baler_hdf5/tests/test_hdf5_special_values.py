@@ -122,6 +122,21 @@ def test_what_netcdf4_masks_is_fill(tmp_path: Path, kind: Any, code: str) -> Non
     assert masked.tolist() == [value in [np.dtype(code).type(f) for f in fill] for value in stored]
 
 
+@pytest.mark.filterwarnings("ignore:.*_FillValue not used since:UserWarning", "ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize("fill", [np.nan, 1e20, 40000.0])
+def test_where_a_fill_cannot_be_held_the_default_is_missing_as_netcdf4_has_it(tmp_path: Path, fill: float) -> None:
+    path = tmp_path / "v.nc"
+    stored = np.concatenate([np.arange(-32767, -32700), np.arange(100)]).astype("i2")
+    write(path, "NETCDF3_CLASSIC", "i2", stored, _FillXalue=np.float64(fill), scale_factor=0.5)
+    path.write_bytes(path.read_bytes().replace(b"_FillXalue", b"_FillValue"))  # of another type, which netCDF refuses
+    baler_core.compress(path, tmp_path / "v.bal", bounds={"v": {"abs": 1.5}}, model="scalar")
+    baler_core.decompress(tmp_path / "v.bal", tmp_path / "w.nc")
+    with netCDF4.Dataset(path) as a, netCDF4.Dataset(tmp_path / "w.nc") as b:
+        before, after = a["v"][:], b["v"][:]
+    assert np.ma.getmaskarray(before).tolist() == np.ma.getmaskarray(after).tolist() == [True, *[False] * 166]
+    assert np.abs(before - after).max() <= 1.5
+
+
 @pytest.mark.parametrize(
     ("code", "attributes", "limits"),
     [
