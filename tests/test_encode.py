@@ -120,7 +120,7 @@ def test_fields_are_not_planned_again(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: object) -> Any:
         raise AssertionError("planned again")
 
-    monkeypatch.setattr(TransformModel, "codec", lambda *_: replace(codec, plan=never))
+    monkeypatch.setattr(TransformModel, "codec", lambda *_: replace(codec, sketch=never))
     chunk = smooth() + np.float32(3)
     assert np.abs(decode(encoder.encode(chunk)) - chunk).max() <= 0.05
 

@@ -178,6 +178,13 @@ def test_marks_behind_the_first_values_and_blocks_are_kept(
         assert 0 < np.abs(after - before)[before != mark].max() <= 0.1
 
 
+def test_zeros_of_any_block_are_no_marks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    mass = RANDOM.normal(91, 2, 30_000)
+    mass[-9000:][::3] = 0
+    api.compress({"mass": mass}, tmp_path / "x.bal", bounds={"mass": {"abs": 0.1}}, model="scalar", block_bytes=50_000)
+    assert "compressed twice" not in caplog.text
+
+
 def test_customary_numbers_among_the_others_of_any_block_are_no_marks(tmp_path: Path) -> None:
     x = RANDOM.uniform(0, 90, 30_000)
     x[-50:] = 99.0

@@ -223,7 +223,9 @@ def ends_of(variable: Variable, values: np.ndarray, special: Sequence[float]) ->
 
 
 def _stands_far(end: float, known: np.ndarray) -> bool:
-    """Whether a value at one end lies far outside all others, which some of them tell where it does not."""
+    """Whether a value at one end, but no zero, lies far outside all others, which some of them tell where it does not."""
+    if end == 0:
+        return False
     for others in (known[:: max(1, known.size // _FEW_SEEN)], known):
         rest = others[others != end]
         if not rest.size:
