@@ -178,10 +178,14 @@ def test_marks_behind_the_first_values_and_blocks_are_kept(
         assert 0 < np.abs(after - before)[before != mark].max() <= 0.1
 
 
-def test_zeros_of_any_block_are_no_marks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    mass = RANDOM.normal(91, 2, 30_000)
+def test_zeros_and_common_values_within_a_long_tail_are_no_marks(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mass, energy = RANDOM.normal(91, 2, 30_000), RANDOM.uniform(0, 20, 30_000)
     mass[-9000:][::3] = 0
-    api.compress({"mass": mass}, tmp_path / "x.bal", bounds={"mass": {"abs": 0.1}}, model="scalar", block_bytes=50_000)
+    energy[-9000:][::3], energy[-5] = 1e4, 3e5
+    data, bounds = {"mass": mass, "energy": energy}, {"*": {"abs": 0.1}}
+    api.compress(data, tmp_path / "x.bal", bounds=bounds, model="scalar", block_bytes=100_000)
     assert "compressed twice" not in caplog.text
 
 

@@ -190,15 +190,21 @@ class Ends:
         low, high = self.low, self.high
         marks: list[tuple[float, int]] = []
         for value, (count, size) in sorted(self.beyond.items(), key=lambda one: max(low - one[0], one[0] - high)):
-            is_customary = _is_customary(value)
-            few, far = (_FEWEST_CUSTOMARY, _FAR_CUSTOMARY) if is_customary else (_FEWEST, _FAR)
-            often = count >= max(few, 0 if is_customary else _SHARE * size)
-            if often and max(low - value, value - high) > far * (high - low) > 0:
+            often = count >= (_FEWEST_CUSTOMARY if _is_customary(value) else max(_FEWEST, _SHARE * size))
+            if often and _is_far(value, low, high):
                 marks.append((value, count))
-            elif not is_customary:
+            elif not _is_customary(value):
                 low, high = min(low, value), max(high, value)
+        # of rare values that lie farther out, one may show that another is not outside at all
+        marks = [mark for mark in marks if _is_far(mark[0], low, high)]
         found = [_in_physical_units(variable, *mark, (low, high)) for mark in marks]
         return replace(found[0], more=tuple(found[1:_MOST_MARKS])) if found else None
+
+
+def _is_far(value: float, low: float, high: float) -> bool:
+    """Whether a number lies far outside others, a customary mark less so."""
+    far = _FAR_CUSTOMARY if _is_customary(value) else _FAR
+    return max(low - value, value - high) > far * (high - low) > 0
 
 
 def ends_of(variable: Variable, values: np.ndarray, special: Sequence[float]) -> Ends | None:
