@@ -81,9 +81,9 @@ class OpenObjects(Mapping[str, Any]):
         for n, content in objects.items():
             add_object(folders.of(n), names_of(kept[n]), content, small=kept[n].small)
         folders.close()
-        content = written.getvalue()  # before uproot closes it
+        whole = written.getvalue()  # before uproot closes it
         file.close()
-        return uproot.open(io.BytesIO(content))
+        return uproot.open(io.BytesIO(whole))
 
 
 def _moved(key: KeyRecord, place_of: Mapping[int, int]) -> KeyRecord:
