@@ -107,7 +107,8 @@ def code_signed_beside(coder: Coder, statistics: SeriesStatistics, series: Serie
     sources = np.zeros(4, np.int64)
     close_plane(series.planes[0], series.errors.shape[2] - 4 + 2 * MARGIN)
     find_sources(sources, 0, 1, 2, 1)
-    code_signed_slice(coder, statistics, series, sources, 1, slots)
+    # Of one slice, a plane's number is its variable's. For a number that stood here, the compiler would make code of its own.
+    code_signed_slice(coder, statistics, series, sources, sources[OWN], slots)
 
 
 @compiled

@@ -71,7 +71,7 @@ def new_series(
         planes.reshape(slices * variables, -1),
         np.zeros((slices * variables, ny + 4, nx + 4), dtypes[1]),
         known,
-        stencils.weights,
+        np.ascontiguousarray(stencils.weights),
         np.zeros((variables, 2, PREDICTIONS - 1, stencil.FEATURES), np.int32),
         stencil.STARTS,
         stencil.linear_offsets(nx + 2 * margin),
