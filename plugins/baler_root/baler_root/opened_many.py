@@ -66,10 +66,13 @@ def _trees(files: Any) -> Iterator[OpenTree]:
     for place in _places(files):
         opened = open_one(place)
         if isinstance(opened, RootFile):
-            if len(opened) != 1:
+            trees = list(opened.trees.values())
+            if len(trees) != 1:
                 opened.close()
-                raise ConfigError(f"{opened.file_path}: which tree? It holds {', '.join(opened)}: write FILE:TREE")
-            (opened,) = opened.values()
+                raise ConfigError(
+                    f"{opened.file_path}: which tree? It holds {', '.join(opened.trees)}: write FILE:TREE"
+                )
+            (opened,) = trees
         yield opened
 
 

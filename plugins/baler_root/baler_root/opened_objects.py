@@ -43,10 +43,6 @@ class OpenObjects(Mapping[str, Any]):
         key = self._keys[n]
         return key.name if key.folder < 0 else f"{self._path(key.folder)}/{key.name}"
 
-    def class_of(self, path: str) -> tuple[str, int]:
-        """Return the class of an object, and its cycle."""
-        return self._cycles[path].class_name, self._cycles[path].cycle
-
     def __getitem__(self, path: str) -> Any:
         """Return an object by its path, with its cycle or without."""
         return self._file[path]

@@ -60,7 +60,7 @@ def same(first: Any, second: Any, name: str) -> None:
 
 def test_trees_and_branches_go_by_the_same_names(files: tuple[Path, Path]) -> None:
     with uproot.open(files[0]) as original, baler_root.open(files[1]) as ours:
-        assert list(ours) == ["Events", "folder/Runs", "histogram"]
+        assert list(ours) == list(original) == ["Events;1", "folder;1", "folder/Runs;1", "histogram;1"]
         for name in ("Events", "Events;1", "folder/Runs"):
             tree, other = original[name], ours[name]
             assert (other.name, other.num_entries, other.title) == (tree.name, tree.num_entries, tree.title)
@@ -369,14 +369,51 @@ def test_other_objects_are_those_of_uproot(tmp_path: Path) -> None:
         file["note"] = "selected by hand"
     baler_core.compress(path, tmp_path / "h.bal", bounds="lossless")
     with baler_root.open(tmp_path / "h.bal") as opened, uproot.open(path) as original:
-        assert opened.keys() == ["Events", "cuts/flow", "both", "note"]
-        assert opened.keys(filter_classname="TH1*", cycle=True) == ["cuts/flow;1"]
-        assert opened.classnames() == {name: original.classname_of(name) for name in opened}
+        for filters in (
+            {},
+            {"cycle": False},
+            {"recursive": False},
+            {"filter_classname": "TH1*"},
+            {"filter_name": "cuts*"},
+        ):
+            assert opened.classnames(**filters) == original.classnames(**filters), filters
+        assert opened.keys() == original.keys()
         for name in ("cuts/flow;1", "both"):
             assert [a.tolist() for a in opened[name].to_numpy()] == [a.tolist() for a in original[name].to_numpy()]
         assert opened["note"] == original["note"] == "selected by hand"
         with pytest.raises(KeyError, match="no tree or object called 'bath'"):
             opened["bath"]
+
+
+def test_folders_and_cycles_are_those_of_uproot(tmp_path: Path) -> None:
+    path = tmp_path / "f.root"
+    with uproot.recreate(path) as file:
+        for entries in (5, 7):
+            file["Events"] = {"x": np.arange(entries)}
+            file["flow"] = np.histogram(np.arange(entries), bins=2)
+        file["demo/Tree"] = {"y": np.arange(3)}
+        file["demo/cuts/flow"] = np.histogram(np.arange(9), bins=3)
+    baler_core.compress(path, tmp_path / "f.bal", bounds="lossless")
+    with baler_root.open(tmp_path / "f.bal") as opened, uproot.open(path) as original:
+        assert opened.keys() == [name for name in original.keys() if name != "Events;1"]  # noqa: SIM118
+        assert (opened["Events"].num_entries, opened["Events;2"].num_entries) == (7, 7)
+        assert "Events;1" not in opened
+        with pytest.raises(baler_core.DataError, match="of the tree 'Events;1' no branch can be opened: restore"):
+            opened["Events;1"]
+        for name in ("flow;1", "flow;2", "flow", "demo/cuts;1/flow"):
+            assert opened[name].values().tolist() == original[name].values().tolist()
+        demo, other = opened["demo"], original["demo"]
+        assert demo.keys() == other.keys()
+        assert (demo.path, demo["cuts"].path) == (other.path, other["cuts"].path)
+        assert demo["Tree"]["y"].array().tolist() == demo["Tree/y"].array().tolist() == [0, 1, 2]
+        assert demo["cuts"]["flow"].values().tolist() == [3, 3, 3]
+        assert (demo["cuts"].parent.path, demo.parent) == (("demo",), opened)
+        again = pickle.loads(pickle.dumps(demo))  # noqa: S301
+        assert again["Tree"].num_entries == 3
+        with pytest.raises(KeyError, match=r"f\.bal, demo: there is no tree or object called 'Tre'.*Tree"):
+            demo["Tre"]
+        assert not opened.closed
+    assert opened.closed
 
 
 def test_a_file_without_trees_is_opened_by_uproot(tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""List what a ROOT file held, as uproot does: folders, trees and other objects in the order of its keys, with cycles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from baler_core import File
+from baler_root.contents.objects import keys_from_json
+from baler_root.opened_tree import OpenTree
+
+_CYCLE = re.compile(r";(\d+)$")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A key of the file.
+
+    Attributes
+    ----------
+    path
+        With its folders, without cycles.
+    tree
+        What it stands for, if that is a tree some of whose branches can be opened.
+    is_object
+        Whether it is neither a folder nor a tree.
+    """
+
+    path: str
+    cycle: int
+    class_name: str
+    tree: OpenTree | None = None
+    is_object: bool = False
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it holds other keys."""
+        return self.class_name in ("TDirectory", "TDirectoryFile")
+
+    @property
+    def can_be_opened(self) -> bool:
+        """Whether there is something to hand out: not of older cycles of trees."""
+        return self.tree is not None or self.is_object or self.is_folder
+
+    @property
+    def key(self) -> str:
+        """The path with the cycle."""
+        return f"{self.path};{self.cycle}"
+
+
+def list_entries(file: File, trees: Sequence[OpenTree | None]) -> list[Entry]:
+    """List what a file holds; of trees that nothing can be read of, the keys alone.
+
+    Parameters
+    ----------
+    trees
+        By their numbers; None for one without branches that can be opened.
+    """
+    stored = file.schema.skeleton.get("keys")
+    if not stored:
+        return [Entry(tree.object_path, 1, tree.classname, tree) for tree in trees if tree is not None]
+    found: list[Entry] = []
+    for key in keys_from_json(stored, len(trees)):
+        path = key.name if key.folder < 0 else f"{found[key.folder].path}/{key.name}"
+        tree = None if key.tree is None else trees[key.tree]
+        found.append(Entry(path, key.cycle, key.class_name, tree, key.size >= 0))
+    return found
+
+
+def find_entry(entries: Sequence[Entry], path: str) -> Entry | None:
+    """Find what stands at a path, whose parts may end in cycles; without one, the highest cycle is meant."""
+    parts = path.strip("/").split("/")
+    plain = "/".join(_CYCLE.sub("", part) for part in parts)
+    stated = _CYCLE.search(parts[-1])
+    fit = [entry for entry in entries if entry.path == plain and (not stated or entry.cycle == int(stated[1]))]
+    return max(fit, key=lambda entry: entry.cycle, default=None)
