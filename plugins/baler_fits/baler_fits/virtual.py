@@ -169,6 +169,8 @@ def _image_header(header: str, file: File) -> str:
         for key, value in (("GCOUNT", 1), ("PCOUNT", 0)):
             image.remove(key, ignore_missing=True)
             image.insert(axes, (key, value), after=True)
+    if "EXTNAME" not in image:  # astropy calls it so, and scripts ask for it by this name
+        image["EXTNAME"] = fits.CompImageHDU().name
     text: str = image.tostring(padding=False)
     return text
 

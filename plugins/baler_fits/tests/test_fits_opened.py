@@ -145,12 +145,15 @@ def test_tile_compressed_images_show_as_images(tmp_path: Path, code: str) -> Non
     # as fpack says of a primary image
     with fits.open(tmp_path / "a.fits", disable_image_compression=True, mode="update") as hdus:
         hdus[1].header["ZSIMPLE"] = True
+        hdus[1].header.remove("EXTNAME")
     baler_core.compress(tmp_path / "a.fits", tmp_path / "a.bal", model=FAST)
     with baler_fits.open(tmp_path / "a.bal") as ours:
         assert isinstance(ours[1], fits.ImageHDU)
         assert ours[1].header["OBJECT"] == "M 13"
         np.testing.assert_array_equal(ours[1].data, pixels)
         np.testing.assert_array_equal(ours[1].section[7:9, 3:5], pixels[7:9, 3:5])
+        with fits.open(tmp_path / "a.fits") as original:
+            assert [hdu.name for hdu in ours] == [hdu.name for hdu in original] == ["PRIMARY", "COMPRESSED_IMAGE"]
 
 
 def test_a_file_without_data_opens(tmp_path: Path) -> None:
