@@ -8,9 +8,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from h5py import h5, h5a, h5d, h5p, h5s, h5t
+from h5py import h5, h5a, h5d, h5o, h5p, h5s, h5t
 
 from baler_core import values_of
+from baler_hdf5.contents.creation import _filled_with_reference
 from baler_hdf5.reader import Hdf5Reader
 
 Restore = Callable[..., Path]
@@ -202,10 +203,18 @@ def test_ragged_rows_and_references(path: Path, restore: Restore, same_hdf5: Com
         references = np.array([file["a/b"].ref, file["a"].ref, h5py.Reference()], dtype=h5py.ref_dtype)
         file.create_dataset("links", data=references, dtype=h5py.ref_dtype)
         file.attrs["link"] = file["a/b"].ref
+        # those of MATLAB's cells have a fill value that leads to one of them, which may come later in the file
+        for number, target in enumerate((file["a/b"].id, file["links"].id)):
+            properties = _filled_with_reference(h5o.get_info(target).addr)
+            properties.set_chunk((2,))
+            h5d.create(file.id, f"cells{number}".encode(), h5t.STD_REF_OBJ, h5s.create_simple((5,)), properties)
     with Hdf5Reader().open(path) as source:
         (block,) = [block for block in source.blocks(10**6) if "links" in block]
         assert values_of(block, "links").tolist() == ["a/b", "a", ""]
+        assert not source.warnings
     same_hdf5(path, restore(path))
+    with h5py.File(restore(path)) as file:
+        assert [file[file[name].fillvalue].name for name in ("cells0", "cells1")] == ["/a/b", "/links"]
 
 
 def test_lists_of_texts_references_and_compounds(path: Path, restore: Restore) -> None:
