@@ -223,8 +223,11 @@ def test_lists_of_texts_references_and_compounds(path: Path, restore: Restore) -
     with h5py.File(path, "w") as file:
         file["x"] = [1.0]
         lists = {"compounds": pair, "texts": h5py.string_dtype(), "links": h5py.ref_dtype, "fixed": np.dtype("S4")}
+        lists |= {"deep": h5py.vlen_dtype("<f4"), "words": h5py.vlen_dtype(h5py.string_dtype())}
         for name, kind in lists.items():
             file.create_dataset(name, (2,), dtype=h5py.vlen_dtype(kind))
+        for name in ("deep", "words"):
+            file[name][1] = _lists_of(lists[name], [[1.5, np.nan], [], [0.0]] if name == "deep" else [[], ["ü", "b"]])
         for name, cell in {"compounds": hits, "texts": ["ü", ""], "links": [file["x"].ref], "fixed": [b"abc"]}.items():
             value = np.empty(1, file[name].dtype)
             value[0] = np.array(cell, lists[name])
@@ -236,6 +239,16 @@ def test_lists_of_texts_references_and_compounds(path: Path, restore: Restore) -
         assert file["texts"][1].tolist() == ["ü".encode(), b""]
         assert file[file["links"][1][0]] == file["x"]
         assert file["fixed"][1].tolist() == [b"abc"]
+        assert [inner.tolist() for inner in file["deep"][1]] == [[1.5, pytest.approx(np.nan, nan_ok=True)], [], [0.0]]
+        assert [inner.tolist() for inner in file["words"][1]] == [[], ["ü".encode(), b"b"]]
+
+
+def _lists_of(kind: np.dtype, cells: list[list]) -> np.ndarray:
+    """Lists of lists as h5py writes them."""
+    made = np.empty(len(cells), kind)
+    for index, cell in enumerate(cells):
+        made[index] = np.array(cell, h5py.check_vlen_dtype(kind))
+    return made
 
 
 def _second_of_two() -> h5s.SpaceID:
