@@ -70,8 +70,9 @@ class Finding:
         return self.role in EXACT_ROLES
 
     def __str__(self) -> str:
+        says_all = self.role == "unnamed" or self.reason.startswith("looks like")
         word = self.role.replace("_", " ")
-        return self.reason if self.reason.startswith("looks like") else f"{word}: {self.reason}".removesuffix(": ")
+        return self.reason if says_all and self.reason else f"{word}: {self.reason}".removesuffix(": ")
 
     @property
     def is_guess(self) -> bool:
