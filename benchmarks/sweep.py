@@ -25,6 +25,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 KINDS = ("right", "named", "refused", "wrong", "crash")
+_TEXT = (".csv", ".tsv", ".txt", ".dat", ".asc", ".ecsv", ".tbl", ".mrt")
 _HDF5, _ROOT, _FITS = (b"\x89HDF", b"CDF"), (b"root",), (b"SIMPLE",)
 
 
@@ -89,6 +90,8 @@ def _differences(path: Path, restored: Path, rel: float) -> Iterator[str]:
         from sweep_hdf5 import hdf5_differences as compare
     elif original.startswith(_FITS) or ".fits" in path.name or ".fz" in path.name:
         from fits_compare import differences as compare
+    elif rel and path.name.endswith(_TEXT) and b"\0" not in original:
+        from sweep_text import text_differences as compare
     else:
         yield f"{len(original)} bytes became {restored.stat().st_size} other ones"
         return

@@ -80,7 +80,7 @@ def _groups(before: h5py.Group, after: h5py.Group, rel: float, seen: set[Any]) -
 def _datasets(before: h5py.Dataset, after: h5py.Dataset, rel: float) -> Iterator[str]:
     yield from _attributes(before, after)
     for what in ("shape", "dtype", "maxshape", "chunks", "fillvalue", "is_virtual"):
-        x, y = (_safe(dataset, what) for dataset in (before, after))
+        x, y = (_resolved(_safe(dataset, what), dataset.file) for dataset in (before, after))
         if repr(x) != repr(y):
             yield f"{before.name}: {what} {x}, {y} restored"
     filters = [_filters(dataset) for dataset in (before, after)]
@@ -90,8 +90,32 @@ def _datasets(before: h5py.Dataset, after: h5py.Dataset, rel: float) -> Iterator
         x, y = before[()], after[()]
     except (OSError, KeyError, TypeError, ValueError):
         return
-    if not _alike(x, y, rel):
+    x, y = _resolved(x, before.file), _resolved(y, after.file)
+    if not _alike(x, y, rel) and not (rel and _alike(_unpacked(x, before), _unpacked(y, after), rel)):
         yield f"{before.name}: values"
+
+
+def _unpacked(values: Any, dataset: h5py.Dataset) -> Any:
+    """Whole numbers as the real ones that scale and offset of NetCDF make of them; other values as they are."""
+    scale, offset = (np.ravel(dataset.attrs.get(name, ())) for name in ("scale_factor", "add_offset"))
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "iu" or not (scale.size or offset.size):
+        return values
+    sign = {"true": "u", "false": "i"}.get(str(np.ravel(dataset.attrs.get("_Unsigned", ""))[:1].astype("U")[0]).lower())
+    if sign:
+        values = values.view(values.dtype.str.replace(values.dtype.kind, sign))
+    return values.astype("f8") * (scale[0] if scale.size else 1.0) + (offset[0] if offset.size else 0.0)
+
+
+def _resolved(value: Any, file: h5py.File) -> Any:
+    """References as the paths that they lead to, since what they lead to has another address; other values as they are."""
+    if isinstance(value, np.ndarray) and h5py.check_dtype(ref=value.dtype):
+        return np.array([_resolved(cell, file) for cell in value.reshape(-1)], object).reshape(value.shape)
+    if not isinstance(value, h5py.Reference):
+        return value
+    try:
+        return str(file[value].name) if value else ""
+    except ValueError:  # what it leads to is gone
+        return ""
 
 
 def _safe(dataset: h5py.Dataset, what: str) -> Any:
@@ -116,9 +140,9 @@ def _attributes(before: Any, after: Any) -> Iterator[str]:
             x, y = before.attrs[name], after.attrs[name]
         except (OSError, TypeError, ValueError):
             continue
-        if isinstance(x, h5py.Reference) or (isinstance(x, np.ndarray) and x.dtype.hasobject and x.dtype.names):
+        if isinstance(x, np.ndarray) and x.dtype.hasobject and x.dtype.names:
             continue
-        if not _alike(x, y, 0.0):
+        if not _alike(_resolved(x, before.file), _resolved(y, after.file), 0.0):
             yield f"{before.name}: attribute {name}: {x!r}, {y!r} restored"
 
 

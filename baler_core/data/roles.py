@@ -70,8 +70,9 @@ class Finding:
         return self.role in EXACT_ROLES
 
     def __str__(self) -> str:
+        says_all = self.role == "unnamed" or self.reason.startswith("looks like")
         word = self.role.replace("_", " ")
-        return self.reason if self.reason.startswith("looks like") else f"{word}: {self.reason}".removesuffix(": ")
+        return self.reason if says_all and self.reason else f"{word}: {self.reason}".removesuffix(": ")
 
     @property
     def is_guess(self) -> bool:
@@ -308,7 +309,9 @@ def _whole_numbers(x: np.ndarray, distinct: int, low: float, high: float) -> Fin
     if distinct == x.size and x.size >= _MANY:
         return Finding("identifier", f"looks like an identifier ({distinct:,} whole numbers, all distinct)")
     steps = np.diff(x)
-    if distinct > x.size / 2 and x.size >= 2 * _FEW and ((steps >= 0).all() or (steps <= 0).all()):
+    in_order = x.size >= 2 * _FEW and bool((steps >= 0).all() or (steps <= 0).all())
+    # one by one, as events, profiles and trials are numbered beside all rows of each
+    if in_order and (distinct > x.size / 2 or (distinct > _FLAG_VALUES and np.abs(steps).max() <= 1)):
         return Finding(
             "identifier", f"looks like a counter (whole numbers, {_order(steps)} from {low:.15g} to {high:.15g})"
         )

@@ -68,10 +68,12 @@ class Hdf5Reader(_StoredAlike):
 
     name = "hdf5"
     summary = "HDF5: groups, datasets of any rank and type, attributes, dimension scales (h5py)"
-    # with those of NeXus, Neurodata Without Borders, AnnData, Loom, Julia and coherent X-ray imaging
+    # with those of NeXus, Neurodata Without Borders, AnnData, Loom, Julia, coherent X-ray imaging, CGNS (flows), Athena++,
+    # visibilities (UVH5), infrared spectroscopy of brains (SNIRF), sequencing and chromosomes (FAST5, Cooler)
     suffixes: ClassVar[tuple[str, ...]] = (
         *(".h5", ".hdf5", ".he5", ".hdf", ".mat"),
         *(".nxs", ".nexus", ".nwb", ".h5ad", ".loom", ".jld2", ".cxi"),
+        *(".cgns", ".athdf", ".uvh5", ".snirf", ".fast5", ".cool", ".mcool"),
     )
 
     def open(self, path: Path, variables: Sequence[str] | None = None) -> Source:
@@ -87,7 +89,8 @@ class NetcdfReader(_StoredAlike):
 
     name = "netcdf"
     summary = "NetCDF-4 and classic NetCDF: dimensions, coordinates, packing and fill values kept"
-    suffixes: ClassVar[tuple[str, ...]] = (".nc", ".nc4", ".cdf")
+    # with those of Exodus II (meshes of finite elements) and SOFA (spatial acoustics)
+    suffixes: ClassVar[tuple[str, ...]] = (".nc", ".nc4", ".cdf", ".exo", ".ex2", ".e", ".g", ".sofa")
 
     def open(self, path: Path, variables: Sequence[str] | None = None) -> Source:
         """Open a file without reading values."""

@@ -120,7 +120,10 @@ def same_dataset(a: h5py.Dataset, b: h5py.Dataset) -> None:
     assert defined[0] == defined[1] or a.dtype == object
     same_attributes(a, b)
     if a.shape is not None:
-        np.testing.assert_equal(a.fillvalue, b.fillvalue)
+        if isinstance(a.fillvalue, h5py.Reference):
+            same_cells(a.fillvalue, b.fillvalue, a.file, b.file)
+        else:
+            np.testing.assert_equal(a.fillvalue, b.fillvalue)
         same_cells(a[()], b[()], a.file, b.file)
 
 

@@ -13,7 +13,7 @@ from baler_core.plugin.reading import Cut, Reader, Sink, Source
 if TYPE_CHECKING:
     import numpy as np
 
-_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".ecsv", ".tbl", ".mrt")
+_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".asc", ".tab", ".ecsv", ".tbl", ".mrt")
 
 
 class CsvReader(Reader):

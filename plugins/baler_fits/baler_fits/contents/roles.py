@@ -33,7 +33,7 @@ UCDS: tuple[tuple[str, Role], ...] = (
 EXTENSIONS: tuple[tuple[str, Role], ...] = (
     (r"DQ\d?|DQF|FLAGS?|QUALITY|PIXELDQ|GROUPDQ|DQ_.*", "flag"),
     (r"MASKS?|BPM|BADPIX|MSK|.*_MASK|MASK_.*", "mask"),
-    (r"ERR|ERRORS?|ERRS|VAR|VARIANCE|VAR_.*|SIGMA|STD|STDEV|STDDEV|RMS|NOISE|UNCERT|UNCERTAINTY|.*_(ERR|VAR)", "uncertainty"),
+    (r"ERR|ERRORS?|ERRS|VAR|VARIANCE|VAR_.*|SIGMA|STD|STDEV|STDDEV|RMS|NOISE|UNCERT|UNCERTAINTY|.*(?<!_OVER)_(ERR|VAR)", "uncertainty"),
     (r"WHT|WT|WEIGHTS?|IVAR|INVVAR|EXPMAP|EXPOSURE|EXPTIME|COVERAGE|.*_(WHT|WEIGHT|IVAR)", "weight"),
     (r"WCSDVARR|D2IMARR|WCSCORR", "position"),
     (r"WAVE|WAVELENGTH|LAMBDA|LOGLAM|.*_(WAVE|WAVELENGTH)", "axis"),
@@ -44,7 +44,7 @@ COLUMNS: tuple[tuple[str, Role], ...] = (
     (r"(.*_)?(QUALITY|DQ|FLAGS?|STATUS)|FLAG_.*|BITMASK|.*_FLAGS?", "flag"),
     (r"(.*_)?MASK", "mask"),
     (r"(ENERG|ENERGY|E|THETA|PHI|BIN|WAVE|FREQ)_(LO|HI|MIN|MAX)", "cell_bounds"),
-    (r".*_(ERR|ERROR|ERRS|SIGMA|UNC|STDDEV|STDEV)|(ERR|SIG|SIGMA|UNC)_.*|ERROR|STAT_ERR|SYS_ERR", "uncertainty"),
+    (r".*(?<!_OVER)_(ERR|ERROR|ERRS|SIGMA|UNC|STDDEV|STDEV)|(ERR|SIG|SIGMA|UNC)_.*|ERROR|STAT_ERR|SYS_ERR", "uncertainty"),
     (r"WEIGHTS?|IVAR|.*_IVAR|WHT", "weight"),
     (r"CHANNEL|PHA_CHANNEL|LOGLAM|WAVELENGTH|WAVE|LAMBDA", "axis"),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_hdf5.contents.cells import decode_text, encode_text
+from baler_hdf5.contents.cells import PathOf, decode_text, encode_text
 from baler_hdf5.contents.datatypes import Json
 from baler_hdf5.contents.filters import describe_filters, set_filters
 from baler_hdf5.contents.raw_datatypes import decode_bytes, encode_bytes, raw_dtype
@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 # A chunk cache of this size at most, so that a row of chunks is unpacked and packed once.
 LARGEST_CACHE = 64 * 2**20
 UNDEFINED: Json = {"undefined": True}
+# The message of a datatype of whole numbers of 64 bits, and of references, which are as long.
+_NUMBER, _REFERENCE = (bytes((kind, 0, 0, 0, 8, 0, 0, 0, 0, 0, 64, 0)) for kind in (0x10, 0x17))
 _FILL_MESSAGE = bytes((5, 0, 16, 0, 1, 0, 0, 0, 2, 2, 2))
 # As many attributes as an object header may hold, in the order in which they were made.
 MOST_ATTRIBUTES = 2**16 - 1
 
 
-def describe_creation(dataset: h5d.DatasetID, record_type: Json, warn: Callable[[str], None]) -> dict[str, Json]:
+def describe_creation(
+    dataset: h5d.DatasetID, record_type: Json, path_of: PathOf, warn: Callable[[str], None]
+) -> dict[str, Json]:
     """Return the record of a dataset's creation properties and of the largest shape it may grow to."""
     import h5py
     from h5py import h5d, h5s
@@ -35,7 +39,7 @@ def describe_creation(dataset: h5d.DatasetID, record_type: Json, warn: Callable[
     properties = dataset.get_create_plist()
     record: dict[str, Json] = {
         "order": properties.get_attr_creation_order(),
-        "fill": _describe_fill(dataset, properties, record_type, warn),
+        "fill": _describe_fill(dataset, record_type, path_of, warn),
         "fill_time": properties.get_fill_time(),
         "layout": {h5d.COMPACT: "compact", h5d.CHUNKED: "chunked", h5d.VIRTUAL: "virtual"}.get(
             properties.get_layout(), "contiguous"
@@ -70,15 +74,14 @@ def _is_sparse(dataset: h5d.DatasetID, record: Json) -> bool:
     return bool(dataset.get_num_chunks() < places)
 
 
-def _describe_fill(
-    dataset: h5d.DatasetID, properties: h5p.PropDCID, record_type: Json, warn: Callable[[str], None]
-) -> Json:
-    """The fill value set by whoever wrote the file: its bytes, `{"text": ...}` or `{"run": []}`; None for HDF5's own.
+def _describe_fill(dataset: h5d.DatasetID, record_type: Json, path_of: PathOf, warn: Callable[[str], None]) -> Json:
+    """The fill value set by whoever wrote the file: its bytes, `{"text": ...}`, `{"run": []}` or `{"to": path}`.
 
-    Files of its first versions say that there is none: UNDEFINED.
+    None for HDF5's own. Files of its first versions say that there is none: UNDEFINED.
     """
     from h5py import h5d
 
+    properties = dataset.get_create_plist()
     raw, defined = raw_dtype(record_type), properties.fill_value_defined()
     if defined != h5d.FILL_VALUE_USER_DEFINED:
         return UNDEFINED if defined == h5d.FILL_VALUE_UNDEFINED and raw is not None else None
@@ -89,22 +92,22 @@ def _describe_fill(
             return encode_bytes(value)
         if "text" in record_type:
             return {"text": encode_text(_text_fill(properties, record_type))}
+        if _named_type(record_type) == {"reference": "object"}:
+            return {"to": path_of(_reference_fill(properties))}
         if _fills_with_nothing(dataset.get_type(), properties):
             return {"run": []} if isinstance(_named_type(record_type).get("vlen"), str) else None
     except (RuntimeError, TypeError, ValueError, OSError):
         pass
-    if not (isinstance(record_type, dict) and "reference" in record_type and _is_written(dataset)):
-        warn("its fill value is not kept, since it is of a type whose fill values h5py cannot read")
+    warn("its fill value is not kept, since it is of a type whose fill values h5py cannot read")
     return None
 
 
-def _is_written(dataset: h5d.DatasetID) -> bool:
-    """Whether all elements are, so that nobody sees the fill value, as in the cells of MATLAB."""
-    from h5py import h5d
+def _reference_fill(properties: h5p.PropDCID) -> Any:
+    import h5py
 
-    if dataset.get_create_plist().get_layout() == h5d.CHUNKED or not dataset.shape:
-        return False
-    return dataset.get_storage_size() >= math.prod(dataset.shape) * dataset.get_type().get_size()
+    value = np.empty((), h5py.ref_dtype)
+    properties.get_fill_value(value)
+    return value[()]
 
 
 def _fills_with_nothing(tid: h5t.TypeID, properties: h5p.PropDCID) -> bool:
@@ -194,12 +197,55 @@ def _without_fill() -> h5p.PropDCID:
         return file["x"].id.get_create_plist().copy()
 
 
-def build_creation(record: Json, *, with_filters: bool = True) -> h5p.PropDCID:
-    """Return the creation property list of a record; a filter this HDF5 library cannot write is left off."""
-    from h5py import h5d, h5p
+def _filled_with_reference(address: int) -> h5p.PropDCID:
+    """Properties with a reference as fill value, which h5py cannot set: those of a dataset of numbers called references."""
+    import h5py
+    from h5py import h5d, h5p, h5s, h5t
 
-    is_undefined = record["fill"] == UNDEFINED
-    properties = _without_fill() if is_undefined else h5p.create(h5p.DATASET_CREATE)
+    with h5py.File("fill", "w", driver="core", backing_store=False, libver="earliest") as file:
+        properties = h5p.create(h5p.DATASET_CREATE)
+        properties.set_fill_value(np.array(address, "<u8"))
+        h5d.create(file.id, b"x", h5t.STD_U64LE, h5s.create(h5s.SCALAR), properties)
+        file.flush()
+        image = file.id.get_file_image().replace(_NUMBER, _REFERENCE)
+    with h5py.File(BytesIO(image), "r") as file:
+        return file["x"].id.get_create_plist().copy()
+
+
+def _with_fill(record: Json, address_of: Callable[[str | None], int]) -> h5p.PropDCID:
+    """Properties with the fill value of a record and nothing else."""
+    from h5py import h5p
+
+    fill, raw = record["fill"], raw_dtype(record["type"])
+    if fill == UNDEFINED:
+        return _without_fill()
+    if isinstance(fill, dict) and "to" in fill:
+        return _filled_with_reference(address_of(fill["to"]))
+    properties = h5p.create(h5p.DATASET_CREATE)
+    if isinstance(fill, dict) and "run" in fill:
+        properties.set_fill_value(_empty_run(_named_type(record["type"])["vlen"]))
+    elif isinstance(fill, dict):
+        properties.set_fill_value(np.array([decode_text(fill["text"])], _text_dtype(record["type"])))
+    elif fill is not None and raw is not None:
+        value = decode_bytes(fill, raw.base, ())
+        if raw.base.kind == "S":
+            # h5py takes an array of text of fixed length for pointers, and stores where in memory it is.
+            value = np.array([value.tobytes().rstrip(b"\0")], _text_dtype(_plain_type(record["type"])))
+        properties.set_fill_value(value)
+    return properties
+
+
+def build_creation(record: Json, address_of: Callable[[str | None], int], *, with_filters: bool = True) -> h5p.PropDCID:
+    """Return the creation property list of a record; a filter this HDF5 library cannot write is left off.
+
+    Parameters
+    ----------
+    address_of
+        Gives the address of the object at a path, for fill values that refer to it.
+    """
+    from h5py import h5d
+
+    properties = _with_fill(record, address_of)
     set_attribute_order(properties, record["order"])
     layouts = {"compact": h5d.COMPACT, "chunked": h5d.CHUNKED, "contiguous": h5d.CONTIGUOUS, "virtual": h5d.VIRTUAL}
     properties.set_layout(layouts[record["layout"]])
@@ -210,19 +256,6 @@ def build_creation(record: Json, *, with_filters: bool = True) -> h5p.PropDCID:
     if record["layout"] == "chunked":
         properties.set_chunk(tuple(record["chunks"]))
         set_filters(properties, record["filters"] if with_filters else [])
-    raw = raw_dtype(record["type"])
-    if is_undefined:
-        pass
-    elif isinstance(record["fill"], dict) and "run" in record["fill"]:
-        properties.set_fill_value(_empty_run(_named_type(record["type"])["vlen"]))
-    elif isinstance(record["fill"], dict):
-        properties.set_fill_value(np.array([decode_text(record["fill"]["text"])], _text_dtype(record["type"])))
-    elif record["fill"] is not None and raw is not None:
-        value = decode_bytes(record["fill"], raw.base, ())
-        if raw.base.kind == "S":
-            # h5py takes an array of text of fixed length for pointers, and stores where in memory it is.
-            value = np.array([value.tobytes().rstrip(b"\0")], _text_dtype(_plain_type(record["type"])))
-        properties.set_fill_value(value)
     properties.set_fill_time(record["fill_time"])
     return properties
 

@@ -65,12 +65,14 @@ class _Builder:
         self._groups = {""}
         self._objects = {""}
         self._datasets: set[str] = set()
+        self._begun: set[str] = set()
 
     def create(self, entry: Json) -> None:
         """Create one entry below a group created before it."""
         path, kind = entry["path"], entry["kind"]
         if path in self._objects:
             return
+        self._begun.add(path)
         parent, _, name = path.rpartition("/")
         if parent not in self._groups:
             raise FormatError(f"the record of the original file puts {path!r} into a group it does not have")
@@ -137,6 +139,14 @@ class _Builder:
             return build_region(path or "", self._file, self._datasets)
         return self._file[path or "/"].ref if path in self._objects else h5py.Reference()
 
+    def address_of(self, path: str | None) -> int:
+        """Return the address of the object at `path`, created now if its turn has not come; 0 if there is none."""
+        from h5py import h5o
+
+        if path in self._entries.keys() - self._objects - self._begun and self._has_group(path.rpartition("/")[0]):
+            self.create(self._entries[path])
+        return h5o.get_info(self._file[path or "/"].id).addr if path in self._objects else 0
+
     def _group(self, entry: Json) -> h5py.Group:
         import h5py
         from h5py import h5g, h5p
@@ -155,12 +165,12 @@ class _Builder:
             raise FormatError(f"the chunks of dataset {entry['path']!r} are too large for memory")
         space = _space(entry)
         try:
-            dataset = h5py.Dataset(h5d.create(self._file.id, None, tid, space, build_creation(entry)))
+            properties = build_creation(entry, self.address_of)
+            dataset = h5py.Dataset(h5d.create(self._file.id, None, tid, space, properties))
         except ValueError:
             # a filter may refuse these parameters in another version; values matter more
-            dataset = h5py.Dataset(
-                h5d.create(self._file.id, None, tid, space, build_creation(entry, with_filters=False))
-            )
+            properties = build_creation(entry, self.address_of, with_filters=False)
+            dataset = h5py.Dataset(h5d.create(self._file.id, None, tid, space, properties))
         if "constant" in entry and not entry["variables"]:
             write_constant(dataset, entry["constant"])
         return dataset

@@ -115,7 +115,7 @@ class Recorder:
         return {
             "type": record_type,
             "shape": None if dataset.shape is None else list(dataset.shape),
-            **describe_creation(item.id, record_type, warn),
+            **describe_creation(item.id, record_type, self.path_of, warn),
             **({} if members else describe_constant(item)),
             "variables": members,
             "attributes": self._attributes(item),

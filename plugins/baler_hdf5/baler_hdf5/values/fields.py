@@ -10,12 +10,13 @@ from typing import Any, Literal
 import numpy as np
 
 from baler_core import DataError
-from baler_hdf5.contents.cells import PathOf, ReferenceTo, decode_text, encode_text
+from baler_hdf5.contents.build_datatypes import build_type
+from baler_hdf5.contents.cells import PathOf, ReferenceTo, decode_cells, decode_text, encode_cells, encode_text
 from baler_hdf5.contents.datatypes import Json, UnsupportedTypeError
 from baler_hdf5.contents.raw_datatypes import raw_dtype
 
 TEXT = ("str", "bytes")
-Cells = Literal["plain", "text", "reference", "run", "texts", "references"]
+Cells = Literal["plain", "text", "reference", "run", "texts", "references", "lists"]
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,13 @@ class Field:
     cells
         `plain`: numbers or fixed-size bytes. `text`: variable-length strings. `reference`: references to objects, kept
         as their paths. `run`: variable-length numbers, or whatever else has a fixed size, each cell kept as its bytes.
-        `texts` and `references`: lists of such, each cell kept as JSON.
+        `texts`, `references` and `lists`: lists of text, references and lists, each cell kept as JSON.
     dtype
         dtype string of the variable in blocks (little-endian).
     shape
         DatasetDimensions that each element adds behind those of the dataset.
     base
-        dtype of what is in a run; kind of a reference (`object`, `region`).
+        dtype of what is in a run; kind of a reference (`object`, `region`); record of the type of the lists in a list.
     """
 
     members: tuple[str, ...]
@@ -88,7 +89,10 @@ def _field_of_lists(inner: Json, members: tuple[str, ...], shape: tuple[int, ...
         return Field(members, "texts", "str", shape)
     if "reference" in inner:
         return Field(members, "references", "str", shape, inner["reference"])
-    raise UnsupportedTypeError("variable-length arrays of variable-length arrays, of arrays or of booleans")
+    if "vlen" in inner:
+        _field_of_lists(inner["vlen"], members, shape)  # or it cannot be restored
+        return Field(members, "lists", "str", shape, inner)
+    raise UnsupportedTypeError("variable-length arrays of arrays, of booleans or of compounds with text")
 
 
 def restrict_type(record: Json, kept: Sequence[tuple[str, ...]]) -> Json:
@@ -111,12 +115,12 @@ def restrict_type(record: Json, kept: Sequence[tuple[str, ...]]) -> Json:
 
 def element_size(record: Json) -> int:
     """Return bytes of an element in a file; 16 for whatever has variable length (a pointer into a heap)."""
-    from baler_hdf5.contents.build_datatypes import build_type
+    return build_type(record, _unnamed).get_size()
 
-    def unnamed(path: str, inner: Json) -> Any:
-        return build_type(inner, unnamed)
 
-    return build_type(record, unnamed).get_size()
+def _unnamed(path: str, inner: Json) -> Any:
+    """The type itself in place of a committed one."""
+    return build_type(inner, _unnamed)
 
 
 def extract(values: np.ndarray, field: Field, path_of: PathOf) -> np.ndarray:
@@ -134,6 +138,8 @@ def extract(values: np.ndarray, field: Field, path_of: PathOf) -> np.ndarray:
             flat[index] = path_of(cell) or ""
         elif field.cells == "texts":
             flat[index] = json.dumps([encode_text(text) for text in cell], ensure_ascii=False)
+        elif field.cells == "lists":
+            flat[index] = json.dumps(encode_cells(np.asarray(cell), field.base, path_of), ensure_ascii=False)
         elif field.cells == "references":
             flat[index] = json.dumps([path_of(reference) for reference in cell], ensure_ascii=False)
         else:
@@ -175,7 +181,7 @@ def _packed_cells(values: np.ndarray, field: Field, reference_to: ReferenceTo) -
             flat[index] = cell.encode("utf-8", "surrogateescape")
         elif field.cells == "reference":
             flat[index] = reference_to(cell or None, field.base)
-        elif field.cells in ("texts", "references"):
+        elif field.cells in ("texts", "references", "lists"):
             flat[index] = _packed_list(json.loads(cell), field, reference_to)
         elif len(cell) % np.dtype(field.base).itemsize:
             raise DataError(f"a variable-length cell holds {len(cell)} bytes, no multiple of its element's size")
@@ -185,9 +191,12 @@ def _packed_cells(values: np.ndarray, field: Field, reference_to: ReferenceTo) -
 
 
 def _packed_list(stored: Json, field: Field, reference_to: ReferenceTo) -> np.ndarray:
-    """The texts or references of one cell."""
+    """The texts, references or lists of one cell."""
     import h5py
 
+    if field.cells == "lists":
+        kind = build_type(field.base, _unnamed).dtype
+        return decode_cells(stored, field.base, (len(stored),), kind, reference_to)
     if field.cells == "texts":
         return np.array([decode_text(text) for text in stored], h5py.string_dtype())
     packed = np.empty(len(stored), h5py.ref_dtype if field.base == "object" else h5py.regionref_dtype)
