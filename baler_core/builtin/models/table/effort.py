@@ -37,8 +37,6 @@ class TableEffort:
         Whether of all depths of mixing only one is tried, as for short columns.
     fewer_contexts
         Numbers of contexts that columns get in place of `contexts` where that takes hardly more bytes, or fewer: faster.
-    tried_contexts
-        With how many contexts ways to code a long column are compared; 0 for `contexts`.
     """
 
     contexts: int
@@ -51,7 +49,6 @@ class TableEffort:
     worth_of_reference: float | None = None
     one_depth: bool = False
     fewer_contexts: tuple[int, ...] = ()
-    tried_contexts: int = 0
 
     @property
     def quick(self) -> TableEffort:
@@ -64,7 +61,6 @@ class TableEffort:
             keep_networks=False,
             one_depth=True,
             fewer_contexts=(),
-            tried_contexts=0,
         )
 
 
@@ -89,6 +85,5 @@ EFFORTS = {
         network_seconds=60,
         worth_of_reference=1e-4,
         fewer_contexts=(8, 5, 3, 1),
-        tried_contexts=8,
     ),
 }

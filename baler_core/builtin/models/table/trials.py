@@ -134,18 +134,28 @@ class ColumnTrial:
         return self._sized(*self._with_fewer_contexts(number, best, size))
 
     def _with_fewer_contexts(self, number: int, plan: ColumnPlan, size: float) -> tuple[ColumnPlan, float]:
-        """Return the plan with the fewest contexts that hardly cost bytes; `size` is what it takes with those tried."""
+        """Return the plan with the fewest contexts that hardly cost bytes; `size` is what it takes with all."""
         if not self.effort.fewer_contexts or self.head.rows < SHORT:
             return plan, size
-        fixed = size - self._size(number, plan)
-        found = [(fixed + self._size(number, c), c) for c in self._by_contexts(plan)]
-        least = min(bytes_ for bytes_, _ in found)
-        size, plan = next(one for one in reversed(found) if one[0] <= least * _NEARLY)
+        coded = self._size(number, plan)
+        found = [(size - coded + self._size(number, c), c) for c in self._with_contexts(plan)]
+        least = min(size, *(bytes_ for bytes_, _ in found)) * _NEARLY
+        for bytes_, fewer in reversed(found):
+            if bytes_ <= least and self._stays_near(number, fewer, plan):
+                return fewer, bytes_
         return plan, size
 
-    def _by_contexts(self, plan: ColumnPlan) -> list[ColumnPlan]:
-        """Return the plan with all numbers of contexts, the most first; what one context alone does not use is left out."""
-        effort, found = self.effort, [replace(plan, contexts=self.effort.contexts)]
+    def _stays_near(self, number: int, fewer: ColumnPlan, plan: ColumnPlan) -> bool:
+        """Return whether a plan hardly takes more than another in later rows too: many contexts learn for longer."""
+        if self.head.rows == self.rows:
+            return True
+        first = self.head.head(self.head.rows // 2)
+        later, usual = (self._size(number, p) - _coded_size(first, number, p, self.effort) for p in (fewer, plan))
+        return later <= usual * _NEARLY
+
+    def _with_contexts(self, plan: ColumnPlan) -> list[ColumnPlan]:
+        """Return the plan with fewer contexts, the most first; what one context alone does not use is left out."""
+        effort, found = self.effort, list[ColumnPlan]()
         for contexts in effort.fewer_contexts:
             if contexts > 1:
                 found.append(replace(plan, contexts=contexts))
@@ -246,9 +256,12 @@ class ColumnTrial:
         return [replace(plan, inner=inner) for inner in depths if not inner or widest > 1 << (inner - 1)]
 
     def _size(self, number: int, plan: ColumnPlan) -> float:
-        context, effort = self.head.context_of(number, plan), self.effort
-        contexts = effort.tried_contexts if effort.tried_contexts and self.head.rows >= SHORT else effort.contexts
-        return float(len(encode_symbols(self.head.values(number), plan, context, contexts)))
+        return _coded_size(self.head, number, plan, self.effort)
+
+
+def _coded_size(rows: CodedColumns, number: int, plan: ColumnPlan, effort: TableEffort) -> float:
+    context = rows.context_of(number, plan)
+    return float(len(encode_symbols(rows.values(number), plan, context, effort.contexts)))
 
 
 def _explained(scatter: Scatter, number: int, predictor: Predictor) -> float:
