@@ -107,9 +107,16 @@ def put_numba_in(checked: bool) -> None:
     import numba
     from numba.cpython.unsafe.tuple import tuple_setitem
 
-    from baler_core.machine.compiled import INLINED, Loop, with_item
+    import compile_vectors
+    from baler_core.entropy.lanes import move_weights, weighted_sum
+    from baler_core.machine.compiled import INLINED, Loop, prefetch, with_item
 
-    made: dict[int, Any] = {id(with_item): tuple_setitem}
+    made: dict[int, Any] = {id(with_item): tuple_setitem, id(prefetch): compile_vectors.prefetch_code()}
+    if not checked:
+        made |= {
+            id(weighted_sum): compile_vectors.weighted_sum_code(),
+            id(move_weights): compile_vectors.move_weights_code(),
+        }
     for module in [module for name, module in sys.modules.items() if name.startswith("baler_core.")]:
         for name, value in list(vars(module).items()):
             function = value.function if isinstance(value, Loop) else value

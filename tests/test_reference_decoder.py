@@ -11,6 +11,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ from reference.lattice import Lattice
 from reference.reading import Bytes, unpack
 
 import baler_core
+from baler_core.builtin.models.table import trials
+from baler_core.builtin.models.table.effort import EFFORTS
 from baler_core.data.formulas import FORMULAS, evaluate_formula
 from baler_core.entropy.varint import write_varint
 from baler_core.errors import BalerError
@@ -174,6 +177,22 @@ def test_small_files_are_restored_bit_for_bit(small: Path) -> None:
     assert header(sections(small.read_bytes())[-1])["groups"][0][2][0][0] == small.stem.split("-")[0]
     for name, values in theirs.items():
         assert values.tobytes() == ours[name].tobytes(), name
+
+
+def test_columns_with_fewer_contexts_than_those_of_the_effort(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trials, "SHORT", 100)
+    monkeypatch.setattr(trials, "_NEARLY", 1000.0)
+    columns, sizes = small_table(), set()
+    for contexts in (1, 3):
+        monkeypatch.setitem(EFFORTS, "max", replace(EFFORTS["max"], fewer_contexts=(contexts,)))
+        path = tmp_path / f"{contexts}.bal"
+        baler_core.compress(columns, path, bounds={"*": {"abs": 0.01}}, model={"name": "table", "effort": "max"})
+        theirs, ours = reference.restore(path.read_bytes()), as_the_product(path)
+        assert ours is not None
+        assert all(values.tobytes() == ours[name].tobytes() for name, values in theirs.items())
+        assert all(within(values, theirs[name], "abs", 0.01) for name, values in columns.items())
+        sizes.add(path.stat().st_size)
+    assert len(sizes) == 2
 
 
 def test_damaged_files_are_refused_or_restored_as_the_product_does(small: Path, tmp_path: Path) -> None:

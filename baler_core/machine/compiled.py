@@ -47,6 +47,10 @@ def with_item(items: tuple[Integer, ...], place: Integer, item: Integer) -> tupl
     return (*items[:place], item, *items[place + 1 :])
 
 
+def prefetch(array: Array, place: Integer) -> None:
+    """Make the processor fetch an item of an array that will be needed; any place will do, and nothing else happens."""
+
+
 class Loop:
     """A function that runs as machine code for the types of arguments for which there is some.
 

@@ -63,6 +63,7 @@ class Column:
     parents: list[int] = field(default_factory=list)
     inner: int = 0
     looks_back: int = 0
+    contexts: int = 0
     predictor: dict[int, np.ndarray] = field(default_factory=dict)
     network: Network | None = None
     relation: tuple[int, float, bytes, list[int], list[float]] | None = None
@@ -136,7 +137,8 @@ def _column(parts: Parts, lattice: Lattice, count: int) -> Column:
         raise Damaged("the symbols of a column have an impossible range")
     looked: list[int] = []
     if bins:
-        column.looks_back = numbers.below(16) >> 1
+        column.contexts, flags = divmod(numbers.below(16 * 17), 16)
+        column.looks_back = flags >> 1
         column.inner = numbers.below(9)
         if bins << column.inner > MOST_DECISIONS:
             raise Damaged("bins are halved too often")

@@ -82,6 +82,7 @@ class Tree:
 def decode_symbols(data: bytes, number: int, known: Known, contexts: int) -> np.ndarray:
     """int64 (rows,)."""
     column = known.plan.columns[number]
+    contexts = column.contexts or contexts
     if contexts == 1:
         return _decode_fast(Decoder(data), column, known, number)
     return ColumnDecoder(Decoder(data), column, known, number, contexts).run()
@@ -234,7 +235,7 @@ class ColumnDecoder:
         for row, total in zip(rows, sums, strict=True):
             change = ((bit << 16) - squash(total)) * rate
             for i, x in enumerate(inputs):
-                row[i] += (x * change + 524288) >> 20
+                row[i] = (row[i] + (x * change + 524288 >> 20) + 2**31 & 0xFFFFFFFF) - 2**31
         return bit
 
     def _corrected(self, mean: int, mixer: int) -> int:

@@ -235,7 +235,9 @@ def decode_block(
 
 def _first_rows(stored: Mapping[int, Stored], rows: int, most: int, context: BlockContext) -> int:
     """Return how many rows to decode to have so many, whole events; all where more contexts than one or escapes need them."""
-    needed = context.contexts > 1 or context.warm_start.rows or context.plan.flow is not None
+    plan = context.plan
+    mixed = context.contexts > 1 or any(plan.columns[number].contexts > 1 for number in stored)
+    needed = mixed or context.warm_start.rows or plan.flow is not None
     if needed or any(bytes(one.escapes) for one in stored.values()):
         return rows
     if context.events is None:

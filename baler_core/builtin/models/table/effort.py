@@ -35,6 +35,8 @@ class TableEffort:
         Share of a column's bytes that a reference to an earlier row must save; None to look for none.
     one_depth
         Whether of all depths of mixing only one is tried, as for short columns.
+    fewer_contexts
+        Numbers of contexts that columns get in place of `contexts` where that takes hardly more bytes, or fewer: faster.
     """
 
     contexts: int
@@ -46,12 +48,20 @@ class TableEffort:
     seed: int = 0
     worth_of_reference: float | None = None
     one_depth: bool = False
+    fewer_contexts: tuple[int, ...] = ()
 
     @property
     def quick(self) -> TableEffort:
         """The effort with which plans of the whole table are compared, before one of them is made in full."""
         contexts = min(self.contexts, _QUICK_CONTEXTS)
-        return replace(self, contexts=contexts, network_seconds=0.0, keep_networks=False, one_depth=True)
+        return replace(
+            self,
+            contexts=contexts,
+            network_seconds=0.0,
+            keep_networks=False,
+            one_depth=True,
+            fewer_contexts=(),
+        )
 
 
 SHORT_ROWS = 1 << 16
@@ -59,9 +69,21 @@ DEFAULT: Effort = "max"
 EFFORTS = {
     "fast": TableEffort(contexts=1, parents=1, predictor=False, rows=SHORT_ROWS),
     "balanced": TableEffort(
-        contexts=5, parents=2, predictor=True, rows=SHORT_ROWS, network_seconds=30, worth_of_reference=0.01
+        contexts=5,
+        parents=2,
+        predictor=True,
+        rows=SHORT_ROWS,
+        network_seconds=30,
+        worth_of_reference=0.01,
+        fewer_contexts=(3, 1),
     ),
     "max": TableEffort(
-        contexts=16, parents=3, predictor=True, rows=1 << 17, network_seconds=60, worth_of_reference=1e-4
+        contexts=16,
+        parents=3,
+        predictor=True,
+        rows=1 << 17,
+        network_seconds=60,
+        worth_of_reference=1e-4,
+        fewer_contexts=(8, 5, 3, 1),
     ),
 }

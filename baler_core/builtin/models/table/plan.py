@@ -25,8 +25,10 @@ from baler_core.machine.records import dataclass
 from baler_core.quantise.lattice import Lattice
 
 REFERENCES = (BEFORE, IN_EVENT, POINTED)
+MOST_CONTEXTS = 16
 STEP_KINDS = ("log", "plain", "whole", "codes")
 OWN_STEPS = 1 + len(STEP_KINDS)
+_PER_CONTEXT = 2 << len(REFERENCES)
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class ColumnPlan:
         From which columns it follows, and how its residuals count; None for a column by itself.
     references
         Places of earlier rows whose distance from each cut is a context: of REFERENCES, in that order.
+    contexts
+        How many contexts are mixed at most, 1 for counters of one context alone; 0 for as many as the effort says.
     own_steps
         How it counts in steps as wide as each value's own tolerance; None for a column with one tolerance.
     """
@@ -71,6 +75,7 @@ class ColumnPlan:
     steps: Steps | None = None
     references: tuple[int, ...] = ()
     own_steps: OwnSteps | None = None
+    contexts: int = 0
 
     @property
     def bins(self) -> int:
@@ -147,7 +152,7 @@ def _column_numbers(column: ColumnPlan) -> list[int]:
     found += [column.bins]
     if marginal is not None:
         found += [
-            int(column.packed) + 2 * _references_number(column.references),
+            int(column.packed) + 2 * _references_number(column.references) + _PER_CONTEXT * column.contexts,
             column.inner,
             len(column.parents),
             *column.parents,

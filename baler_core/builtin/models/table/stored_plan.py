@@ -16,7 +16,14 @@ from baler_core.builtin.models.table.contexts.symbols import KINDS, LARGEST, Sym
 from baler_core.builtin.models.table.events import HERE, POINTED, ColumnSource, sources
 from baler_core.builtin.models.table.network.inference import Network
 from baler_core.builtin.models.table.network.weights import MOST_COLUMNS, MOST_WIDE, NetworkReader
-from baler_core.builtin.models.table.plan import OWN_STEPS, REFERENCES, STEP_KINDS, ColumnPlan, TablePlan
+from baler_core.builtin.models.table.plan import (
+    MOST_CONTEXTS,
+    OWN_STEPS,
+    REFERENCES,
+    STEP_KINDS,
+    ColumnPlan,
+    TablePlan,
+)
 from baler_core.builtin.models.table.relations.relation import LINEAR, Relation
 from baler_core.builtin.models.table.relations.residuals import Steps
 from baler_core.builtin.models.table.relations.scales import OwnSteps, read_own_steps
@@ -242,11 +249,13 @@ class _Mixed(NamedTuple):
     looked: tuple[int, ...] = ()
     width: int = 0
     seen: tuple[int, ...] = ()
+    contexts: int = 0
 
     @classmethod
     def read(cls, numbers: StoredNumbers, count: int) -> _Mixed:
         """Read what stands next."""
-        references, packed = divmod(numbers.varint(2 << len(REFERENCES)), 2)
+        contexts, flags = divmod(numbers.varint((2 << len(REFERENCES)) * (MOST_CONTEXTS + 1)), 2 << len(REFERENCES))
+        references, packed = divmod(flags, 2)
         inner = numbers.varint(9)
         parents = tuple(numbers.varint(sources(count)) for _ in range(numbers.varint(9)))
         looked = tuple(numbers.varint(count) for _ in range(numbers.varint(count + 1)))
@@ -255,7 +264,7 @@ class _Mixed(NamedTuple):
             seen = tuple(numbers.varint(count) for _ in range(numbers.varint(MOST_COLUMNS + 1)))
             if not seen:
                 raise FormatError(f"{numbers.what} is damaged: a network looks at nothing")
-        return cls(references, bool(packed), inner, parents, looked, width, seen)
+        return cls(references, bool(packed), inner, parents, looked, width, seen, contexts)
 
 
 _UNMIXED = _Mixed()
@@ -320,6 +329,7 @@ class _CodedColumns:
             related.steps,
             tuple(place for k, place in enumerate(REFERENCES) if mixed.references >> k & 1),
             related.own_steps,
+            mixed.contexts,
         )
 
     def _network(self, number: int) -> Network:

@@ -58,10 +58,11 @@ def encode_symbols(
     context
         What is known of each row, those of `known` first.
     contexts
-        How many contexts are mixed at most.
+        How many contexts are mixed at most, where the plan does not say.
     known
         Symbols of rows before these that decoders have too: they are learned from.
     """
+    contexts = plan.contexts or contexts
     if len(symbols) > _SHORT or len(known) or len(context.mixture.weights):
         return _encoded(symbols, plan, context, contexts, known)
     key = _all_that_matters(symbols, plan, context), contexts
@@ -103,7 +104,7 @@ def decode_symbols(
 ) -> np.ndarray:
     """Decode the symbols that `encode_symbols` was given."""
     symbols = np.concatenate([known, np.zeros(rows, np.int64)])
-    _run(new_decoder(data), symbols, plan, context, contexts, len(known))
+    _run(new_decoder(data), symbols, plan, context, plan.contexts or contexts, len(known))
     return symbols[len(known) :]
 
 

@@ -34,6 +34,8 @@ SHORT = 2000
 _RESEMBLES = 0.3
 """Bits per value that differences from an earlier row may take more than the values themselves: between independent rows
 they take half a bit more, or above."""
+_NEARLY = 1.002
+"""Fewer contexts are taken, which are faster, if they take at most so many times the bytes."""
 _HOPELESS = 1.1
 """Short columns that by an estimate take so many times their bytes if packed are not packed in full to see."""
 
@@ -129,7 +131,38 @@ class ColumnTrial:
         if packed < size:
             plain = replace(found.plan, packed=True, parents=(), inner=0, predictor=None)
             return self._sized(plain, packed)
-        return self._sized(best, size)
+        return self._sized(*self._with_fewer_contexts(number, best, size))
+
+    def _with_fewer_contexts(self, number: int, plan: ColumnPlan, size: float) -> tuple[ColumnPlan, float]:
+        """Return the plan with the fewest contexts that hardly cost bytes; `size` is what it takes with all."""
+        if not self.effort.fewer_contexts or self.head.rows < SHORT:
+            return plan, size
+        coded = self._size(number, plan)
+        found = [(size - coded + self._size(number, c), c) for c in self._with_contexts(plan)]
+        least = min(size, *(bytes_ for bytes_, _ in found)) * _NEARLY
+        for bytes_, fewer in reversed(found):
+            if bytes_ <= least and self._stays_near(number, fewer, plan):
+                return fewer, bytes_
+        return plan, size
+
+    def _stays_near(self, number: int, fewer: ColumnPlan, plan: ColumnPlan) -> bool:
+        """Return whether a plan hardly takes more than another in later rows too: many contexts learn for longer."""
+        if self.head.rows == self.rows:
+            return True
+        first = self.head.head(self.head.rows // 2)
+        later, usual = (self._size(number, p) - _coded_size(first, number, p, self.effort) for p in (fewer, plan))
+        return later <= usual * _NEARLY
+
+    def _with_contexts(self, plan: ColumnPlan) -> list[ColumnPlan]:
+        """Return the plan with fewer contexts, the most first; what one context alone does not use is left out."""
+        effort, found = self.effort, list[ColumnPlan]()
+        for contexts in effort.fewer_contexts:
+            if contexts > 1:
+                found.append(replace(plan, contexts=contexts))
+            elif not (effort.keep_networks and plan.network):
+                alone = {"parents": plan.parents[:1], "inner": 0, "predictor": None, "network": None, "references": ()}
+                found.append(replace(plan, contexts=contexts, **alone))
+        return found
 
     def _with_network(
         self, number: int, plan: ColumnPlan, size: float, network: Network | None
@@ -223,8 +256,12 @@ class ColumnTrial:
         return [replace(plan, inner=inner) for inner in depths if not inner or widest > 1 << (inner - 1)]
 
     def _size(self, number: int, plan: ColumnPlan) -> float:
-        context = self.head.context_of(number, plan)
-        return float(len(encode_symbols(self.head.values(number), plan, context, self.effort.contexts)))
+        return _coded_size(self.head, number, plan, self.effort)
+
+
+def _coded_size(rows: CodedColumns, number: int, plan: ColumnPlan, effort: TableEffort) -> float:
+    context = rows.context_of(number, plan)
+    return float(len(encode_symbols(rows.values(number), plan, context, effort.contexts)))
 
 
 def _explained(scatter: Scatter, number: int, predictor: Predictor) -> float:

@@ -26,17 +26,22 @@ from baler_core.builtin.models.table.network.mixtures import (
     whole_weight,
 )
 from baler_core.entropy.arithmetic import ENCODING, Coder, code_bit
+from baler_core.entropy.lanes import LANES
 from baler_core.entropy.mixing import learn_counter, stretch
-from baler_core.machine.compiled import Array, Integer, compiled, inlined
+from baler_core.machine.compiled import Array, Integer, compiled, inlined, prefetch
 
 COUNT_LIMIT = 511
 _STATES = 1024
 _TRUST = np.array([2048 * n // (2 * n + 1) for n in range(_STATES)], np.int64)
 """How far the chance of a counter that has seen n bits is trusted: 2^10 n / (n + 0.5)."""
 _BIAS = 256
+_NEAR = 1 << 16
+"""So many counters at most stay in caches nearby."""
 _SELECTED = 128
 """Most sets of weights that a parent selects among."""
 _SIGMOIDS = sigmoid_table()
+_UPPER_PARTS = np.array([65536 * (n + 1 >> 1) // max(n, 1) for n in range(4096)], np.int32)
+"""The share of the upper part, of 2^16, when so many places are halved."""
 
 
 class Selectors(NamedTuple):
@@ -137,6 +142,20 @@ def _look_up(counters: Array, slots: Array, inputs: Array, base: Array, node: In
 
 
 @inlined
+def _after(tree: BinTree, node: Integer, bit: Integer, inner: Integer) -> Integer:
+    """Return the place of the decision that follows a bit at a node."""
+    after = np.int64(tree.children[node, bit])
+    return after if after >= 0 else len(tree.splits) + ((-1 - after) << inner) + 1
+
+
+@inlined
+def _fetch(counters: Array, base: Array, node: Integer, places: ContextSlots) -> None:
+    """Have the counters of a decision that may come next fetched while this one is coded."""
+    for c in range(len(base)):
+        prefetch(counters, places.offsets[c] + ((base[c] + node) & places.masks[c]))
+
+
+@inlined
 def _look_back(
     counters: Array, slots: Array, inputs: Array, known: Array, rows: Array, cut: tuple[Integer, Integer]
 ) -> None:
@@ -161,17 +180,13 @@ def _weight_sets(
 ) -> Sets:
     """Choose the weights of the three mixers: by node and confidence, by the first parent's bin, by the last parent's."""
     confidence = 0 if 3 * sure < contexts else 1 if 3 * sure < 2 * contexts else 2
-    return 3 * mixer + confidence, 4 * bins[0] + min(depth >> 1, 3), 4 * bins[1] + min((depth + 1) >> 1, 3)
+    first, last = 4 * bins[0] + min(depth >> 1, 3), 4 * bins[1] + min((depth + 1) >> 1, 3)
+    return 3 * mixer + confidence, first, last
 
 
-@compiled
-def _new_mixers(kinds: Integer, inputs: Integer) -> Mixers:
-    return Mixers(
-        initial_weights(3 * kinds, inputs),
-        initial_weights(4 * _SELECTED, inputs),
-        initial_weights(4 * _SELECTED, inputs),
-        initial_corrections(kinds),
-    )
+@inlined
+def _new_mixers(kinds: Integer, inputs: Integer, width: Integer) -> Mixers:
+    return Mixers(initial_weights(3 * kinds + 8 * _SELECTED, inputs, width), initial_corrections(kinds))
 
 
 @compiled
@@ -189,14 +204,15 @@ def code_column(coder: Coder, values: Array, column: ColumnCoding) -> None:
     middles, scores, priors, widths = decisions
     encoding, advised = registers[ENCODING] == 1, len(mixture.weights) > 0
     edges, nodes, contexts, last_bin = tree.edges, len(tree.splits), len(places.masks), len(tree.edges) - 2
-    width = 2 * (contexts + references.shape[1]) + 3
+    width, kinds = 2 * (contexts + references.shape[1]) + 3, nodes + inner + 1
+    padded = (width + LANES - 1) // LANES * LANES
     inputs, base, known = (
-        np.zeros(width, np.int64),
+        np.zeros(padded, np.int32),
         np.zeros(contexts, np.int64),
         np.zeros(references.shape[1], np.int64),
     )
-    slots, mixers = np.zeros(contexts + len(known), np.int64), _new_mixers(nodes + inner + 1, width)
-    inputs[width - 3] = _BIAS
+    slots, mixers = np.zeros(contexts + len(known), np.int64), _new_mixers(kinds, width, padded)
+    inputs[width - 3], far = _BIAS, len(counters) > _NEAR
     coded = np.zeros(len(values) + 1, np.int64)  # 1 + bin of each row so far; the last stays 0 and stands for none
     for row in range(len(values)):
         if row == warm_up.rows:
@@ -228,9 +244,19 @@ def code_column(coder: Coder, values: Array, column: ColumnCoding) -> None:
                 between = weight_below(scores[place], row, mixture, _SIGMOIDS)
                 chance = upper_chance(below, between, above)
                 inputs[width - 1] = stretch(chance) if chance else 0
+            if far and node >= 0:
+                _fetch(counters, base, _after(tree, node, 0, inner), places)
+                _fetch(counters, base, _after(tree, node, 1, inner), places)
+            elif far:
+                _fetch(counters, base, nodes + (found << inner) + 2 * leaf, places)
             sure = _look_up(counters, slots, inputs, base, place, places)
             _look_back(counters, slots, inputs, known, references[row], (middle, widths[place]))
-            sets = _weight_sets(mixer, sure, contexts, depth, parents)
+            by_node, by_first, by_last = _weight_sets(mixer, sure, contexts, depth, parents)
+            sets = (
+                by_node * padded,
+                (3 * kinds + by_first) * padded,
+                (3 * kinds + 4 * _SELECTED + by_last) * padded,
+            )
             bit = 1 if encoding and values[row] >= middle else 0
             if thorough:
                 bit = decide(registers, data, bit, inputs, mixers, sets, (mixer, rate))
@@ -257,9 +283,7 @@ def code_rest(registers: Array, data: Array, values: Array, row: Integer, low: I
     encoding = registers[ENCODING] == 1
     while high - low > 1:
         middle = (low + high) >> 1
-        chance = 32768
-        if high - low < 4096:
-            chance = 65536 * (high - middle) // (high - low)
+        chance = np.int64(_UPPER_PARTS[high - low]) if high - low < 4096 else 32768
         if code_bit(registers, data, 1 if encoding and values[row] >= middle else 0, chance):
             low = middle
         else:

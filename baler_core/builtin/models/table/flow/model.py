@@ -81,7 +81,8 @@ class NormalizingFlow(TableModel):
             logger.warning("'training.loss' has no effect on %s, which minimises the length of its code", self.name)
         sample = gather(blocks, layout, tolerances, hints.memory)
         sample = replace(sample, whole=sample.whole and not hints.for_other_files)
-        effort = replace(EFFORTS[self.options.effort], seed=training.seed)
+        # a flow advises all contexts of the effort
+        effort = replace(EFFORTS[self.options.effort], seed=training.seed, fewer_contexts=())
         found = make_plan(sample, hints.formulas, effort)
         fitted = fit_flow(
             FlowTask(found, sample, self.options.hidden, effort.contexts, self.options.keep), training, self.name

@@ -1,0 +1,109 @@
+"""Write what LLVM puts in place of small functions that loops call: prefetching, and vectors of 32-bit integers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
+
+_LANES = 8
+_BYTE, _HALF, _WORD = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+_HALVES, _WORDS = ir.VectorType(_HALF, _LANES), ir.VectorType(_WORD, _LANES)
+
+
+def prefetch_code() -> Any:
+    """Return what stands for `baler_core.machine.compiled.prefetch`: an instruction that never fails."""
+
+    @intrinsic
+    def prefetch(typing_context: Any, array: Any, place: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            address = builder.bitcast(_item(context, builder, signature.args[0], *arguments), _BYTE.as_pointer())
+            kinds = ir.FunctionType(ir.VoidType(), [address.type, _HALF, _HALF, _HALF])
+            fetch = builder.module.declare_intrinsic("llvm.prefetch", (address.type,), kinds)
+            builder.call(fetch, [address, _HALF(0), _HALF(3), _HALF(1)])  # to be read, kept in all caches, data
+            return context.get_dummy_value()
+
+        return types.void(array, types.int64), code
+
+    return prefetch
+
+
+def weighted_sum_code() -> Any:
+    """Return what stands for `baler_core.entropy.lanes.weighted_sum`."""
+
+    @intrinsic
+    def weighted_sum(typing_context: Any, weights: Any, start: Any, inputs: Any, blocks: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            weights, start, inputs, blocks = arguments
+            total = cgutils.alloca_once_value(builder, ir.Constant(_WORDS, [0] * _LANES))
+            with cgutils.for_range(builder, blocks) as loop:
+                first = builder.mul(loop.index, _WORD(_LANES))
+                one = _vector(context, builder, signature.args[0], weights, builder.add(start, first))
+                two = _vector(context, builder, signature.args[2], inputs, first)
+                wide = [builder.sext(builder.load(place, align=4), _WORDS) for place in (one, two)]
+                builder.store(builder.add(builder.load(total), builder.mul(*wide)), total)
+            return _sum(builder, builder.load(total))
+
+        return types.int64(weights, types.int64, inputs, types.int64), code
+
+    return weighted_sum
+
+
+def move_weights_code() -> Any:
+    """Return what stands for `baler_core.entropy.lanes.move_weights`.
+
+    With change = 1024 high + low, (input * change + 2^19) >> 20 is (input * high + ((input * low + 2^19) >> 10)) >> 10.
+    """
+
+    @intrinsic
+    def move_weights(typing_context: Any, weights: Any, start: Any, inputs: Any, blocks: Any, change: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            weights, start, inputs, blocks, change = arguments
+            high = _filled(builder, builder.trunc(builder.ashr(change, _WORD(10)), _HALF))
+            low = _filled(builder, builder.trunc(builder.and_(change, _WORD(1023)), _HALF))
+            ten, half = _constant(10), _constant(1 << 19)
+            with cgutils.for_range(builder, blocks) as loop:
+                first = builder.mul(loop.index, _WORD(_LANES))
+                place = _vector(context, builder, signature.args[0], weights, builder.add(start, first))
+                found = builder.load(_vector(context, builder, signature.args[2], inputs, first), align=4)
+                fine = builder.ashr(builder.add(builder.mul(found, low), half), ten)
+                moved = builder.ashr(builder.add(builder.mul(found, high), fine), ten)
+                builder.store(builder.add(builder.load(place, align=4), moved), place, align=4)
+            return context.get_dummy_value()
+
+        return types.void(weights, types.int64, inputs, types.int64, types.int64), code
+
+    return move_weights
+
+
+def _item(context: Any, builder: Any, kind: Any, array: Any, place: Any) -> Any:
+    """Return the address of an item of an array."""
+    return builder.gep(make_array(kind)(context, builder, array).data, [place])
+
+
+def _vector(context: Any, builder: Any, kind: Any, array: Any, place: Any) -> Any:
+    """Return the address of a vector that begins at an item of an array."""
+    return builder.bitcast(_item(context, builder, kind, array, place), _HALVES.as_pointer())
+
+
+def _constant(number: int) -> Any:
+    return ir.Constant(_HALVES, [number] * _LANES)
+
+
+def _filled(builder: Any, number: Any) -> Any:
+    """Return a vector of one number throughout."""
+    one = builder.insert_element(ir.Constant(_HALVES, ir.Undefined), number, _HALF(0))
+    return builder.shuffle_vector(one, ir.Constant(_HALVES, ir.Undefined), _constant(0))
+
+
+def _sum(builder: Any, vector: Any) -> Any:
+    """Return the sum of the numbers of a vector: halves are added until one is left."""
+    width = _LANES
+    while width > 1:
+        width //= 2
+        parts = [ir.Constant(ir.VectorType(_HALF, width), list(range(k, k + width))) for k in (0, width)]
+        vector = builder.add(*(builder.shuffle_vector(vector, vector, part) for part in parts))
+    return builder.extract_element(vector, _HALF(0))
