@@ -33,6 +33,7 @@ def test_columns_by_ucds_units_and_names(tmp_path: Path) -> None:
         "SOURCE_ID": ("K", "", "", "identifier"), "QUALITY": ("J", "", "", "flag"), "mag": ("E", "mag", "", ""),
         "e_mag": ("E", "mag", "", "uncertainty"), "E_BV": ("E", "mag", "", ""), "IVAR": ("E", "", "", "weight"),
         "E_MIN": ("E", "keV", "", "cell_bounds"), "flux": ("E", "Jy", "", ""), "START": ("D", "s", "", "time"),
+        "plx_over_error": ("E", "", "", ""),
     }  # fmt: skip
     table = fits.BinTableHDU.from_columns(
         [fits.Column(name, form, unit=unit or None, array=np.arange(N)) for name, (form, unit, *_) in columns.items()],

@@ -65,6 +65,18 @@ def test_no_root_file_at_all(tmp_path: Path) -> None:
         RootReader().open(path)
 
 
+def test_classes_described_in_a_compression_that_nobody_reads_any_more(path: Path) -> None:
+    with uproot.open(path) as file:
+        place = file.file._fSeekInfo
+    stored = bytearray(path.read_bytes())
+    stored[place + 6 : place + 8] = (
+        b"\x7f\xff"  # longer than what is stored, and so compressed, by an unknown algorithm
+    )
+    path.write_bytes(stored)
+    with pytest.raises(DataError, match=r"the description of its classes cannot be read: .*'reader: whole_file'"):
+        RootReader().open(path)
+
+
 def test_damaged_values_name_the_branch(tmp_path: Path) -> None:
     path = tmp_path / "damaged.root"
     with uproot.recreate(path, compression=uproot.ZLIB(1)) as file:

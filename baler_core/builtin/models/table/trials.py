@@ -138,7 +138,7 @@ class ColumnTrial:
         if not self.effort.fewer_contexts or self.head.rows < SHORT:
             return plan, size
         coded = self._size(number, plan)
-        found = [(size - coded + self._size(number, c), c) for c in self._with_contexts(plan)]
+        found = [(size - coded + self._size(number, c), c) for c in self._fewer(plan)]
         least = min(size, *(bytes_ for bytes_, _ in found)) * _NEARLY
         for bytes_, fewer in reversed(found):
             if bytes_ <= least and self._stays_near(number, fewer, plan):
@@ -153,15 +153,15 @@ class ColumnTrial:
         later, usual = (self._size(number, p) - _coded_size(first, number, p, self.effort) for p in (fewer, plan))
         return later <= usual * _NEARLY
 
-    def _with_contexts(self, plan: ColumnPlan) -> list[ColumnPlan]:
+    def _fewer(self, plan: ColumnPlan) -> list[ColumnPlan]:
         """Return the plan with fewer contexts, the most first; what one context alone does not use is left out."""
         effort, found = self.effort, list[ColumnPlan]()
         for contexts in effort.fewer_contexts:
             if contexts > 1:
                 found.append(replace(plan, contexts=contexts))
             elif not (effort.keep_networks and plan.network):
-                alone = {"parents": plan.parents[:1], "inner": 0, "predictor": None, "network": None, "references": ()}
-                found.append(replace(plan, contexts=contexts, **alone))
+                alone = replace(plan, parents=plan.parents[:1], inner=0, predictor=None, network=None, references=())
+                found.append(replace(alone, contexts=contexts))
         return found
 
     def _with_network(

@@ -98,7 +98,7 @@ def carry(
             size = len(objects[-1])
         keys.append(_record(item, place_of[item.folder], size))
     described = classes or any(key.size >= 0 and key.class_name not in _KNOWN_EVERYWHERE for key in keys)
-    return Carried(tuple(keys), b"".join(objects), streamers_of(file) if described else b"")
+    return Carried(tuple(keys), b"".join(objects), _streamers(file, where) if described else b"")
 
 
 def _record(item: Item, folder: int, size: int) -> KeyRecord:
@@ -114,6 +114,16 @@ def _content(item: Item, where: str) -> bytes:
         raise DataError(
             f"{where}: the object {item} cannot be read: {first_line(error)}. The file may be damaged or cut short; "
             f"'reader: {{name: root, others: drop}}' leaves such objects out."
+        ) from error
+
+
+def _streamers(file: Any, where: str) -> bytes:
+    try:
+        return streamers_of(file)
+    except Exception as error:  # as ROOT compressed before version 5, for example
+        raise DataError(
+            f"{where}: the description of its classes cannot be read: {first_line(error)}. 'reader: whole_file' keeps the "
+            f"file byte for byte"
         ) from error
 
 
