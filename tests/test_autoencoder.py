@@ -113,7 +113,8 @@ def test_samples_that_do_not_fit_in_memory_are_learned_from_all_the_same(room, t
     for name in columns:
         assert not tolerances[name].violations(values_of(parts[3][0], name), values_of(back, name)).any()
     assert ("one of 20 samples is used" in caplog.text) == (not room)
-    assert not list(tmp_path.iterdir())
+    # torch leaves a folder of its own where it is imported first
+    assert not [path for path in tmp_path.iterdir() if not path.name.startswith("torchinductor")]
 
 
 def test_learning_pays_where_columns_explain_each_other():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from baler_core import Metric, ObjectKind, Quantity, Reader, hookimpl
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 def open(path: Any, *, trained: str | Path | None = None, cache: str | int = "256 MB", **options: Any) -> HDUList:
     """Open a `.bal` file of a FITS file as an `HDUList` of astropy whose values are restored when they are used.
 
-    See `baler_fits.opened.open`; from then on `Table.read("x.bal")` works, too.
+    See `baler_fits.opened.open`.
     """
     from baler_fits.opened import open as opened
 
@@ -55,3 +56,10 @@ def baler_objects() -> list[type[ObjectKind]]:
     from baler_fits.objects.table_objects import AstropyTables
 
     return [AstropyTables]
+
+
+# Where tables of astropy are in use, `Table.read("x.bal")` is to work; where not, importing them would take a second.
+if "astropy.table" in sys.modules:
+    from baler_fits.opened import register
+
+    register()

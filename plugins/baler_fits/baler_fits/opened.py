@@ -107,7 +107,7 @@ def _write_table(table: Table, path: Any, *, overwrite: bool = False, **options:
     baler_core.compress(table, path, **options)
 
 
-def _register() -> None:
+def register() -> None:
     """Teach astropy's unified reading and writing the format; once."""
     from astropy.io import registry
     from astropy.table import Table
@@ -118,4 +118,4 @@ def _register() -> None:
         registry.register_identifier(FORMAT, Table, _is_ours)
 
 
-_register()
+register()
