@@ -8,10 +8,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from h5py import h5, h5a, h5d, h5o, h5p, h5s, h5t
+from h5py import h5, h5a, h5d, h5p, h5s, h5t
 
 from baler_core import values_of
-from baler_hdf5.contents.creation import _filled_with_reference
 from baler_hdf5.reader import Hdf5Reader
 
 Restore = Callable[..., Path]
@@ -195,68 +194,6 @@ def test_some_members_of_a_compound(table: Path, restore: Restore) -> None:
         assert b["run/events"].attrs["units"] == "mixed"
 
 
-def test_ragged_rows_and_references(path: Path, restore: Restore, same_hdf5: Compare) -> None:
-    with h5py.File(path, "w") as file:
-        ragged = file.create_dataset("ragged", (3,), dtype=h5py.vlen_dtype("<i2"))
-        ragged[0], ragged[2] = [1, 2, 3], [4]
-        file["a/b"] = [1.0]
-        references = np.array([file["a/b"].ref, file["a"].ref, h5py.Reference()], dtype=h5py.ref_dtype)
-        file.create_dataset("links", data=references, dtype=h5py.ref_dtype)
-        file.attrs["link"] = file["a/b"].ref
-        # those of MATLAB's cells have a fill value that leads to one of them, which may come later in the file
-        for number, target in enumerate((file["a/b"].id, file["links"].id)):
-            properties = _filled_with_reference(h5o.get_info(target).addr)
-            properties.set_chunk((2,))
-            h5d.create(file.id, f"cells{number}".encode(), h5t.STD_REF_OBJ, h5s.create_simple((5,)), properties)
-    with Hdf5Reader().open(path) as source:
-        (block,) = [block for block in source.blocks(10**6) if "links" in block]
-        assert values_of(block, "links").tolist() == ["a/b", "a", ""]
-        assert not source.warnings
-    same_hdf5(path, restore(path))
-    with h5py.File(restore(path)) as file:
-        assert [file[file[name].fillvalue].name for name in ("cells0", "cells1")] == ["/a/b", "/links"]
-
-
-def test_lists_of_texts_references_and_compounds(path: Path, restore: Restore) -> None:
-    pair = np.dtype([("q", "<f4"), ("s", "S3")])
-    hits = np.array([(0.5, b"ab"), (-1.0, b"")], pair)
-    with h5py.File(path, "w") as file:
-        file["x"] = [1.0]
-        lists = {"compounds": pair, "texts": h5py.string_dtype(), "links": h5py.ref_dtype, "fixed": np.dtype("S4")}
-        lists |= {"deep": h5py.vlen_dtype("<f4"), "words": h5py.vlen_dtype(h5py.string_dtype())}
-        for name, kind in lists.items():
-            file.create_dataset(name, (2,), dtype=h5py.vlen_dtype(kind))
-        for name in ("deep", "words"):
-            file[name][1] = _lists_of(lists[name], [[1.5, np.nan], [], [0.0]] if name == "deep" else [[], ["ü", "b"]])
-        for name, cell in {"compounds": hits, "texts": ["ü", ""], "links": [file["x"].ref], "fixed": [b"abc"]}.items():
-            value = np.empty(1, file[name].dtype)
-            value[0] = np.array(cell, lists[name])
-            file[name].id.write(h5s.create_simple((1,)), _second_of_two(), value)
-    with h5py.File(restore(path)) as file:
-        assert all(len(file[name][0]) == 0 for name in lists)
-        np.testing.assert_array_equal(file["compounds"][1], hits)
-        assert file["compounds"][1].dtype == pair
-        assert file["texts"][1].tolist() == ["ü".encode(), b""]
-        assert file[file["links"][1][0]] == file["x"]
-        assert file["fixed"][1].tolist() == [b"abc"]
-        assert [inner.tolist() for inner in file["deep"][1]] == [[1.5, pytest.approx(np.nan, nan_ok=True)], [], [0.0]]
-        assert [inner.tolist() for inner in file["words"][1]] == [[], ["ü".encode(), b"b"]]
-
-
-def _lists_of(kind: np.dtype, cells: list[list]) -> np.ndarray:
-    """Lists of lists as h5py writes them."""
-    made = np.empty(len(cells), kind)
-    for index, cell in enumerate(cells):
-        made[index] = np.array(cell, h5py.check_vlen_dtype(kind))
-    return made
-
-
-def _second_of_two() -> h5s.SpaceID:
-    space = h5s.create_simple((2,))
-    space.select_hyperslab((1,), (1,))
-    return space
-
-
 def test_many_attributes_keep_their_order_and_early_datasets_their_committed_types(
     path: Path, restore: Restore
 ) -> None:
@@ -279,15 +216,6 @@ def test_many_attributes_keep_their_order_and_early_datasets_their_committed_typ
                     order=h5.ITER_NATIVE,
                 )
                 assert found == names
-
-
-def test_big_endian_ragged_rows_keep_their_values(path: Path, restore: Restore) -> None:
-    with h5py.File(path, "w") as file:
-        file.create_dataset("ragged", (2,), dtype=h5py.vlen_dtype(">f8"))[1] = [1.5, 2.5]
-        expected = file["ragged"][1]
-    with h5py.File(restore(path)) as file:
-        assert file["ragged"][0].size == 0
-        np.testing.assert_array_equal(file["ragged"][1], expected)
 
 
 def test_groups_links_empties_and_order(path: Path, restore: Restore, same_hdf5: Compare) -> None:
