@@ -9,9 +9,10 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
-_LANES = 8
+from baler_core.entropy.lanes import LANES
+
 _BYTE, _HALF, _WORD = ir.IntType(8), ir.IntType(32), ir.IntType(64)
-_HALVES, _WORDS = ir.VectorType(_HALF, _LANES), ir.VectorType(_WORD, _LANES)
+_HALVES, _WORDS = ir.VectorType(_HALF, LANES), ir.VectorType(_WORD, LANES)
 
 
 def prefetch_code() -> Any:
@@ -38,9 +39,9 @@ def weighted_sum_code() -> Any:
     def weighted_sum(typing_context: Any, weights: Any, start: Any, inputs: Any, blocks: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             weights, start, inputs, blocks = arguments
-            total = cgutils.alloca_once_value(builder, ir.Constant(_WORDS, [0] * _LANES))
+            total = cgutils.alloca_once_value(builder, ir.Constant(_WORDS, [0] * LANES))
             with cgutils.for_range(builder, blocks) as loop:
-                first = builder.mul(loop.index, _WORD(_LANES))
+                first = builder.mul(loop.index, _WORD(LANES))
                 one = _vector(context, builder, signature.args[0], weights, builder.add(start, first))
                 two = _vector(context, builder, signature.args[2], inputs, first)
                 wide = [builder.sext(builder.load(place, align=4), _WORDS) for place in (one, two)]
@@ -66,7 +67,7 @@ def move_weights_code() -> Any:
             low = _filled(builder, builder.trunc(builder.and_(change, _WORD(1023)), _HALF))
             ten, half = _constant(10), _constant(1 << 19)
             with cgutils.for_range(builder, blocks) as loop:
-                first = builder.mul(loop.index, _WORD(_LANES))
+                first = builder.mul(loop.index, _WORD(LANES))
                 place = _vector(context, builder, signature.args[0], weights, builder.add(start, first))
                 found = builder.load(_vector(context, builder, signature.args[2], inputs, first), align=4)
                 fine = builder.ashr(builder.add(builder.mul(found, low), half), ten)
@@ -90,7 +91,7 @@ def _vector(context: Any, builder: Any, kind: Any, array: Any, place: Any) -> An
 
 
 def _constant(number: int) -> Any:
-    return ir.Constant(_HALVES, [number] * _LANES)
+    return ir.Constant(_HALVES, [number] * LANES)
 
 
 def _filled(builder: Any, number: Any) -> Any:
@@ -101,7 +102,7 @@ def _filled(builder: Any, number: Any) -> Any:
 
 def _sum(builder: Any, vector: Any) -> Any:
     """Return the sum of the numbers of a vector: halves are added until one is left."""
-    width = _LANES
+    width = LANES
     while width > 1:
         width //= 2
         parts = [ir.Constant(ir.VectorType(_HALF, width), list(range(k, k + width))) for k in (0, width)]

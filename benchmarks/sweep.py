@@ -25,7 +25,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 KINDS = ("right", "named", "refused", "wrong", "crash")
-_TEXT = (".csv", ".tsv", ".txt", ".dat", ".asc", ".ecsv", ".tbl", ".mrt")
+_TEXT = (".csv", ".tsv", ".txt", ".dat", ".asc", ".tab", ".ecsv", ".tbl", ".mrt")
 _HDF5, _ROOT, _FITS = (b"\x89HDF", b"CDF"), (b"root",), (b"SIMPLE",)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from baler_core import DataError, File, look_up
 from baler_root.opened_filters import Filter, accepting
-from baler_root.opened_listing import Entry, find_entry
+from baler_root.opened_listing import Entry, by_path, find_entry
 from baler_root.opened_objects import OpenObjects
 from baler_root.opened_tree import OpenTree
 
@@ -22,7 +23,7 @@ class OpenFolder(Mapping[str, Any]):
         The names of the folders that lead here; none for the whole file.
     """
 
-    def __init__(self, whole: OpenFolder | None, file: File, entries: list[Entry], path: str = "") -> None:
+    def __init__(self, whole: OpenFolder | None, file: File, entries: Sequence[Entry], path: str = "") -> None:
         self._whole, self.file, self._entries = whole or self, file, entries
         self.object_path, self.path, self.name = path, tuple(filter(None, path.split("/"))), path.rpartition("/")[2]
         self._prefix = f"{path}/" if path else ""
@@ -30,6 +31,10 @@ class OpenFolder(Mapping[str, Any]):
     @property
     def _objects(self) -> OpenObjects:
         return self._whole._objects
+
+    @cached_property
+    def _found(self) -> dict[str, list[Entry]]:
+        return by_path(self._entries)
 
     def __getitem__(self, name: str) -> Any:
         """Return a tree, a folder, a branch by its path, `file["Events/Jet_pt"]`, or another object, as uproot reads it.
@@ -40,11 +45,11 @@ class OpenFolder(Mapping[str, Any]):
             If there is none; with the nearest names.
         """
         path = f"{self._prefix}{str(name).strip('/')}"
-        if (entry := find_entry(self._entries, path)) is not None:
+        if (entry := find_entry(self._found, path)) is not None:
             return self._value(entry)
         parts = path.split("/")
         for count in range(len(parts) - 1, 0, -1):
-            entry = find_entry(self._entries, "/".join(parts[:count]))
+            entry = find_entry(self._found, "/".join(parts[:count]))
             if entry is not None and entry.tree is not None:
                 return entry.tree["/".join(parts[count:])]
         known = {entry.path.removeprefix(self._prefix): entry for entry in self._entries}
@@ -56,7 +61,7 @@ class OpenFolder(Mapping[str, Any]):
         if entry.is_folder:
             return OpenFolder(self._whole, self.file, self._within(entry.path), entry.path)
         if entry.is_object:
-            return self._objects[entry.key]
+            return self._objects.read(entry.key)
         raise DataError(
             f"{self.file.path}: of the tree {entry.key!r} no branch can be opened: restore the file, which holds it as it was"
         )
@@ -76,7 +81,7 @@ class OpenFolder(Mapping[str, Any]):
         return sum(1 for _ in self.iterkeys())
 
     def __contains__(self, name: object) -> bool:
-        entry = find_entry(self._entries, f"{self._prefix}{str(name).strip('/')}")
+        entry = find_entry(self._found, f"{self._prefix}{str(name).strip('/')}")
         return entry is not None and entry.can_be_opened
 
     def _chosen(
@@ -146,7 +151,7 @@ class OpenFolder(Mapping[str, Any]):
         KeyError
             If there is none.
         """
-        entry = find_entry(self._entries, f"{self._prefix}{name.strip('/')}")
+        entry = find_entry(self._found, f"{self._prefix}{name.strip('/')}")
         return str(self[name].classname) if entry is None else entry.class_name
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from baler_core import File
@@ -23,20 +23,16 @@ class Entry:
         With its folders, without cycles.
     tree
         What it stands for, if that is a tree some of whose branches can be opened.
-    is_object
-        Whether it is neither a folder nor a tree.
+    is_folder, is_object
+        Whether it holds other keys; whether it is neither a folder nor a tree.
     """
 
     path: str
     cycle: int
     class_name: str
     tree: OpenTree | None = None
+    is_folder: bool = False
     is_object: bool = False
-
-    @property
-    def is_folder(self) -> bool:
-        """Whether it holds other keys."""
-        return self.class_name in ("TDirectory", "TDirectoryFile")
 
     @property
     def can_be_opened(self) -> bool:
@@ -64,14 +60,22 @@ def list_entries(file: File, trees: Sequence[OpenTree | None]) -> list[Entry]:
     for key in keys_from_json(stored, len(trees)):
         path = key.name if key.folder < 0 else f"{found[key.folder].path}/{key.name}"
         tree = None if key.tree is None else trees[key.tree]
-        found.append(Entry(path, key.cycle, key.class_name, tree, key.size >= 0))
+        found.append(Entry(path, key.cycle, key.class_name, tree, key.is_folder, key.size >= 0))
     return found
 
 
-def find_entry(entries: Sequence[Entry], path: str) -> Entry | None:
+def by_path(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """Return the entries at each path: one for each cycle."""
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        found.setdefault(entry.path, []).append(entry)
+    return found
+
+
+def find_entry(entries: Mapping[str, Sequence[Entry]], path: str) -> Entry | None:
     """Find what stands at a path, whose parts may end in cycles; without one, the highest cycle is meant."""
     parts = path.strip("/").split("/")
-    plain = "/".join(_CYCLE.sub("", part) for part in parts)
     stated = _CYCLE.search(parts[-1])
-    fit = [entry for entry in entries if entry.path == plain and (not stated or entry.cycle == int(stated[1]))]
+    found = entries.get("/".join(_CYCLE.sub("", part) for part in parts), ())
+    fit = (entry for entry in found if not stated or entry.cycle == int(stated[1]))
     return max(fit, key=lambda entry: entry.cycle, default=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -17,8 +17,8 @@ from baler_root.values.writing.records import add_object
 from baler_root.values.writing.streamers import add_streamers
 
 
-class OpenObjects(Mapping[str, Any]):
-    """What a file holds beside trees, by path: `objects["cuts/cutflow"]`; read when one is asked for.
+class OpenObjects:
+    """What a file holds beside trees; read when one is asked for.
 
     Parameters
     ----------
@@ -32,26 +32,10 @@ class OpenObjects(Mapping[str, Any]):
         self._stored = file
         stored = file.schema.skeleton.get("keys")
         self._keys = keys_from_json(stored, trees) if stored else []
-        # Of several cycles of a name, the highest.
-        self._cycles: dict[str, KeyRecord] = {}
-        for n, key in enumerate(self._keys):
-            before = self._cycles.get(self._path(n))
-            if key.size >= 0 and (before is None or before.cycle < key.cycle):
-                self._cycles[self._path(n)] = key
 
-    def _path(self, n: int) -> str:
-        key = self._keys[n]
-        return key.name if key.folder < 0 else f"{self._path(key.folder)}/{key.name}"
-
-    def __getitem__(self, path: str) -> Any:
+    def read(self, path: str) -> Any:
         """Return an object by its path, with its cycle or without."""
         return self._file[path]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._cycles)
-
-    def __len__(self) -> int:
-        return len(self._cycles)
 
     @cached_property
     def _file(self) -> Any:

@@ -138,20 +138,21 @@ class ColumnTrial:
         if not self.effort.fewer_contexts or self.head.rows < SHORT:
             return plan, size
         coded = self._size(number, plan)
-        found = [(size - coded + self._size(number, c), c) for c in self._fewer(plan)]
-        least = min(size, *(bytes_ for bytes_, _ in found)) * _NEARLY
+        found = [(self._size(number, fewer), fewer) for fewer in self._fewer(plan)]
+        fixed = size - coded
+        least = (fixed + min(coded, *(bytes_ for bytes_, _ in found))) * _NEARLY
         for bytes_, fewer in reversed(found):
-            if bytes_ <= least and self._stays_near(number, fewer, plan):
-                return fewer, bytes_
+            if fixed + bytes_ <= least and self._stays_near(number, (fewer, bytes_), (plan, coded)):
+                return fewer, fixed + bytes_
         return plan, size
 
-    def _stays_near(self, number: int, fewer: ColumnPlan, plan: ColumnPlan) -> bool:
+    def _stays_near(self, number: int, fewer: tuple[ColumnPlan, float], usual: tuple[ColumnPlan, float]) -> bool:
         """Return whether a plan hardly takes more than another in later rows too: many contexts learn for longer."""
         if self.head.rows == self.rows:
             return True
         first = self.head.head(self.head.rows // 2)
-        later, usual = (self._size(number, p) - _coded_size(first, number, p, self.effort) for p in (fewer, plan))
-        return later <= usual * _NEARLY
+        later, others = (size - _coded_size(first, number, plan, self.effort) for plan, size in (fewer, usual))
+        return later <= others * _NEARLY
 
     def _fewer(self, plan: ColumnPlan) -> list[ColumnPlan]:
         """Return the plan with fewer contexts, the most first; what one context alone does not use is left out."""
