@@ -11,7 +11,7 @@
                                                           # blocks of one file on up to 1000 workers, from measured times
 
 Input files are made, with a fixed seed. Times are wall-clock times of whole commands, Python's start included; `two` runs one
-command on one core and with `--workers 2` on two, one after the other. It also tells processor times, which depend less on
+command on one core, with `--workers 2` on two, and on two without that option, by threads of one process, one after the other. It also tells processor times, which depend less on
 what else a machine does: of the process that plans, sends and writes (`client_cpu`), and of its workers. `ratio_of_two_apart` is
 what two commands gain that share nothing but the machine, and run at once: no worker gains more. `files` tells what a
 file costs more with two workers than with one, in processor time. Each prints a line of JSON per measurement.
@@ -164,7 +164,7 @@ def apart(command: list[str], suffix: str, folder: Path) -> list[Command]:
 
 
 def two(folder: Path, options: argparse.Namespace) -> None:
-    """Two workers on two cores against one process on one core, and against two such processes at once."""
+    """Two workers, and two threads, on two cores against one process on one core, and against two such processes at once."""
     for name, make in (("table", table), ("fields", fields)):
         make(folder / f"{name}.npz", options.megabytes)
         (folder / f"{name}.yaml").write_text(
@@ -172,10 +172,11 @@ def two(folder: Path, options: argparse.Namespace) -> None:
             f"block_size: {options.block} MB\n"
         )
         for word, command, made in (
-            ("compress", ["compress", f"{name}.yaml", "-o"], ("one.bal", "two.bal")),
-            ("decompress", ["decompress", "one.bal", "-o"], ("one.npz", "two.npz")),
+            ("compress", ["compress", f"{name}.yaml", "-o"], ("one.bal", "two.bal", "threads.bal")),
+            ("decompress", ["decompress", "one.bal", "-o"], ("one.npz", "two.npz", "threads.npz")),
         ):
             one = run([*command, made[0], "--force"], folder, 1)
+            threads = run([*command, made[2], "--force"], folder, 2)
             both = run([*command, made[1], "--force", "--workers", "2"], folder, 2)
             twice = apart(command, Path(made[0]).suffix, folder)
             digests = {hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in made}
@@ -185,6 +186,8 @@ def two(folder: Path, options: argparse.Namespace) -> None:
                 one=one.seconds,
                 two=both.seconds,
                 ratio=one.seconds / both.seconds,
+                threads=threads.seconds,
+                ratio_of_threads=one.seconds / threads.seconds,
                 ratio_of_two_apart=2 * one.seconds / max(other.seconds for other in twice),
                 one_cpu=one.client.cpu,
                 client_cpu=both.client.cpu,

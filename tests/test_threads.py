@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
-from threading import Event, Lock
+from threading import Event, Lock, get_ident
 from time import sleep
 from typing import Any
 
@@ -18,8 +19,12 @@ from baler_core.builtin.models.table.model import TableModel
 from baler_core.config import ComponentSpec, Config
 from baler_core.data.bounds import BoundRules
 from baler_core.data.error_bound import ErrorBound
-from baler_core.machine import threads
-from baler_core.machine.threads import ahead, in_parallel, one_thread
+from baler_core.machine import disk, threads
+from baler_core.machine.atomic_write import completed
+from baler_core.machine.memory import limits_of_groups, memory_limit
+from baler_core.machine.threads import Threads, ahead, in_parallel, one_thread, own_cores, workers
+from baler_core.pipeline import block_team
+from baler_core.pipeline.block_coding import code_known
 from baler_core.pipeline.decode import BalFile
 from baler_core.pipeline.group_coder import start_group
 from baler_core.pipeline.input import input_of
@@ -173,13 +178,13 @@ def test_many_items_are_taken_several_at_once_and_the_first_failure_is_raised(mo
         in_parallel(failing, range(1001))
 
 
-@pytest.mark.parametrize(("memory", "most"), [(None, 2), (8_000_000, 2), (5_000_000, 1)])
+@pytest.mark.parametrize(("memory", "most"), [(None, 4), (8_000_000, 2), (5_000_000, 1)])
 def test_so_many_blocks_are_decoded_at_a_time_as_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: int | None, most: int
 ) -> None:
     values = np.repeat(np.arange(4.0), 300_000).reshape(4, 500, 600)
     baler_core.compress({"x": values}, tmp_path / "x.bal", model="scalar", block_bytes=2_500_000)
-    monkeypatch.setattr(threads, "workers", lambda: 4)
+    monkeypatch.setattr(threads, "cores", lambda: 4)
     lock, now, at_once = Lock(), [0], [0]
     decoded = BalFile.block
 
@@ -199,3 +204,69 @@ def test_so_many_blocks_are_decoded_at_a_time_as_fit(
     assert len(parts) == 4
     assert np.concatenate(parts).tobytes() == values.tobytes()
     assert at_once[0] == most
+
+
+def test_threads_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "cores", lambda: 9)
+    with Threads(2) as pool:
+        assert (workers(), pool.submit(workers).result()) == (9, 4)
+        assert (own_cores(), pool.submit(own_cores).result()) == (9, 1)
+    with Threads(20) as pool:
+        assert pool.submit(workers).result() == 1
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as processes:
+        assert processes.submit(own_cores).result() == 1
+
+
+@pytest.mark.parametrize(
+    ("cores", "block_bytes", "memory", "least"),
+    [(3, 1 << 20, 1 << 40, 2), (1, 1 << 20, 1 << 40, 0), (3, 1 << 19, 1 << 40, 0), (3, 1 << 20, 320 << 20, 0)],
+)
+def test_large_blocks_are_encoded_in_threads_where_memory_allows(
+    cores: int, block_bytes: int, memory: int, least: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {"x": np.repeat(np.arange(6.0), 1 << 17), "k": np.repeat(np.arange(6), 1 << 17)}
+    more: dict[str, Any] = {"model": "scalar", "block_bytes": block_bytes}
+    found: set[int] = set()
+
+    def noted(*arguments: Any) -> Any:
+        found.add(get_ident())
+        sleep(0.01)
+        return code_known(*arguments)
+
+    monkeypatch.setattr(threads, "cores", lambda: cores)
+    monkeypatch.setattr(block_team, "code_known", noted)
+    monkeypatch.setattr(block_team, "memory_limit", lambda: memory)
+    baler_core.compress(values, tmp_path / "x.bal", **more)
+    assert len(found) >= least
+    assert get_ident() not in found
+    monkeypatch.setattr(threads, "cores", lambda: 1)
+    baler_core.compress(values, tmp_path / "alone.bal", **more)
+    assert (tmp_path / "x.bal").read_bytes() == (tmp_path / "alone.bal").read_bytes()
+
+
+def test_memory_is_what_the_narrowest_control_group_grants(tmp_path: Path) -> None:
+    members, own = tmp_path / "cgroup", tmp_path / "memory" / "job" / "step"
+    own.mkdir(parents=True)
+    (tmp_path / "new").mkdir()
+    members.write_text("9:cpu:/job\n4:memory:/job/step\n0::/new\n")
+    (own / "memory.limit_in_bytes").write_text("9223372036854771712\n")
+    (own.parent / "memory.limit_in_bytes").write_text("4000\n")
+    (tmp_path / "new" / "memory.max").write_text("max\n")
+    (tmp_path / "memory.max").write_text("5000\n")
+    assert sorted(limits_of_groups(members, tmp_path)) == [4000, 5000, 9223372036854771712]
+    assert list(limits_of_groups(tmp_path / "absent", tmp_path)) == []
+    assert memory_limit() > 1 << 28
+
+
+def test_a_growing_file_is_written_to_disk_before_it_is_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced, path = Event(), tmp_path / "out.bin"
+    monkeypatch.setattr(disk, "_WORTH_WRITING", 1000)
+    monkeypatch.setattr(disk.os, "fsync", lambda number: synced.set())
+    with completed(path) as temporary:
+        temporary.write_bytes(bytes(999))
+        assert not synced.wait(0.3)
+        temporary.write_bytes(bytes(1000))
+        assert synced.wait(10)
+    assert path.read_bytes() == bytes(1000)

@@ -61,6 +61,7 @@ def compress(
     """
     from baler_core.api.outputs import refuse_compressed, refuse_other_object, refuse_output
     from baler_core.config.inputs import refuse_data_suffix
+    from baler_core.machine.in_order import Team
     from baler_core.pipeline.compression import compress as compress_file
     from baler_core.plugin.registry import load_plugins
 
@@ -71,7 +72,7 @@ def compress(
         config, source = _prepared("compress", data, output, settings, registry)
         if not overwrite and not isinstance(source, Path):
             refuse_other_object(Path(path), source.source.schema)
-        done = compress_file(config, registry, source=source, output=output, model=_path(trained), team=_team(executor))
+        done = compress_file(config, registry, source=source, output=output, model=_path(trained), team=Team(executor))
         return replace(done, path=Path(path))
 
 
@@ -235,10 +236,12 @@ def _refuse_replacing(output: str | Path, path: str | Path, trained: str | Path 
 
 
 def _team(executor: Submits | None) -> Team | None:
-    """Return the workers of an executor, for the blocks of a file."""
+    """Return the workers of an executor, for the blocks of a file; None for this process alone."""
+    if executor is None:
+        return None
     from baler_core.machine.in_order import Team
 
-    return None if executor is None else Team(executor)
+    return Team(executor)
 
 
 def _path(given: str | Path | None) -> Path | None:

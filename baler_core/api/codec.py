@@ -15,8 +15,9 @@ from baler_core.config import Config
 from baler_core.config.arguments import config_of_arguments
 from baler_core.errors import DataError, FormatError
 from baler_core.format.bare import BARE, NAME, fits, unpack_bare
+from baler_core.machine.memory import memory_limit
 from baler_core.pipeline.compression import compress as compress_file
-from baler_core.pipeline.decode import memory_limit, not_believed
+from baler_core.pipeline.decode import not_believed
 from baler_core.plugin.interfaces import Effort, Model
 from baler_core.plugin.registry import Registry, load_plugins
 
@@ -91,7 +92,7 @@ def decode(data: bytes | bytearray | memoryview, *, memory: int | None = None) -
     Parameters
     ----------
     memory
-        At most so many bytes may values take; None allows half of what the machine has.
+        At most so many bytes may values take; None allows half of what there is for this process.
 
     Raises
     ------
@@ -205,7 +206,7 @@ class Decoder:
     state
         `Encoder.state`, if the bytes do not hold it themselves.
     memory
-        At most so many bytes may values take; None allows half of what the machine has.
+        At most so many bytes may values take; None allows half of what there is for this process.
     """
 
     def __init__(self, state: bytes | None = None, *, memory: int | None = None) -> None:

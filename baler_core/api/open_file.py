@@ -38,7 +38,7 @@ def open_file(
     cache
         How many bytes of restored values are kept for the next question: `"256 MB"`.
     memory
-        At most so many bytes may a group of a block take; None allows half of what the machine has.
+        At most so many bytes may a group of a block take; None allows half of what there is for this process.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from baler_core.cli.executors import chosen_executor
 from baler_core.cli.missing import missing_option, with_missing_allowed
 from baler_core.cli.options import FilePath, common_options, gathered
 from baler_core.cli.outputs import ChosenOutput, Destination, force_option, ready_for
-from baler_core.cli.restoring import team_of, wrote
+from baler_core.cli.restoring import wrote
 from baler_core.cli.text import print_box, print_json
 from baler_core.config.inputs import refuse_data_suffix, split_name
 from baler_core.errors import ConfigError
@@ -108,6 +108,8 @@ def _compress(
     config: Path, checked: Config, registry: Registry, model: Path | None, batch: Batch, chosen: ChosenOutput
 ) -> None:
     """Compress the inputs of a configuration as a set, or one after the other."""
+    from baler_core.machine.in_order import Team
+
     if model is None and checked.model_storage == "reference" and not batch.train_once:
         raise ConfigError("a reference needs a model file: write one with 'baler train', and name it with --model")
     if batch.of_many or (batch.spread and chosen.output is None):
@@ -121,14 +123,14 @@ def _compress(
         raise ConfigError(f"-o names one file, but there are {len(checked.inputs)} inputs: leave it out")
     needed = [config, *checked.inputs, *([model] if model is not None else [])]
     destination = chosen.destination(needed)
-    team = team_of(batch.executor)
+    team = Team(batch.executor)
     done = [_compress_one(checked, registry, source, model, destination, team) for source in checked.inputs]
     if chosen.as_json:
         print_json([compressed_record(compressed) for compressed in done])
 
 
 def _compress_one(
-    config: Config, registry: Registry, source: Path, model: Path | None, destination: Destination, team: Team | None
+    config: Config, registry: Registry, source: Path, model: Path | None, destination: Destination, team: Team
 ) -> Compressed:
     """Compress an input, and say what became of it."""
     from baler_core.pipeline.compression import compress as compress_file

@@ -113,6 +113,10 @@ class Config:
         for_blocks = _TIMES * _USUAL_BLOCK if self.memory is None else self.memory - _BESIDE
         return _SHARE_OF_LEARNING * for_blocks
 
+    def blocks_within(self, memory: int, block: int) -> int:
+        """Return how many blocks of so many bytes may be coded at once within what is stated, or else within `memory`."""
+        return ((self.memory or memory) - _BESIDE) // (_TIMES * max(1, block))
+
     def within_memory(self, memory: int) -> Config:
         """Return the same for processes that need no more than about `memory` bytes.
 

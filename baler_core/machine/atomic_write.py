@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from baler_core.errors import DataError
-from baler_core.machine.disk import put_in_place, settle
+from baler_core.machine.disk import put_in_place, settle, settled_meanwhile
 
 _PREFIX = ".partial-"
 _LOCK = "lock"
@@ -58,7 +58,8 @@ def completed(path: Path, *, over_folder: bool = False) -> Iterator[Path]:
     _remove_stale(path.parent)
     with _own_folder(path.parent) as own:
         temporary = own / path.name
-        yield temporary
+        with settled_meanwhile(temporary):
+            yield temporary
         # The bytes are on disk before the name: after a power cut there is the whole file or none.
         settle(temporary)
         put_in_place(temporary, path)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+# How often a file that grows is looked at, and what is worth writing to disk before it is complete.
+_SECONDS_BETWEEN_LOOKS, _WORTH_WRITING = 0.1, 1 << 24
 
 
 def size_of(path: Path) -> int:
@@ -40,6 +46,28 @@ def settle(path: Path) -> None:
                 _sync(Path(folder) / name)
     else:
         _sync(path)
+
+
+@contextmanager
+def settled_meanwhile(path: Path) -> Iterator[None]:
+    """Have the bytes of a growing file written to disk while the body computes others, so that `settle` has little left."""
+    complete = threading.Event()
+
+    def look() -> None:
+        settled = 0
+        while not complete.wait(_SECONDS_BETWEEN_LOOKS):
+            with suppress(OSError):  # `settle` will tell
+                if path.is_file() and (size := path.stat().st_size) >= settled + _WORTH_WRITING:
+                    _sync(path)
+                    settled = size
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        complete.set()
+        thread.join()
 
 
 def put_in_place(temporary: Path, path: Path) -> None:

@@ -168,21 +168,24 @@ class InOrder:
 
 @dataclass(frozen=True)
 class Team:
-    """Workers of an executor.
+    """Workers that encode or decode the blocks of a file.
 
     Attributes
     ----------
+    executor
+        Theirs; None for threads of this process, as many as cores, blocks and memory allow.
     at_once
         How many blocks, at most, have begun and are not written; None for twice as many as there are workers.
     """
 
-    executor: Submits
+    executor: Submits | None = None
     at_once: int | None = None
 
     @property
     def window(self) -> InOrder:
-        """What runs their calls."""
-        return InOrder(self.executor, self.at_once or _AHEAD * width_of(self.executor))
+        """What runs their calls; blocks that are coded in this process alone wait for none."""
+        executor = self.executor or Here()
+        return InOrder(executor, self.at_once or _AHEAD * width_of(executor))
 
 
 def _succeeded(future: Future[Any]) -> bool:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from contextvars import ContextVar
 from functools import wraps
 from threading import Lock
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
@@ -22,9 +25,53 @@ Result = TypeVar("Result")
 _TURNS = 16
 
 
-def workers() -> int:
+def cores() -> int:
     """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def own_cores() -> int:
+    """Count the cores that a file may take as a whole: all, or one if others that are at work beside this thread have the rest.
+
+    Threads beside the first, and processes that another has started, are taken for workers of an executor.
+    """
+    processes = sys.modules.get("multiprocessing.process")  # a worker has it
+    started = processes is not None and processes.parent_process() is not None
+    return 1 if started or threading.current_thread() is not threading.main_thread() else cores()
+
+
+def workers() -> int:
+    """Count the threads that may work for this one: as many as there are cores, or its share of them."""
+    return _SHARE.get() or cores()
+
+
+class Threads:
+    """Threads of this process that share its cores evenly.
+
+    Parameters
+    ----------
+    count
+        How many calls run at once.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = max(1, count)
+        self._pool = ThreadPoolExecutor(self.count, initializer=_SHARE.set, initargs=(max(1, workers() // self.count),))
+
+    def submit(self, function: Callable[..., Result], /, *arguments: Any) -> Future[Result]:
+        """Start a call in a thread."""
+        return self._pool.submit(function, *arguments)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+_SHARE: ContextVar[int | None] = ContextVar("how many threads may work for this one", default=None)
 
 
 def in_parallel(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
@@ -52,20 +99,18 @@ def ahead(function: Callable[[Item], Result], items: Sequence[Item], at_once: in
     at_once
         How many calls run at a time, in threads; with less than two, none begins before it is its turn.
     """
-    if min(at_once, workers(), len(items)) < 2:
+    at_once = min(at_once, workers(), len(items))
+    if at_once < 2:
         yield from map(function, items)
         return
-    pool = ThreadPoolExecutor(at_once)
     waiting: deque[Future[Result]] = deque()
-    try:
+    with Threads(at_once) as pool:
         for item in items:
             waiting.append(pool.submit(function, item))
             if len(waiting) > at_once:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 class _OneThread:

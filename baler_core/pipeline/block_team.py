@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 
 from baler_core.data.block import Block
@@ -10,8 +11,9 @@ from baler_core.data.variables import Schema, leading_groups
 from baler_core.errors import ConfigError
 from baler_core.machine.handles import Handles
 from baler_core.machine.in_order import Call, Team
+from baler_core.machine.memory import memory_limit
 from baler_core.machine.records import dataclass
-from baler_core.machine.threads import one_thread
+from baler_core.machine.threads import Threads, one_thread, own_cores
 from baler_core.pipeline.block_coding import BlockPlace, CodedSection, NewGroup, begin_block, code_block, code_known
 from baler_core.pipeline.group_coder import GroupCoder
 from baler_core.pipeline.input import Blocks, Input, InputPlace
@@ -20,6 +22,9 @@ from baler_core.plugin.hooks import Kind
 from baler_core.plugin.reading import Source
 from baler_core.plugin.registry import Registry, load_plugins
 from baler_core.plugin.version import __version__
+
+_LARGE = 1 << 20
+"""Bytes of blocks that are worth a thread each."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,17 @@ class InputOpener:
                     f"a worker has {found}, and the run was started with {package} {version}: install one"
                 )
         return OpenInput(None if self.place is None else self.place.open(), registry)
+
+
+@dataclass(frozen=True)
+class OpenerHere:
+    """Opens a file once more for a thread of this process."""
+
+    place: InputPlace | None
+    registry: Registry
+
+    def __call__(self) -> OpenInput:
+        return OpenInput(None if self.place is None else self.place.open(), self.registry)
 
 
 @dataclass(frozen=True)
@@ -139,23 +155,38 @@ def coded_by_team(job: Job, coders: dict[GroupKey, GroupCoder], given: Input, te
     SourceError
         If a worker is lost at the same block again and again.
     """
+    threads = _threads_for(job) if team.executor is None else 0
     plan = job.blocks.plan()
-    if len(plan) == len({dim for dim, _, _ in plan}):
+    if threads == 1 or len(plan) == len({dim for dim, _, _ in plan}):
         yield from coded_here(job, coders)
         return
-    spread = _SpreadBlocks(job, coders, given)
-    try:
-        for call in team.window.taken(spread.calls()):
-            yield spread.coded(call)
-    finally:
-        spread.close()
+    with Threads(threads) if threads else nullcontext() as pool:
+        spread = _SpreadBlocks(job, coders, given, by_threads=pool is not None)
+        try:
+            for call in (team if pool is None else Team(pool)).window.taken(spread.calls()):
+                yield spread.coded(call)
+        finally:
+            spread.close()
+
+
+def _threads_for(job: Job) -> int:
+    """Return how many blocks this process encodes at once: as cores, large blocks beside the first, and memory allow."""
+    sizes = [
+        sum(job.schema.nbytes(v) // max(1, job.schema.sizes[dim]) * (rows.stop - rows.start) for v in variables)
+        for dim, variables, rows in job.blocks.plan()
+        if dim is not None
+    ]
+    largest = max(sizes, default=0)
+    if largest < _LARGE:
+        return 1
+    return max(1, min(own_cores(), len(sizes) - 1, job.config.blocks_within(memory_limit(), largest)))
 
 
 class _SpreadBlocks:
     """The blocks of a file as calls for workers."""
 
-    def __init__(self, job: Job, coders: dict[GroupKey, GroupCoder], given: Input) -> None:
-        self._job, self._coders, self._given = job, coders, given
+    def __init__(self, job: Job, coders: dict[GroupKey, GroupCoder], given: Input, *, by_threads: bool) -> None:
+        self._job, self._coders, self._given, self._by_threads = job, coders, given, by_threads
         source = given.source
         self._sends = given.place is None or not (source.reads_any_rows and source.opens_fast)
         self._handles: Handles[OpenInput] | None = None
@@ -206,7 +237,10 @@ class _SpreadBlocks:
         """Return what is known by now."""
         job = self._job
         if self._handles is None:
-            self._handles = Handles(InputOpener(None if self._sends else self._given.place, self._packages()))
+            place = None if self._sends else self._given.place
+            opener: Callable[[], OpenInput]
+            opener = OpenerHere(place, job.registry) if self._by_threads else InputOpener(place, self._packages())
+            self._handles = Handles(opener)
         blocks = _NoBlocks(replace(job.schema, skeleton={}, attachments={}))
         bare = replace(job, registry=Registry(), blocks=blocks, trained=None)
         return EncodingPlan(self._handles, bare, dict(self._coders))

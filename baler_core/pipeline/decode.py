@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +18,8 @@ from baler_core.format.file_info import header_of
 from baler_core.format.header import BlockRecord, ComponentRecord, Header
 from baler_core.format.streams import unpack_streams, unpack_together
 from baler_core.machine.byte_source import ByteSource, Place
-from baler_core.machine.threads import ahead, one_thread
+from baler_core.machine.memory import memory_limit
+from baler_core.machine.threads import ahead, one_thread, own_cores
 from baler_core.pipeline.group_decoder import GroupDecoder
 from baler_core.pipeline.preprocess import Pipeline, Step
 from baler_core.pipeline.scaled_groups import needs_of, restored_first
@@ -37,8 +37,8 @@ _OF_AN_EFFORT = ("scalar", "predictive", "transform", "table")
 
 
 NOWHERE_ELSE = Lookup()
-# Blocks that are decoded at a time, by all cores together, and the size from which that is worth the threads.
-_AT_ONCE, _LARGE = 2, 1 << 20
+# The size from which it is worth the threads to decode several blocks at a time, and how many times that such a block may take.
+_LARGE, _TIMES = 1 << 20, 8
 
 
 @contextmanager
@@ -66,14 +66,6 @@ def not_believed(path: Path | str, what: str) -> Iterator[None]:
         raise FormatError(
             f"{path}: is damaged or forged, or {what} has a fault: it cannot be restored ({reason[:300]})"
         ) from error
-
-
-def memory_limit() -> int:
-    """How many bytes a single block may take: half of the machine's memory, since a header may claim anything."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    except (ValueError, OSError, AttributeError):
-        return 4 << 30
 
 
 def plugins_for(header: Header) -> Registry:
@@ -144,7 +136,7 @@ class BalFile:
     lookup
         Where to look for the trained models that the file may refer to.
     memory
-        At most so many bytes may a block take; None allows half of what the machine has.
+        At most so many bytes may a block take; None allows half of what there is for this process.
 
     Raises
     ------
@@ -248,10 +240,12 @@ class BalFile:
         yield from ahead(self.block, range(len(self.header.blocks)), self._at_once())
 
     def _at_once(self) -> int:
-        """How many blocks to decode at a time: large ones that fit into memory with the one that is being used."""
+        """How many blocks to decode at a time: large ones, as many as there are cores, and fit into memory with what they take."""
         claimed = (sum(layout.nbytes for layout in self.layouts(number)) for number in range(len(self.header.blocks)))
         largest = max(claimed, default=0)
-        return 1 if largest < _LARGE else min(_AT_ONCE, self._memory // largest - 1)
+        if largest < _LARGE:
+            return 1
+        return min(own_cores(), max(self._memory // (_TIMES * largest), min(2, self._memory // largest - 1)))
 
     @one_thread
     def block(self, number: int) -> Block:

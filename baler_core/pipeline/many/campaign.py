@@ -230,7 +230,7 @@ def _outcomes(schedule: TaskSchedule, keep_going: bool) -> Iterator[FileOutcome]
 def _schedule(tasks: Sequence[FileTask], pool: Submits | None) -> TaskSchedule:
     """Spread files over workers; where there are fewer large files than workers, their blocks, one file after the other."""
     if pool is None:
-        return TaskSchedule(tasks, Here(), 1)
+        return TaskSchedule(tasks, Here(), 1, partial(run_task, team=Team()))
     if len(tasks) < width_of(pool) and (len(tasks) == 1 or all(map(_is_large, tasks))):
         return TaskSchedule(tasks, Here(), 1, partial(run_task, team=Team(pool)))
     ours = isinstance(pool, Processes)
