@@ -208,11 +208,11 @@ def test_so_many_blocks_are_decoded_at_a_time_as_fit(
 
 def test_threads_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "cores", lambda: 9)
-    with Threads(2) as pool:
-        assert (workers(), pool.submit(workers).result()) == (9, 4)
+    with Threads(4, 6) as pool:
+        assert [pool.submit(workers).result() for _ in range(7)] == [2, 2, 2, 2, 4, 4, 2]
         assert (own_cores(), pool.submit(own_cores).result()) == (9, 1)
-    with Threads(20) as pool:
-        assert pool.submit(workers).result() == 1
+    with Threads(20, 40) as pool:
+        assert (workers(), pool.submit(workers).result()) == (9, 1)
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as processes:
         assert processes.submit(own_cores).result() == 1
 

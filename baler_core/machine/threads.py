@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from contextvars import ContextVar
@@ -46,21 +46,27 @@ def workers() -> int:
 
 
 class Threads:
-    """Threads of this process that share its cores evenly.
+    """Threads of this process that share its cores evenly; the last calls, fewer than threads, share them among themselves.
 
     Parameters
     ----------
     count
         How many calls run at once.
+    calls
+        How many there will be, about.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, calls: int) -> None:
         self.count = max(1, count)
-        self._pool = ThreadPoolExecutor(self.count, initializer=_SHARE.set, initargs=(max(1, workers() // self.count),))
+        self._left, self._last = calls, calls % self.count
+        self._pool = ThreadPoolExecutor(self.count)
+        self._cores = workers()
 
     def submit(self, function: Callable[..., Result], /, *arguments: Any) -> Future[Result]:
         """Start a call in a thread."""
-        return self._pool.submit(function, *arguments)
+        together = self._last if 0 < self._left <= self._last else self.count
+        self._left -= 1
+        return self._pool.submit(_with_share, max(1, self._cores // together), function, arguments)
 
     def __enter__(self) -> Self:
         return self
@@ -69,6 +75,11 @@ class Threads:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _with_share(share: int, function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
+    _SHARE.set(share)
+    return function(*arguments)
 
 
 _SHARE: ContextVar[int | None] = ContextVar("how many threads may work for this one", default=None)
@@ -104,13 +115,27 @@ def ahead(function: Callable[[Item], Result], items: Sequence[Item], at_once: in
         yield from map(function, items)
         return
     waiting: deque[Future[Result]] = deque()
-    with Threads(at_once) as pool:
+    with Threads(at_once, len(items)) as pool:
         for item in items:
             waiting.append(pool.submit(function, item))
             if len(waiting) > at_once:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def prefetched(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield items in their order; the next one is made in a thread while one is used, unless there is but one core."""
+    made = iter(items)
+    if workers() < 2:
+        yield from made
+        return
+    end = object()
+    with ThreadPoolExecutor(1) as pool:  # waits for what is being made: its file is about to be closed
+        following = pool.submit(next, made, end)
+        while (item := following.result()) is not end:
+            following = pool.submit(next, made, end)
+            yield item  # type: ignore[misc]
 
 
 class _OneThread:

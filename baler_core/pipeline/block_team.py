@@ -160,7 +160,7 @@ def coded_by_team(job: Job, coders: dict[GroupKey, GroupCoder], given: Input, te
     if threads == 1 or len(plan) == len({dim for dim, _, _ in plan}):
         yield from coded_here(job, coders)
         return
-    with Threads(threads) if threads else nullcontext() as pool:
+    with Threads(threads, len(plan) - 1) if threads else nullcontext() as pool:
         spread = _SpreadBlocks(job, coders, given, by_threads=pool is not None)
         try:
             for call in (team if pool is None else Team(pool)).window.taken(spread.calls()):
