@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -161,9 +162,11 @@ def coded_by_team(job: Job, coders: dict[GroupKey, GroupCoder], given: Input, te
         yield from coded_here(job, coders)
         return
     with Threads(threads, len(plan) - 1) if threads else nullcontext() as pool:
-        spread = _SpreadBlocks(job, coders, given, by_threads=pool is not None)
+        working = team if pool is None else Team(pool)
+        by_threads = isinstance(working.executor, Threads | ThreadPoolExecutor)
+        spread = _SpreadBlocks(job, coders, given, by_threads=by_threads)
         try:
-            for call in (team if pool is None else Team(pool)).window.taken(spread.calls()):
+            for call in working.window.taken(spread.calls()):
                 yield spread.coded(call)
         finally:
             spread.close()
@@ -188,7 +191,8 @@ class _SpreadBlocks:
     def __init__(self, job: Job, coders: dict[GroupKey, GroupCoder], given: Input, *, by_threads: bool) -> None:
         self._job, self._coders, self._given, self._by_threads = job, coders, given, by_threads
         source = given.source
-        self._sends = given.place is None or not (source.reads_any_rows and source.opens_fast)
+        opened_there = source.reads_any_rows and source.opens_fast and (source.reads_in_threads or not by_threads)
+        self._sends = given.place is None or not opened_there
         self._handles: Handles[OpenInput] | None = None
 
     def calls(self) -> Iterator[Call]:

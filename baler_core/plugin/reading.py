@@ -86,6 +86,10 @@ class Source:
     opens_fast: bool = True
     """Whether opening the file costs little, so that each worker may open it for itself instead of being sent blocks."""
 
+    reads_in_threads: bool = False
+    """Whether several threads may read the file at once, each by a source of its own, which the libraries of some formats
+    cannot bear. If not, threads are sent blocks; workers in other processes open it in any case."""
+
     def blocks(self, max_bytes: int) -> Iterator[Block]:
         """Return the values, as blocks of about `max_bytes` following `leading_slices`; may be called again."""
         for _, variables, rows in leading_slices(self.schema, max_bytes):

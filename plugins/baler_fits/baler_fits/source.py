@@ -34,6 +34,8 @@ class FitsSource(Source):
         Take tile-compressed images as images, rather than byte for byte.
     """
 
+    reads_in_threads = True
+
     def __init__(
         self,
         path: Path,

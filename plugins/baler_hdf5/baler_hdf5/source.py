@@ -41,6 +41,8 @@ class Hdf5Source(Source):
         If a name without wildcards is not there, or the file is damaged.
     """
 
+    reads_in_threads = True
+
     def __init__(
         self, path: Path, patterns: Sequence[str] | None = None, *, allow_missing: bool = False, netcdf: bool = False
     ) -> None:

@@ -47,6 +47,8 @@ class ArrowSource(Source):
         What the record of its storage is, and what of it cannot be restored.
     """
 
+    reads_in_threads = True
+
     def __init__(self, file: ArrowFile, patterns: Sequence[str] | None, storage: Storage) -> None:
         self._file = file
         import pyarrow as pa

@@ -32,6 +32,8 @@ class RootSource(Source):
         Whether what is no variable is carried: other objects, other trees, and older cycles.
     """
 
+    reads_in_threads = True
+
     def __init__(self, path: Path, tree_name: str | None, others: bool, patterns: Sequence[str] | None) -> None:
         self.path = path
         self._file = open_file(path)

@@ -28,6 +28,8 @@ MOST_CLAIMED = 100_000
 class ZarrSource(Source):
     """An open store."""
 
+    reads_in_threads = True
+
     def __init__(self, path: Path, patterns: Sequence[str] | None) -> None:
         self._store = open_store(path)
         try:

@@ -68,6 +68,8 @@ class NpzReader(Reader):
 
 
 class _NpySource(Source):
+    reads_in_threads = True
+
     def __init__(self, path: Path, patterns: Sequence[str] | None) -> None:
         self._path = path
         try:
@@ -100,6 +102,8 @@ class _NpySource(Source):
 
 
 class _NpzSource(Source):
+    reads_in_threads = True
+
     def __init__(self, path: Path, patterns: Sequence[str] | None) -> None:
         self._path = path
         try:

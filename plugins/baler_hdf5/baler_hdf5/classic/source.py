@@ -41,6 +41,8 @@ class ClassicSource(Source):
         If it is damaged, shorter than its header says, or lacks what was asked for.
     """
 
+    reads_in_threads = True
+
     def __init__(self, path: Path, patterns: Sequence[str] | None = None) -> None:
         self._path = path
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
