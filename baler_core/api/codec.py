@@ -15,6 +15,7 @@ from baler_core.config import Config
 from baler_core.config.arguments import config_of_arguments
 from baler_core.errors import DataError, FormatError
 from baler_core.format.bare import BARE, NAME, fits, unpack_bare
+from baler_core.machine.in_order import Team
 from baler_core.machine.memory import memory_limit
 from baler_core.pipeline.compression import compress as compress_file
 from baler_core.pipeline.decode import not_believed
@@ -82,7 +83,7 @@ def _encoded_file(data: Any, config: Config, registry: Registry, trained: str | 
     with TemporaryDirectory() as folder:
         path = Path(folder) / _UNWRITTEN
         chosen = Path(trained) if trained is not None else None
-        compress_file(config, registry, source=source, output=path, model=chosen)
+        compress_file(config, registry, source=source, output=path, model=chosen, team=Team())
         return path.read_bytes()
 
 

@@ -75,6 +75,7 @@ class _Run:
 
     def outcome(self, source: Path, model: Path | None) -> Outcome:
         """Return one input on its way to the report."""
+        from baler_core.machine.in_order import Team
         from baler_core.pipeline.compression import compress
         from baler_core.pipeline.decompression import decompress
         from baler_core.pipeline.matching import told_of_plots
@@ -82,7 +83,7 @@ class _Run:
         self.tell(f"compressing {source}" if model else f"training on {source} and compressing it")
         compressed_to = compressed_path(self.config, source, self.registry)
         target = ready_for(source, compressed_to, self.needed, force=self.force)
-        compressed = compress(self.config, self.registry, source=source, output=target, model=model)
+        compressed = compress(self.config, self.registry, source=source, output=target, model=model, team=Team())
         self.tell(f"restoring {target}")
         folders = make_reader(source, self.config.reader, self.registry).folders
         restored = ready(restored_path(self.config, source, self.registry), self.needed, folders=folders)
