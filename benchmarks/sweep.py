@@ -3,7 +3,7 @@
 Each file goes through the command line, losslessly and at a bound, in processes of their own; the restored one is compared
 with the original by the field's own libraries, never through baler.
 
-    python benchmarks/sweep.py FOLDER [FOLDER ...] [--rel 1e-3] [--jobs 2] [--seconds 300] [--only WORD]
+    python benchmarks/sweep.py FOLDER [FOLDER ...] [--rel 1e-3] [--jobs 2] [--seconds 300] [--only WORD] [--largest BYTES]
 
 right: nothing differs, but for floats within the bound. named: something differs, and the command said what. refused: no
 output, one sentence. wrong: something differs and nothing was said. crash: a traceback, a signal, or no end in time.
@@ -100,12 +100,14 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--only", default="")
+    parser.add_argument("--largest", type=int, default=1 << 40)
     asked = parser.parse_args()
     sys.path += [str(HERE), *(str(HERE.parent / "plugins" / name / "tests") for name in ("baler_root", "baler_fits"))]
     totals: dict[tuple[str, str], collections.Counter[str]] = {}
     for folder in asked.folders:
-        paths = [p for p in folder.rglob("*") if p.is_file() and asked.only in p.name]
-        paths.sort(key=lambda path: (path.stat().st_size, path))
+        files = [path for path in folder.rglob("*") if path.is_file() and asked.only in path.name]
+        sizes = {path: path.stat().st_size for path in files}
+        paths = sorted((path for path in files if sizes[path] <= asked.largest), key=lambda path: (sizes[path], path))
         for rel in (0.0, asked.rel):
             label = f"rel {rel:g}" if rel else "lossless"
             count = totals.setdefault((folder.name, label), collections.Counter())
