@@ -54,7 +54,7 @@ def sweep(path: Path, rel: float, seconds: float) -> Outcome:
             lines = text.strip().splitlines()
             if code is None:
                 return Outcome("crash", text=f"{words[0]}: no end in {seconds:.0f} s")
-            if code == 1 and len(lines) >= 1 and "Traceback" not in lines[0]:
+            if code == 1 and lines and "Traceback" not in text:
                 return Outcome("refused", text=lines[-1])
             if code:
                 return Outcome("crash", text=f"{words[0]}: exit code {code}: {' | '.join(lines[-3:])}")
