@@ -3,7 +3,7 @@
 Each file goes through the command line, losslessly and at a bound, in processes of their own; the restored one is compared
 with the original by the field's own libraries, never through baler.
 
-    python benchmarks/sweep.py FOLDER [FOLDER ...] [--rel 1e-3] [--jobs 2] [--seconds 300] [--only WORD]
+    python benchmarks/sweep.py FOLDER [FOLDER ...] [--rel 1e-3] [--jobs 2] [--seconds 300] [--only WORD] [--largest BYTES]
 
 right: nothing differs, but for floats within the bound. named: something differs, and the command said what. refused: no
 output, one sentence. wrong: something differs and nothing was said. crash: a traceback, a signal, or no end in time.
@@ -15,13 +15,14 @@ import argparse
 import collections
 import concurrent.futures
 import json
-import subprocess
 import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from sweep_commands import command
 
 HERE = Path(__file__).resolve().parent
 KINDS = ("right", "named", "refused", "wrong", "crash")
@@ -49,21 +50,14 @@ def sweep(path: Path, rel: float, seconds: float) -> Outcome:
         restored = folder / path.name
         said = []
         for words in (["compress", "sweep.yaml", "-o", "x.bal"], ["decompress", "x.bal", "-o", path.name]):
-            try:
-                done = subprocess.run(
-                    [sys.executable, "-m", "baler_core", *words],
-                    cwd=folder,
-                    capture_output=True,
-                    timeout=seconds,
-                    check=False,
-                )
-            except subprocess.TimeoutExpired:
+            code, text = command(words, folder, seconds)
+            lines = text.strip().splitlines()
+            if code is None:
                 return Outcome("crash", text=f"{words[0]}: no end in {seconds:.0f} s")
-            lines = done.stderr.decode(errors="replace").strip().splitlines()
-            if done.returncode == 1 and len(lines) >= 1 and "Traceback" not in lines[0]:
+            if code == 1 and lines and "Traceback" not in text:
                 return Outcome("refused", text=lines[-1])
-            if done.returncode:
-                return Outcome("crash", text=f"{words[0]}: exit code {done.returncode}: {' | '.join(lines[-3:])}")
+            if code:
+                return Outcome("crash", text=f"{words[0]}: exit code {code}: {' | '.join(lines[-3:])}")
             said += [line for line in lines if "warning" in line]
         size = (folder / "x.bal").stat().st_size
         different = _compared(path, restored, rel)
@@ -106,11 +100,14 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--only", default="")
+    parser.add_argument("--largest", type=int, default=1 << 40)
     asked = parser.parse_args()
     sys.path += [str(HERE), *(str(HERE.parent / "plugins" / name / "tests") for name in ("baler_root", "baler_fits"))]
     totals: dict[tuple[str, str], collections.Counter[str]] = {}
     for folder in asked.folders:
-        paths = sorted(p for p in folder.rglob("*") if p.is_file() and asked.only in p.name)
+        files = [path for path in folder.rglob("*") if path.is_file() and asked.only in path.name]
+        sizes = {path: path.stat().st_size for path in files}
+        paths = sorted((path for path in files if sizes[path] <= asked.largest), key=lambda path: (sizes[path], path))
         for rel in (0.0, asked.rel):
             label = f"rel {rel:g}" if rel else "lossless"
             count = totals.setdefault((folder.name, label), collections.Counter())

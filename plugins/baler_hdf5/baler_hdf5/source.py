@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baler_core import Block, DataError, Source, Variable, make_block
-from baler_hdf5.contents.creation import access_properties
 from baler_hdf5.contents.surroundings import read_surroundings
-from baler_hdf5.schema.datasets import StoredDataset
+from baler_hdf5.schema.datasets import WITHOUT_IT, StoredDataset
 from baler_hdf5.schema.schema import Contents, read_contents
-from baler_hdf5.values.elements import read_elements
-from baler_hdf5.values.fields import as_shown, element_size, extract
+from baler_hdf5.schema.stored_values import UNREADABLE, read_rows
+from baler_hdf5.values.fields import as_shown, extract
 
 if TYPE_CHECKING:
     import h5py
@@ -87,14 +86,10 @@ class Hdf5Source(Source):
 
     def _read(self, dataset: StoredDataset, rows: slice) -> dict[str, np.ndarray]:
         """All variables of one dataset, for some rows of its leading dimension."""
-        from h5py import h5d
-
         try:
-            access = access_properties(dataset.shape, dataset.chunks, element_size(dataset.type))
-            stored = h5d.open(self._file.id, dataset.path.encode("utf-8"), access)
-            elements = read_elements(stored, dataset.type, rows)
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
-            raise DataError(f"{self._path}: dataset {dataset.path!r} cannot be read: {error}") from error
+            elements = read_rows(self._file, dataset, rows)
+        except UNREADABLE as error:
+            raise DataError(f"{self._path}: dataset {dataset.path!r} cannot be read: {error}; {WITHOUT_IT}") from error
         values = {
             name: as_shown(extract(elements, field, self._contents.path_of), self._shown[name])
             for name, field in dataset.fields.items()

@@ -143,6 +143,23 @@ def test_what_cannot_be_restored_is_left_out_or_refused(tmp_path: Path, restore:
         assert list(file) == ["filtered", "x"]
 
 
+def test_damaged_chunks_are_refused_or_left_out(tmp_path: Path, restore: Restore) -> None:
+    path = tmp_path / "damaged.h5"
+    with h5py.File(path, "w") as file:
+        file["good"] = [1.0, 2.0]
+        stored = file.create_dataset("torn", data=np.arange(60.0).reshape(20, 3), chunks=(5, 3), fletcher32=True)
+        place = stored.id.get_chunk_info(3).byte_offset
+    with path.open("r+b") as raw:
+        raw.seek(place)
+        raw.write(b"\xff" * 8)
+    with Hdf5Reader().open(path) as source:
+        torn = [variable for variable in source.schema.variables if variable.name == "torn"]
+        with pytest.raises(DataError, match=r"'torn' cannot be read: .*; to compress the rest .* --allow-missing"):
+            source.read(torn, slice(0, 20))
+    with h5py.File(restore(path, allow_missing=True)) as file:
+        assert list(file) == ["good"]
+
+
 def test_claims_beyond_the_file_are_not_believed(tmp_path: Path) -> None:
     path = tmp_path / "bomb.h5"
     with h5py.File(path, "w") as file:

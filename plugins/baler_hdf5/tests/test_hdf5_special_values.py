@@ -109,6 +109,18 @@ def test_fills(tmp_path: Path, kind: Any, code: str, attributes: dict[str, Any],
     assert read(tmp_path / "v.nc")[0].fill == fill
 
 
+def test_fill_values_of_hdf5_itself_are_exact_and_no_other_value_becomes_one(tmp_path: Path) -> None:
+    values = -5 + np.random.default_rng(3).normal(0, 1e-3, 300)
+    values[::4] = -5
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("x", data=values, dtype=">f8", fillvalue=-5)
+    baler_core.compress(tmp_path / "x.h5", tmp_path / "x.bal", bounds={"x": {"abs": 0.01}}, model="scalar")
+    baler_core.decompress(tmp_path / "x.bal", tmp_path / "y.h5")
+    with h5py.File(tmp_path / "y.h5") as file:
+        assert ((file["x"][()] == -5) == (values == -5)).all()
+        assert 0 < np.abs(file["x"][()] - values).max() <= 0.01
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("code", ["i1", "i2", "i4", "f4", "f8"])
 def test_what_netcdf4_masks_is_fill(tmp_path: Path, kind: Any, code: str) -> None:
@@ -197,7 +209,7 @@ def test_flags_and_plain_hdf5(tmp_path: Path) -> None:
         file["t"] = np.array([1, 2], "i2")
         file["t"].attrs["scale_factor"] = "0.5"
     with Hdf5Reader().open(path) as source:
-        assert source.schema["v"].fill == ()
+        assert (source.schema["v"].fill, source.schema["v"].flags) == ((), (-9.5,))
         assert (source.schema["q"].flags, source.schema["q"].role) == ((1.0, 2.0, 4.0), "flag")
         assert (source.schema["s"].scale, source.schema["t"].scale) == (1.0, 0.5)
 

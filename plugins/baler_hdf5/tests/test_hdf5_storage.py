@@ -87,6 +87,7 @@ FILTERS: dict[str, Any] = {
     "lz4": {"nbytes": 2048},
     "zstd": {"clevel": 9},
     "bzip2": {"blocksize": 5},
+    "fcidecomp": {},
 }
 CLASSES = {
     "blosc": "Blosc",
@@ -95,6 +96,7 @@ CLASSES = {
     "lz4": "LZ4",
     "zstd": "Zstd",
     "bzip2": "BZip2",
+    "fcidecomp": "FciDecomp",
 }
 
 

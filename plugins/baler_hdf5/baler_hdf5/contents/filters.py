@@ -26,9 +26,12 @@ LOSSLESS = {
     32015: "zstd",
     32026: "blosc2",
 }
-SCALEOFFSET, BITSHUFFLE, BLOSC2 = 6, 32008, 32026
+SCALEOFFSET, BITSHUFFLE, JPEGLS, BLOSC2 = 6, 32008, 32018, 32026
 # Parameters of bitshuffle before the user's own: its version and the size of elements, which it sets by itself.
 BITSHUFFLE_OWN = 3
+# Those of JPEG-LS before the user's own: bytes of a sample and the shape of chunks. Behind are bits of a sample, components,
+# how these are interleaved, and the largest error (`jls_filter_parameters_t` of the FCIDECOMP software).
+JPEGLS_OWN, JPEGLS_BITS, JPEGLS_ERROR = 4, 4, 7
 # What hdf5plugin says of a filter that HDF5 has found without it.
 _FOUND_ELSEWHERE = "unknown"
 # Filters that the package hdf5plugin brings.
@@ -58,6 +61,8 @@ def _is_lossless(number: int, parameters: Sequence[int]) -> bool:
         return tuple(parameters[:2]) == (2, 0)
     if number == BLOSC2:  # others of its filters truncate, others of its codecs are lossy
         return len(parameters) > 6 and parameters[5] in (0, 1, 2) and parameters[6] <= 5
+    if number == JPEGLS and len(parameters) > JPEGLS_ERROR and parameters[0] in (1, 2):
+        return parameters[JPEGLS_ERROR] == 0 and parameters[JPEGLS_BITS] == 8 * parameters[0]
     return number in LOSSLESS
 
 
@@ -167,6 +172,8 @@ def _set_filter(properties: h5p.PropDCID, number: int, flags: int, parameters: l
         properties.set_szip(parameters[0] & (4 | 32), parameters[1])
     elif number == SCALEOFFSET:
         properties.set_scaleoffset(parameters[0], parameters[1])
+    elif number == JPEGLS:
+        properties.set_filter(number, flags, tuple(parameters[JPEGLS_OWN:]))
     elif number in (h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32):
         properties.set_filter(number, flags, ())
     else:

@@ -23,6 +23,7 @@ NETCDF_RENAMED = "_nc4_non_coord_"
 LARGEST_RATIO = 2000
 HARMLESS = 2**30
 LARGEST_CHUNK = 2**30
+WITHOUT_IT = "to compress the rest without it, use --allow-missing or the reader's option allow_missing"
 
 
 @dataclass(frozen=True)
@@ -159,8 +160,7 @@ def refuse_or_report(
     if broken and not allow_missing:
         others = f" ({len(broken) - 1} more datasets cannot be read either)" if len(broken) > 1 else ""
         raise DataError(
-            f"{where}: dataset {broken[0].path!r} cannot be read: {broken[0].problem}{others}; "
-            f"to compress the rest without it, use --allow-missing or the reader's option allow_missing"
+            f"{where}: dataset {broken[0].path!r} cannot be read: {broken[0].problem}{others}; {WITHOUT_IT}"
         )
     for dataset in broken:
         warn(f"dataset {dataset.path!r} is left out: {dataset.problem}")

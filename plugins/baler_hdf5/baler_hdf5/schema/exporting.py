@@ -19,7 +19,7 @@ LEVEL = 6
 # Smaller datasets stay as they are.
 _SMALL = 1 << 14
 # Filters that order bytes, or lose by others before them.
-_REPLACED = frozenset({1, 2, 4, 5, 6, 307, 32000, 32001, 32004, 32008, 32026})
+_REPLACED = frozenset({1, 2, 4, 5, 6, 307, 32000, 32001, 32004, 32008, 32018, 32026})
 ZSTANDARD = 32015
 CLASSIC = (
     "classic NetCDF compresses nothing: 'nccopy -d 5 -s' makes a compressed NetCDF-4 file of the exported one, whose values "

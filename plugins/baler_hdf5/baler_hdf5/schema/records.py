@@ -12,6 +12,7 @@ from baler_hdf5.contents.tree import Entry, ObjectTree, walk
 from baler_hdf5.schema.datasets import StoredDataset, describe_dataset, refuse_or_report, select, without_clashes
 from baler_hdf5.schema.dimensions import Marks, netcdf_dimensions, read_marks, scales_of
 from baler_hdf5.schema.skeleton import Recorder
+from baler_hdf5.schema.stored_values import with_unreadable_named
 
 if TYPE_CHECKING:
     import h5py
@@ -46,7 +47,13 @@ class Records:
 
 
 def read_records(
-    file: h5py.File, patterns: Sequence[str] | None, where: str, warn: Warn, *, allow_missing: bool = False
+    file: h5py.File,
+    patterns: Sequence[str] | None,
+    where: str,
+    warn: Warn,
+    *,
+    allow_missing: bool = False,
+    try_values: bool = False,
 ) -> Records:
     """Read everything but values.
 
@@ -60,6 +67,8 @@ def read_records(
         Called with a sentence for each object that is left out.
     allow_missing
         Whether datasets that cannot be read are left out.
+    try_values
+        Whether all values are read once, to leave out datasets in which some cannot be.
 
     Raises
     ------
@@ -73,7 +82,10 @@ def read_records(
     every, marks = _described(file, tree, named, path_of)
     scales = scales_of(every, marks)
     numbered = set(netcdf_dimensions(marks).values())
-    chosen = refuse_or_report(select(every, patterns, where), where, warn, allow_missing=allow_missing)
+    selected = select(every, patterns, where)
+    if try_values:
+        selected = with_unreadable_named(file, selected)
+    chosen = refuse_or_report(selected, where, warn, allow_missing=allow_missing)
     kept = _with_scales(chosen, every, scales, numbered)
 
     dropped = {dataset.path for dataset in every} - kept.keys()

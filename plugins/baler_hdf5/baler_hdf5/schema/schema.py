@@ -62,7 +62,7 @@ def read_contents(
     DataError
         If a pattern without wildcards fits nothing, or a chosen dataset cannot be read.
     """
-    read = read_records(file, patterns, where, warn, allow_missing=allow_missing)
+    read = read_records(file, patterns, where, warn, allow_missing=allow_missing, try_values=allow_missing)
     datasets = tuple(read.datasets.values())
     dimensions = name_dimensions(datasets, read.scales)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,6 +25,7 @@ from baler_core import (
 from baler_hdf5.contents.attributes import plain_values
 from baler_hdf5.contents.creation import UNDEFINED
 from baler_hdf5.contents.datatypes import Json
+from baler_hdf5.contents.raw_datatypes import decode_bytes
 from baler_hdf5.schema.datasets import StoredDataset
 from baler_hdf5.schema.dimensions import DatasetDimensions
 
@@ -61,9 +63,32 @@ def make_variables(
             if field.cells == "plain" and not field.members:  # readers apply none of it to members of compounds
                 filled = records[dataset.path]["fill"] not in (None, UNDEFINED)
                 special = special_values(attributes, field.dtype, netcdf=netcdf, filled=filled)
+                if not netcdf:
+                    special = _with_fill(special, records[dataset.path])
             found = _variable(name, dims, special, attributes, roles.get(name, ("", "")))
             variables.append(replace(found, axes={dim: axes[dim] for dim in dims if axes.get(dim)}))
     return variables
+
+
+def _with_fill(special: CfSpecial, record: Json) -> CfSpecial:
+    """With the number that the writer chose for what is never written: readers show it, and people know what it says."""
+    stated, kind = record["fill"], record["type"]
+    if (
+        not isinstance(stated, str)
+        or stated == UNDEFINED
+        or not isinstance(kind, str)
+        or np.dtype(kind).kind not in "iuf"
+    ):
+        return special
+    value = float(decode_bytes(stated, np.dtype(kind), ()).astype(np.dtype(kind).newbyteorder("=")).view(special.dtype))
+    if (
+        not value
+        or not math.isfinite(value)
+        or value in special.fill
+        or (abs(value) > 1 << 53 and special.dtype[1] != "f")
+    ):
+        return special
+    return replace(special, flags=tuple(dict.fromkeys((*special.flags, value))))
 
 
 def _variable(
