@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, Self
+from uuid import UUID
 
-from uproot.behaviors.TBranch import Report
+from uproot.behaviors.TBranch import HasBranches, Report
 
 from baler_core import ConfigError, DataError, File, look_up
 from baler_root.contents.forms import List, Record
@@ -16,17 +16,19 @@ from baler_root.opened_branch import OpenBranch
 from baler_root.opened_expressions import Expressions
 from baler_root.opened_filters import Filter, accepting
 from baler_root.opened_parent import OpenParent
+from baler_root.opened_reading import IGNORED, Documented, ReadCounters, documented
+from baler_root.opened_steps import entries_in
 from baler_root.opened_together import Library, grouped, library_of, together
 from baler_root.schema.parts import TreeSchema
 from baler_root.schema.skeleton import branches_of
-
-_SIZE = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*([kmgtpe])?(i)?b", re.IGNORECASE)
 
 
 class TreeParent(Protocol):
     """The open file that a tree lies in."""
 
-    file: File
+    stored: File
+    file_path: str
+    uuid: UUID
 
     def __getitem__(self, name: str) -> OpenTree: ...
     def close(self) -> None: ...
@@ -44,7 +46,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
     """
 
     def __init__(self, parent: TreeParent, part: TreeSchema) -> None:
-        self.parent, self.file, self.part, skeleton = parent, parent.file, part, part.schema.skeleton
+        self.parent, self.stored, self.part, skeleton = parent, parent.stored, part, part.schema.skeleton
         self.object_path = str(skeleton["tree"])
         self.name, self.title = self.object_path.rpartition("/")[2], str(skeleton.get("title", ""))
         default = "TTree" if skeleton.get("kind") == "TTree" else "ROOT::RNTuple"
@@ -99,6 +101,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         filter_branch: Filter = None,
         recursive: bool = True,
         full_paths: bool = True,
+        ignore_duplicates: bool = False,
     ) -> Iterator[tuple[str, Any]]:
         """Return names and branches, as uproot does.
 
@@ -114,15 +117,22 @@ class OpenTree(Mapping[str, "OpenBranch"]):
             False leaves out what lies inside of objects that are split, and gives these as wholes.
         full_paths
             False gives names without those of the objects around them.
+        ignore_duplicates
+            True leaves out a name that came before.
         """
         named, typed, taken = accepting(filter_name), accepting(filter_typename), accepting(filter_branch)
         names = self._branches if recursive else dict.fromkeys(key.partition("/")[0] for key in self._branches)
+        seen = set[str]()
         for key in names:
             short = key.rpartition("/")[2]
+            shown = key if full_paths else short
+            if ignore_duplicates and shown in seen:
+                continue
             if named(key) or (short != key and named(short)):
                 branch = self[key]
                 if typed(branch.typename) and taken(branch):
-                    yield key if full_paths else short, branch
+                    seen.add(shown)
+                    yield shown, branch
 
     def keys(self, **filters: Any) -> Any:
         """Return the names of the branches; arguments as of `iteritems`."""
@@ -165,9 +175,19 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         return {}
 
     @property
+    def file(self) -> Any:
+        """Return the file, as an uproot file: `file.uuid`, `file.file_path`."""
+        return self.parent
+
+    @property
+    def source(self) -> ReadCounters:
+        """Return uproot's counters of bytes, which stay 0."""
+        return ReadCounters()
+
+    @property
     def where(self) -> str:
         """Return the file and the tree, for messages."""
-        return f"{self.file.path}, {self.object_path}"
+        return f"{self.stored.path}, {self.object_path}"
 
     # ---- values
 
@@ -182,6 +202,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         how: Any = None,
         aliases: Mapping[str, str] | None = None,
         virtual: bool = False,
+        ak_add_doc: Documented = False,
         **filters: Any,
     ) -> Any:
         """Return several branches, or what is computed from them.
@@ -203,12 +224,17 @@ class OpenTree(Mapping[str, "OpenBranch"]):
             Names for expressions, to be used in others.
         virtual
             A branch is restored when its values are first used; for `library="ak"`.
+        ak_add_doc
+            Whether arrays of awkward get the titles of their branches as `__doc__`; or a mapping of parameters to attributes.
+        filters
+            Those of `keys`; executors and caches that uproot takes may be given, and change nothing.
 
         Raises
         ------
         KeyError
             If there is no such branch.
         """
+        filters = {name: value for name, value in filters.items() if name not in IGNORED}
         asked = self._asked(expressions, cut, aliases, filters)
         start, stop = self.range_of(entry_start, entry_stop)
         short = library_of(library)
@@ -223,7 +249,12 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         if not self._is_plain(asked):
             columns = asked.computed(columns)
         length = len(next(iter(columns.values()))) if columns else stop - start
-        return grouped(columns, length, short, how)
+        if not ak_add_doc or short != "ak":
+            return grouped(columns, length, short, how)
+        branches = {name: self._found(name) for name in columns}
+        columns = {n: documented(a, branches[n], ak_add_doc) if branches[n] else a for n, a in columns.items()}
+        whole = grouped(columns, length, short, how)
+        return documented(whole, self, True) if how is None else whole
 
     def _virtual(self, names: Sequence[str], start: int, stop: int, library: Library) -> dict[str, Any]:
         if library != "ak":
@@ -273,7 +304,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         """Return how many entries of some branches take so many bytes."""
         asked = self._asked(expressions, None, None, filters)
         size = memory_size if isinstance(memory_size, str) else f"{memory_size} B"
-        return self._entries_of("num_entries_for", size, self._needed(asked))
+        return self._step("num_entries_for", size, self._needed(asked))
 
     def dask(
         self,
@@ -308,10 +339,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         return collection(self.arrays, names, self.num_entries, self._step("dask", step_size, names))
 
     def _step(self, function: str, stated: int | str, names: Sequence[str]) -> int:
-        step = stated if not isinstance(stated, str) else self._entries_of(function, stated, names)
-        if step <= 0:
-            raise ConfigError(f"{function}(step_size={stated!r}): a positive number of entries, or a size, is wanted")
-        return step
+        return entries_in(function, stated, sum(self[name]._nbytes for name in names) / max(1, self.num_entries))
 
     def _asked(
         self,
@@ -342,15 +370,6 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         low, high, _ = slice(start, stop).indices(self.num_entries)
         return low, max(low, high)
 
-    def _entries_of(self, function: str, size: str, names: Sequence[str]) -> int:
-        found = _SIZE.fullmatch(size.strip())
-        if found is None:
-            raise ConfigError(f"{function}(step_size={size!r}): entries, or a size such as '100 MB', are wanted")
-        number, unit, binary = found.groups()
-        wanted = float(number) * (1024 if binary else 1000) ** " kmgtpe".index((unit or " ").lower())
-        each = sum(self[name]._nbytes for name in names) / max(1, self.num_entries)
-        return max(1, int(wanted / max(1.0, each)))
-
     def __repr__(self) -> str:
         return f"<baler_root.OpenTree {self.object_path!r} ({len(self)} branches, {self.num_entries:,} entries)>"
 
@@ -362,6 +381,9 @@ class OpenTree(Mapping[str, "OpenBranch"]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (self.parent, self.object_path)
+
+
+HasBranches.register(OpenTree)  # for libraries that tell trees from paths by it, as uproot.dask does
 
 
 def _again(file: TreeParent, path: str) -> OpenTree:

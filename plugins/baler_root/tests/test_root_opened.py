@@ -234,7 +234,7 @@ def test_a_range_of_entries_reads_a_part_of_the_file(files: tuple[Path, Path]) -
     with baler_root.open(files[1]) as ours:
         tree = pickle.loads(pickle.dumps(ours["Events"]))  # noqa: S301
         assert tree["run"].array(entry_start=3, entry_stop=7).to_list() == [3, 4, 5, 6]
-        assert len(tree.parent.file.header.blocks) > 3
+        assert len(tree.parent.stored.header.blocks) > 3
 
 
 def test_what_is_not_there_is_told(files: tuple[Path, Path], tmp_path: Path) -> None:

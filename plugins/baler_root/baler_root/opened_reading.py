@@ -1,0 +1,73 @@
+"""What libraries ask an uproot branch before they read it: its form, and where its values come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Protocol, TypeAlias
+
+Documented: TypeAlias = bool | Mapping[str, str]
+"""`ak_add_doc` of uproot: whether arrays get `__doc__`, the title; or parameters by the attributes that they come from."""
+
+
+class Described(Protocol):
+    """A branch, or a tree."""
+
+    title: str
+
+
+class Readable(Protocol):
+    """An open branch."""
+
+    def read(self, start: int, stop: int, library: Any) -> Any: ...
+
+
+class Reading:
+    """Stands for uproot's interpretation of a branch: tells the awkward form, and is handed back to `OpenBranch.array`."""
+
+    def __init__(self, branch: Readable) -> None:
+        self._branch = branch
+
+    @cached_property
+    def _form(self) -> Any:
+        return self._branch.read(0, 0, "ak").layout.form
+
+    def awkward_form(self, file: Any = None, *context: Any, **more: Any) -> Any:
+        """Return the form of the arrays; arguments are those of uproot, and change nothing."""
+        return self._form
+
+    def __repr__(self) -> str:
+        return f"<baler_root.Reading {self._form.type}>"
+
+
+@dataclass(frozen=True)
+class ReadCounters:
+    """What uproot counts of a file's bytes: none, as they are read past it."""
+
+    num_requested_bytes: int = 0
+    num_requests: int = 0
+    num_requested_chunks: int = 0
+
+    @property
+    def performance_counters(self) -> ReadCounters:
+        """Return the counters, as of a source of uproot."""
+        return self
+
+    def asdict(self) -> dict[str, int]:
+        """Return the counters by name."""
+        return asdict(self)
+
+
+IGNORED = ("decompression_executor", "interpretation_executor", "array_cache")
+"""Arguments of uproot that say how ROOT's baskets are read, of which there are none here."""
+
+
+def documented(array: Any, described: Described, ak_add_doc: Documented) -> Any:
+    """Return an array with the parameters that `ak_add_doc` asks for, as uproot does it."""
+    import awkward as ak
+
+    stated = ak_add_doc if isinstance(ak_add_doc, Mapping) else {"__doc__": "title"} if ak_add_doc else {}
+    for parameter, attribute in stated.items():
+        array = ak.with_parameter(array, parameter, getattr(described, attribute))
+    return array
