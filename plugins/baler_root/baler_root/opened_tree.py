@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import accumulate
 from typing import Any, Protocol, Self
 from uuid import UUID
 
 from uproot.behaviors.TBranch import HasBranches, Report
 
 from baler_core import ConfigError, DataError, File, look_up
-from baler_root.contents.forms import List, Record
+from baler_root.contents.forms import fields_inside
 from baler_root.opened_branch import OpenBranch
 from baler_root.opened_expressions import Expressions
 from baler_root.opened_filters import Filter, accepting
@@ -56,14 +57,14 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         for branch in branches_of(schema):
             self._branches[branch.key] = OpenBranch(self, branch)
             if skeleton.get("kind") == "RNTuple":
-                inner = {".".join((branch.key, *path)): (form, path) for path, form in _inside(branch.form)}
+                inner = {".".join((branch.key, *path)): (form, path) for path, form in fields_inside(branch.form)}
                 self._branches |= {key: OpenBranch(self, replace(branch, form=f), p) for key, (f, p) in inner.items()}
         first = schema.variables[0]
         dim, seen = first.dims[0], set[str]()
         while dim in schema.counts and dim not in seen:
             seen.add(dim)
             dim = schema[schema.counts[dim]].dims[0]
-        self.num_entries = int(schema.sizes[dim])
+        self.num_entries, self._dim = int(schema.sizes[dim]), part.prefix + dim
 
     # ---- branches
 
@@ -306,6 +307,11 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         size = memory_size if isinstance(memory_size, str) else f"{memory_size} B"
         return self._step("num_entries_for", size, self._needed(asked))
 
+    def common_entry_offsets(self) -> list[int]:
+        """Return the entries at which blocks of the file begin, and how many there are."""
+        lengths = (block.sizes.get(self._dim, 0) for block in self.stored.header.blocks)
+        return sorted({0, *accumulate(lengths)})
+
     def dask(
         self,
         *,
@@ -388,13 +394,3 @@ HasBranches.register(OpenTree)  # for libraries that tell trees from paths by it
 
 def _again(file: TreeParent, path: str) -> OpenTree:
     return file[path]
-
-
-def _inside(form: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Return the fields inside a form by their paths, each with the form reduced to what leads to it."""
-    if isinstance(form, List):
-        yield from ((path, replace(form, content=inner)) for path, inner in _inside(form.content))
-    elif isinstance(form, Record):
-        for name, content in form.fields:
-            yield (name,), replace(form, fields=((name, content),))
-            yield from (((name, *path), replace(form, fields=((name, inner),))) for path, inner in _inside(content))
