@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
+import numpy as np
+
 Documented: TypeAlias = bool | Mapping[str, str]
 """`ak_add_doc` of uproot: whether arrays get `__doc__`, the title; or parameters by the attributes that they come from."""
 
@@ -36,6 +38,12 @@ class Reading:
     def awkward_form(self, file: Any = None, *context: Any, **more: Any) -> Any:
         """Return the form of the arrays; arguments are those of uproot, and change nothing."""
         return self._form
+
+    @property
+    def numpy_dtype(self) -> np.dtype[Any]:
+        """Return the type of one entry in NumPy: an object for lists, texts and records."""
+        none = self._branch.read(0, 0, "np")
+        return np.dtype((none.dtype, none.shape[1:]))
 
     def __repr__(self) -> str:
         return f"<baler_root.Reading {self._form.type}>"
