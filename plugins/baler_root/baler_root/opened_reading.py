@@ -8,9 +8,13 @@ from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
+from uproot.language.python import PythonLanguage
 
 Documented: TypeAlias = bool | Mapping[str, str]
-"""`ak_add_doc` of uproot: whether arrays get `__doc__`, the title; or parameters by the attributes that they come from."""
+"""`ak_add_doc` of uproot: whether arrays get `__doc__`, the title; a mapping, which `uproot.dask` gives, means that too."""
+
+
+_OF_BASKETS = ("decompression_executor", "interpretation_executor", "array_cache")
 
 
 class Described(Protocol):
@@ -67,15 +71,17 @@ class ReadCounters:
         return asdict(self)
 
 
-IGNORED = ("decompression_executor", "interpretation_executor", "array_cache")
-"""Arguments of uproot that say how ROOT's baskets are read, of which there are none here."""
+def without_ignored(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options without those of uproot that change nothing here: how baskets are read, and the one language."""
+    return {
+        name: value
+        for name, value in options.items()
+        if name not in _OF_BASKETS and not (name == "language" and isinstance(value, PythonLanguage))
+    }
 
 
 def documented(array: Any, described: Described, ak_add_doc: Documented) -> Any:
-    """Return an array with the parameters that `ak_add_doc` asks for, as uproot does it."""
+    """Return an array with the title as `__doc__` where `ak_add_doc` asks for it, as uproot does."""
     import awkward as ak
 
-    stated = ak_add_doc if isinstance(ak_add_doc, Mapping) else {"__doc__": "title"} if ak_add_doc else {}
-    for parameter, attribute in stated.items():
-        array = ak.with_parameter(array, parameter, getattr(described, attribute))
-    return array
+    return ak.with_parameter(array, "__doc__", described.title) if ak_add_doc else array

@@ -17,7 +17,7 @@ from baler_root.opened_branch import OpenBranch
 from baler_root.opened_expressions import Expressions
 from baler_root.opened_filters import Filter, accepting
 from baler_root.opened_parent import OpenParent
-from baler_root.opened_reading import IGNORED, Documented, ReadCounters, documented
+from baler_root.opened_reading import Documented, ReadCounters, documented, without_ignored
 from baler_root.opened_steps import entries_in
 from baler_root.opened_together import Library, grouped, library_of, together
 from baler_root.schema.parts import TreeSchema
@@ -28,9 +28,9 @@ class TreeParent(Protocol):
     """The open file that a tree lies in."""
 
     stored: File
-    file_path: str
-    uuid: UUID
 
+    @property
+    def uuid(self) -> UUID: ...
     def __getitem__(self, name: str) -> OpenTree: ...
     def close(self) -> None: ...
 
@@ -180,10 +180,8 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         """Return the file, as an uproot file: `file.uuid`, `file.file_path`."""
         return self.parent
 
-    @property
-    def source(self) -> ReadCounters:
-        """Return uproot's counters of bytes, which stay 0."""
-        return ReadCounters()
+    source = ReadCounters()
+    """uproot's counters of bytes, which stay 0."""
 
     @property
     def where(self) -> str:
@@ -226,7 +224,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         virtual
             A branch is restored when its values are first used; for `library="ak"`.
         ak_add_doc
-            Whether arrays of awkward get the titles of their branches as `__doc__`; or a mapping of parameters to attributes.
+            Whether arrays of awkward get the titles of their branches as `__doc__`.
         filters
             Those of `keys`; executors and caches that uproot takes may be given, and change nothing.
 
@@ -235,7 +233,6 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         KeyError
             If there is no such branch.
         """
-        filters = {name: value for name, value in filters.items() if name not in IGNORED}
         asked = self._asked(expressions, cut, aliases, filters)
         start, stop = self.range_of(entry_start, entry_stop)
         short = library_of(library)
@@ -250,12 +247,10 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         if not self._is_plain(asked):
             columns = asked.computed(columns)
         length = len(next(iter(columns.values()))) if columns else stop - start
-        if not ak_add_doc or short != "ak":
-            return grouped(columns, length, short, how)
-        branches = {name: self._found(name) for name in columns}
-        columns = {n: documented(a, branches[n], ak_add_doc) if branches[n] else a for n, a in columns.items()}
-        whole = grouped(columns, length, short, how)
-        return documented(whole, self, True) if how is None else whole
+        if ak_add_doc and short == "ak":
+            branches = {name: self._found(name) for name in columns}
+            columns = {n: documented(a, branches[n], ak_add_doc) if branches[n] else a for n, a in columns.items()}
+        return grouped(columns, length, short, how)
 
     def _virtual(self, names: Sequence[str], start: int, stop: int, library: Library) -> dict[str, Any]:
         if library != "ak":
@@ -276,6 +271,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         aliases: Mapping[str, str] | None = None,
         library: Library = "ak",
         how: Any = None,
+        ak_add_doc: Documented = False,
         **filters: Any,
     ) -> Iterator[Any]:
         """Return one part of the entries after the other.
@@ -286,7 +282,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
             Of so many entries, or bytes: `"100 MB"`.
         report
             Whether each comes with uproot's `Report`, which tells its entries.
-        expressions, cut, entry_start, entry_stop, aliases, library, how, filters
+        expressions, cut, entry_start, entry_stop, aliases, library, how, ak_add_doc, filters
             As for `arrays`.
         """
         asked = self._asked(expressions, cut, aliases, filters)
@@ -295,7 +291,14 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         for low in range(start, stop, step):
             high = min(low + step, stop)
             part = self.arrays(
-                asked.stated, cut, entry_start=low, entry_stop=high, library=library, how=how, aliases=aliases
+                asked.stated,
+                cut,
+                entry_start=low,
+                entry_stop=high,
+                library=library,
+                how=how,
+                aliases=aliases,
+                ak_add_doc=ak_add_doc,
             )
             yield (part, Report(self, low, high)) if report else part
 
@@ -354,6 +357,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         aliases: Mapping[str, str] | None,
         filters: Mapping[str, Any],
     ) -> Expressions:
+        filters = without_ignored(filters)
         named = self.keys(**filters)  # refuses filters that there are not
         if expressions is None:
             stated = [name for name in named if filters or not self._branches[name]._inner]
