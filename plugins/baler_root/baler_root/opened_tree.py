@@ -180,8 +180,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         """Return the file, as an uproot file: `file.uuid`, `file.file_path`."""
         return self.parent
 
-    source = ReadCounters()
-    """uproot's counters of bytes, which stay 0."""
+    source = ReadCounters()  # stays 0
 
     @property
     def where(self) -> str:
