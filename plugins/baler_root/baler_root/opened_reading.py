@@ -17,12 +17,6 @@ Documented: TypeAlias = bool | Mapping[str, str]
 _OF_BASKETS = ("decompression_executor", "interpretation_executor", "array_cache")
 
 
-class Described(Protocol):
-    """A branch, or a tree."""
-
-    title: str
-
-
 class Readable(Protocol):
     """An open branch."""
 
@@ -80,8 +74,9 @@ def without_ignored(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def documented(array: Any, described: Described, ak_add_doc: Documented) -> Any:
-    """Return an array with the title as `__doc__` where `ak_add_doc` asks for it, as uproot does."""
+def documented(array: Any, branch: Any, ak_add_doc: Documented) -> Any:
+    """Return an array with its branch's title as `__doc__` where `ak_add_doc` asks for it, as uproot does."""
     import awkward as ak
 
-    return ak.with_parameter(array, "__doc__", described.title) if ak_add_doc else array
+    title = getattr(branch, "title", None)
+    return ak.with_parameter(array, "__doc__", title) if ak_add_doc and title is not None else array

@@ -247,8 +247,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
             columns = asked.computed(columns)
         length = len(next(iter(columns.values()))) if columns else stop - start
         if ak_add_doc and short == "ak":
-            branches = {name: self._found(name) for name in columns}
-            columns = {n: documented(a, branches[n], ak_add_doc) if branches[n] else a for n, a in columns.items()}
+            columns = {name: documented(one, self._found(name), ak_add_doc) for name, one in columns.items()}
         return grouped(columns, length, short, how)
 
     def _virtual(self, names: Sequence[str], start: int, stop: int, library: Library) -> dict[str, Any]:
