@@ -40,6 +40,11 @@ class File(StoredFile):
             raise DataError(f"{stored.path}: holds trained models and no data; use it with compress(trained=...)")
         super().__init__(stored, opening.cache)
 
+    @property
+    def fingerprint(self) -> tuple[int, ...]:
+        """Return what tells it from files that hold something else: its length, and the checksum of its index."""
+        return self._stored.fingerprint
+
     def __repr__(self) -> str:
         lines = [f"<baler_core.File {str(self.path)!r}, {len(self)} variables>"]
         lines += [f"  {self[name]!r}" for name in list(self)[:20]]
@@ -105,12 +110,12 @@ class File(StoredFile):
         return columns_of(self, chosen, start, stop)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (self._stored.source.place(), self._opening, self._stored.fingerprint)
+        return _again, (self._stored.source.place(), self._opening, self.fingerprint)
 
 
 def _again(place: Place, opening: Opening, fingerprint: tuple[int, ...]) -> File:
     file = File(place, opening)
-    if file._stored.fingerprint != fingerprint:
+    if file.fingerprint != fingerprint:
         file.close()
         raise SourceError(f"{file.path}: has changed since it was opened first: open it again")
     return file

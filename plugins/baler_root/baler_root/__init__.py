@@ -41,6 +41,17 @@ def concatenate(files: Any, expressions: Any = None, cut: str | None = None, **o
     return joined(files, expressions, cut, **options)
 
 
+def uproot_options() -> dict[str, Any]:
+    """Return options with which uproot opens .bal files, and what opens files by it: `uproot.open("a.bal", **uproot_options())`.
+
+    coffea takes them too: `Runner(...)(fileset, processor, uproot_options=uproot_options())`. See
+    `baler_root.opened_by_uproot`.
+    """
+    from baler_root.opened_by_uproot import options
+
+    return options()
+
+
 @hookimpl
 def baler_readers() -> list[type[Reader]]:
     """Return the reader `root`."""

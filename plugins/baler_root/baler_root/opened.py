@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
+from uuid import UUID
+
+from uproot.reading import ReadOnlyDirectory
 
 from baler_core import DataError, File, FormatError, open_one
 from baler_root.opened_folder import OpenFolder
@@ -69,7 +74,7 @@ class RootFile(OpenFolder):
     """
 
     def __init__(self, file: File) -> None:
-        self.file = file
+        self.stored = file
         try:
             parts = take_parts(file.schema)
             trees = [OpenTree(self, part) if part.schema.variables else None for part in parts]
@@ -86,9 +91,14 @@ class RootFile(OpenFolder):
     def _objects(self) -> OpenObjects:
         return self._carried
 
+    @cached_property
+    def uuid(self) -> UUID:
+        """An identifier of what it holds: not that of the original."""
+        return UUID(bytes=hashlib.sha256(repr(self.stored.fingerprint).encode()).digest()[:16])
+
     def close(self) -> None:
         """Release the file."""
-        self.file.close()
+        self.stored.close()
         self.closed = True
 
     def __enter__(self) -> Self:
@@ -98,4 +108,7 @@ class RootFile(OpenFolder):
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return RootFile, (self.file,)
+        return RootFile, (self.stored,)
+
+
+ReadOnlyDirectory.register(RootFile)  # for libraries that tell open files from paths by it, as coffea does

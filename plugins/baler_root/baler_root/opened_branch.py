@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from baler_core import ConfigError, File, FormatError, OutsideError
 from baler_root.contents.branches import Branch
 from baler_root.contents.forms import List, Number, Record, Text, leaves
+from baler_root.opened_reading import Documented, Reading, documented
 from baler_root.opened_together import Library, library_of, together
 from baler_root.schema.parts import TreeSchema
 from baler_root.schema.skeleton import list_dimensions
@@ -19,10 +21,12 @@ from baler_root.values.flatten import put_together
 class BranchParent(Protocol):
     """The open tree that a branch belongs to."""
 
-    file: File
+    stored: File
     part: TreeSchema
     num_entries: int
 
+    @property
+    def file(self) -> Any: ...
     @property
     def where(self) -> str: ...
     def range_of(self, start: int | None, stop: int | None) -> tuple[int, int]: ...
@@ -58,7 +62,7 @@ class OpenBranch:
         return sum(math.prod(array.shape) * max(8, array.dtype.itemsize) for array in arrays)
 
     def _stored(self, name: str) -> Any:
-        return self.tree.file[self.tree.part.prefix + name]
+        return self.tree.stored[self.tree.part.prefix + name]
 
     def _unpacked(self, name: str, start: int, stop: int) -> np.ndarray:
         """Return stored numbers as uproot shows them: those of Double32_t and Float16_t as floats."""
@@ -75,27 +79,50 @@ class OpenBranch:
         """Return the tree."""
         return self.tree
 
+    @property
+    def file(self) -> Any:
+        """Return the file, as an uproot file: `file.uuid`, `file.file_path`."""
+        return self.tree.file
+
+    @property
+    def cache_key(self) -> str:
+        """Return what tells the branch from all others."""
+        return f"{self.file.uuid}:{self.tree.part.prefix}:{self._branch.key}:{'.'.join(self._inner)}"
+
+    @cached_property
+    def interpretation(self) -> Reading:
+        """Return what tells the awkward form, as uproot's interpretations do."""
+        return Reading(self)
+
     def array(
         self,
-        interpretation: None = None,
+        interpretation: Reading | None = None,
         entry_start: int | None = None,
         entry_stop: int | None = None,
         *,
         library: Library = "ak",
+        ak_add_doc: Documented = False,
+        decompression_executor: Any = None,
+        interpretation_executor: Any = None,
+        array_cache: Any = None,
     ) -> Any:
         """Return the values of some entries; arguments as of `OpenTree.arrays`.
 
         Parameters
         ----------
         interpretation
-            None: there are no bytes of ROOT here that could be interpreted in another way.
+            None, or the branch's own: there are no bytes of ROOT here that could be interpreted in another way.
+        decompression_executor, interpretation_executor, array_cache
+            Of uproot: they change nothing.
         """
-        if interpretation is not None:
+        if interpretation is not None and interpretation is not self.interpretation:
             raise ConfigError(f"{self._branch.key}: a .bal file has no bytes of ROOT to interpret: leave it out")
         start, stop = self.tree.range_of(entry_start, entry_stop)
         short = library_of(library)
         values = self.read(start, stop, short)
-        if short != "pd":
+        if short == "ak":
+            return documented(values, self, ak_add_doc)
+        if short == "np":
             return values
         return together({self._branch.key: values}, stop - start, start, short)[self._branch.key]
 

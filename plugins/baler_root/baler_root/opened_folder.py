@@ -24,7 +24,7 @@ class OpenFolder(Mapping[str, Any]):
     """
 
     def __init__(self, whole: OpenFolder | None, file: File, entries: Sequence[Entry], path: str = "") -> None:
-        self._whole, self.file, self._entries = whole or self, file, entries
+        self._whole, self.stored, self._entries = whole or self, file, entries
         self.object_path, self.path, self.name = path, tuple(filter(None, path.split("/"))), path.rpartition("/")[2]
         self._prefix = f"{path}/" if path else ""
 
@@ -59,11 +59,11 @@ class OpenFolder(Mapping[str, Any]):
         if entry.tree is not None:
             return entry.tree
         if entry.is_folder:
-            return OpenFolder(self._whole, self.file, self._within(entry.path), entry.path)
+            return OpenFolder(self._whole, self.stored, self._within(entry.path), entry.path)
         if entry.is_object:
             return self._objects.read(entry.key)
         raise DataError(
-            f"{self.file.path}: of the tree {entry.key!r} no branch can be opened: restore the file, which holds it as it was"
+            f"{self.stored.path}: of the tree {entry.key!r} no branch can be opened: restore the file, which holds it as it was"
         )
 
     def _within(self, path: str) -> list[Entry]:
@@ -72,7 +72,7 @@ class OpenFolder(Mapping[str, Any]):
     @property
     def where(self) -> str:
         """Where the folder is, for messages."""
-        return f"{self.file.path}, {self.object_path}" if self.object_path else str(self.file.path)
+        return f"{self.stored.path}, {self.object_path}" if self.object_path else str(self.stored.path)
 
     def __iter__(self) -> Iterator[str]:
         return self.iterkeys()
@@ -167,9 +167,14 @@ class OpenFolder(Mapping[str, Any]):
         return None if not self.path else self._whole[above] if above else self._whole
 
     @property
+    def file(self) -> OpenFolder:
+        """The whole file."""
+        return self._whole
+
+    @property
     def file_path(self) -> str:
         """Where the file lies."""
-        return str(self.file.path)
+        return str(self.stored.path)
 
     def __repr__(self) -> str:
         return f"<baler_root.{type(self).__name__} {self.where!r}: {', '.join(self.iterkeys(recursive=False)) or 'nothing'}>"

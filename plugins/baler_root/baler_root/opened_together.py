@@ -12,14 +12,15 @@ LIBRARIES = ("ak", "np", "pd")
 _LONG_NAMES = {"awkward": "ak", "numpy": "np", "pandas": "pd"}
 
 
-def library_of(library: str) -> Library:
-    """Return a library by its short name: `numpy` is `np`.
+def library_of(library: Any) -> Library:
+    """Return a library by its short name: `numpy` is `np`, and so is uproot's own object for it.
 
     Raises
     ------
     ConfigError
         If it is none of `ak`, `np`, `pd`; with the nearest.
     """
+    library = getattr(library, "name", library)
     found = _LONG_NAMES.get(str(library), str(library))
     if found not in LIBRARIES:
         raise ConfigError(f"library={library!r}: there is no such library. {did_you_mean(str(library), LIBRARIES)}")

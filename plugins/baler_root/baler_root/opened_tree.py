@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import accumulate
 from typing import Any, Protocol, Self
+from uuid import UUID
 
-from uproot.behaviors.TBranch import Report
+from uproot.behaviors.TBranch import HasBranches, Report
 
 from baler_core import ConfigError, DataError, File, look_up
-from baler_root.contents.forms import List, Record
+from baler_root.contents.forms import fields_inside
 from baler_root.opened_branch import OpenBranch
 from baler_root.opened_expressions import Expressions
 from baler_root.opened_filters import Filter, accepting
 from baler_root.opened_parent import OpenParent
+from baler_root.opened_reading import Documented, ReadCounters, documented, without_ignored
+from baler_root.opened_steps import entries_in
 from baler_root.opened_together import Library, grouped, library_of, together
 from baler_root.schema.parts import TreeSchema
 from baler_root.schema.skeleton import branches_of
-
-_SIZE = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*([kmgtpe])?(i)?b", re.IGNORECASE)
 
 
 class TreeParent(Protocol):
     """The open file that a tree lies in."""
 
-    file: File
+    stored: File
 
+    @property
+    def uuid(self) -> UUID: ...
     def __getitem__(self, name: str) -> OpenTree: ...
     def close(self) -> None: ...
 
@@ -44,7 +47,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
     """
 
     def __init__(self, parent: TreeParent, part: TreeSchema) -> None:
-        self.parent, self.file, self.part, skeleton = parent, parent.file, part, part.schema.skeleton
+        self.parent, self.stored, self.part, skeleton = parent, parent.stored, part, part.schema.skeleton
         self.object_path = str(skeleton["tree"])
         self.name, self.title = self.object_path.rpartition("/")[2], str(skeleton.get("title", ""))
         default = "TTree" if skeleton.get("kind") == "TTree" else "ROOT::RNTuple"
@@ -54,14 +57,14 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         for branch in branches_of(schema):
             self._branches[branch.key] = OpenBranch(self, branch)
             if skeleton.get("kind") == "RNTuple":
-                inner = {".".join((branch.key, *path)): (form, path) for path, form in _inside(branch.form)}
+                inner = {".".join((branch.key, *path)): (form, path) for path, form in fields_inside(branch.form)}
                 self._branches |= {key: OpenBranch(self, replace(branch, form=f), p) for key, (f, p) in inner.items()}
         first = schema.variables[0]
         dim, seen = first.dims[0], set[str]()
         while dim in schema.counts and dim not in seen:
             seen.add(dim)
             dim = schema[schema.counts[dim]].dims[0]
-        self.num_entries = int(schema.sizes[dim])
+        self.num_entries, self._dim = int(schema.sizes[dim]), part.prefix + dim
 
     # ---- branches
 
@@ -99,6 +102,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         filter_branch: Filter = None,
         recursive: bool = True,
         full_paths: bool = True,
+        ignore_duplicates: bool = False,
     ) -> Iterator[tuple[str, Any]]:
         """Return names and branches, as uproot does.
 
@@ -114,15 +118,22 @@ class OpenTree(Mapping[str, "OpenBranch"]):
             False leaves out what lies inside of objects that are split, and gives these as wholes.
         full_paths
             False gives names without those of the objects around them.
+        ignore_duplicates
+            True leaves out a name that came before.
         """
         named, typed, taken = accepting(filter_name), accepting(filter_typename), accepting(filter_branch)
         names = self._branches if recursive else dict.fromkeys(key.partition("/")[0] for key in self._branches)
+        seen = set[str]()
         for key in names:
             short = key.rpartition("/")[2]
+            shown = key if full_paths else short
+            if ignore_duplicates and shown in seen:
+                continue
             if named(key) or (short != key and named(short)):
                 branch = self[key]
                 if typed(branch.typename) and taken(branch):
-                    yield key if full_paths else short, branch
+                    seen.add(shown)
+                    yield shown, branch
 
     def keys(self, **filters: Any) -> Any:
         """Return the names of the branches; arguments as of `iteritems`."""
@@ -165,9 +176,16 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         return {}
 
     @property
+    def file(self) -> Any:
+        """Return the file, as an uproot file: `file.uuid`, `file.file_path`."""
+        return self.parent
+
+    source = ReadCounters()  # stays 0
+
+    @property
     def where(self) -> str:
         """Return the file and the tree, for messages."""
-        return f"{self.file.path}, {self.object_path}"
+        return f"{self.stored.path}, {self.object_path}"
 
     # ---- values
 
@@ -182,6 +200,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         how: Any = None,
         aliases: Mapping[str, str] | None = None,
         virtual: bool = False,
+        ak_add_doc: Documented = False,
         **filters: Any,
     ) -> Any:
         """Return several branches, or what is computed from them.
@@ -203,6 +222,10 @@ class OpenTree(Mapping[str, "OpenBranch"]):
             Names for expressions, to be used in others.
         virtual
             A branch is restored when its values are first used; for `library="ak"`.
+        ak_add_doc
+            Whether arrays of awkward get the titles of their branches as `__doc__`.
+        filters
+            Those of `keys`; executors and caches that uproot takes may be given, and change nothing.
 
         Raises
         ------
@@ -223,6 +246,8 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         if not self._is_plain(asked):
             columns = asked.computed(columns)
         length = len(next(iter(columns.values()))) if columns else stop - start
+        if ak_add_doc and short == "ak":
+            columns = {name: documented(one, self._found(name), ak_add_doc) for name, one in columns.items()}
         return grouped(columns, length, short, how)
 
     def _virtual(self, names: Sequence[str], start: int, stop: int, library: Library) -> dict[str, Any]:
@@ -244,6 +269,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         aliases: Mapping[str, str] | None = None,
         library: Library = "ak",
         how: Any = None,
+        ak_add_doc: Documented = False,
         **filters: Any,
     ) -> Iterator[Any]:
         """Return one part of the entries after the other.
@@ -254,7 +280,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
             Of so many entries, or bytes: `"100 MB"`.
         report
             Whether each comes with uproot's `Report`, which tells its entries.
-        expressions, cut, entry_start, entry_stop, aliases, library, how, filters
+        expressions, cut, entry_start, entry_stop, aliases, library, how, ak_add_doc, filters
             As for `arrays`.
         """
         asked = self._asked(expressions, cut, aliases, filters)
@@ -263,7 +289,14 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         for low in range(start, stop, step):
             high = min(low + step, stop)
             part = self.arrays(
-                asked.stated, cut, entry_start=low, entry_stop=high, library=library, how=how, aliases=aliases
+                asked.stated,
+                cut,
+                entry_start=low,
+                entry_stop=high,
+                library=library,
+                how=how,
+                aliases=aliases,
+                ak_add_doc=ak_add_doc,
             )
             yield (part, Report(self, low, high)) if report else part
 
@@ -273,7 +306,12 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         """Return how many entries of some branches take so many bytes."""
         asked = self._asked(expressions, None, None, filters)
         size = memory_size if isinstance(memory_size, str) else f"{memory_size} B"
-        return self._entries_of("num_entries_for", size, self._needed(asked))
+        return self._step("num_entries_for", size, self._needed(asked))
+
+    def common_entry_offsets(self) -> list[int]:
+        """Return the entries at which blocks of the file begin, and how many there are."""
+        lengths = (block.sizes.get(self._dim, 0) for block in self.stored.header.blocks)
+        return sorted({0, *accumulate(lengths)})
 
     def dask(
         self,
@@ -308,10 +346,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         return collection(self.arrays, names, self.num_entries, self._step("dask", step_size, names))
 
     def _step(self, function: str, stated: int | str, names: Sequence[str]) -> int:
-        step = stated if not isinstance(stated, str) else self._entries_of(function, stated, names)
-        if step <= 0:
-            raise ConfigError(f"{function}(step_size={stated!r}): a positive number of entries, or a size, is wanted")
-        return step
+        return entries_in(function, stated, sum(self[name]._nbytes for name in names) / max(1, self.num_entries))
 
     def _asked(
         self,
@@ -320,6 +355,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         aliases: Mapping[str, str] | None,
         filters: Mapping[str, Any],
     ) -> Expressions:
+        filters = without_ignored(filters)
         named = self.keys(**filters)  # refuses filters that there are not
         if expressions is None:
             stated = [name for name in named if filters or not self._branches[name]._inner]
@@ -342,15 +378,6 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         low, high, _ = slice(start, stop).indices(self.num_entries)
         return low, max(low, high)
 
-    def _entries_of(self, function: str, size: str, names: Sequence[str]) -> int:
-        found = _SIZE.fullmatch(size.strip())
-        if found is None:
-            raise ConfigError(f"{function}(step_size={size!r}): entries, or a size such as '100 MB', are wanted")
-        number, unit, binary = found.groups()
-        wanted = float(number) * (1024 if binary else 1000) ** " kmgtpe".index((unit or " ").lower())
-        each = sum(self[name]._nbytes for name in names) / max(1, self.num_entries)
-        return max(1, int(wanted / max(1.0, each)))
-
     def __repr__(self) -> str:
         return f"<baler_root.OpenTree {self.object_path!r} ({len(self)} branches, {self.num_entries:,} entries)>"
 
@@ -364,15 +391,8 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         return _again, (self.parent, self.object_path)
 
 
+HasBranches.register(OpenTree)  # for libraries that tell trees from paths by it, as uproot.dask does
+
+
 def _again(file: TreeParent, path: str) -> OpenTree:
     return file[path]
-
-
-def _inside(form: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Return the fields inside a form by their paths, each with the form reduced to what leads to it."""
-    if isinstance(form, List):
-        yield from ((path, replace(form, content=inner)) for path, inner in _inside(form.content))
-    elif isinstance(form, Record):
-        for name, content in form.fields:
-            yield (name,), replace(form, fields=((name, content),))
-            yield from (((name, *path), replace(form, fields=((name, inner),))) for path, inner in _inside(content))

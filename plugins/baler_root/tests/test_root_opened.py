@@ -234,7 +234,7 @@ def test_a_range_of_entries_reads_a_part_of_the_file(files: tuple[Path, Path]) -
     with baler_root.open(files[1]) as ours:
         tree = pickle.loads(pickle.dumps(ours["Events"]))  # noqa: S301
         assert tree["run"].array(entry_start=3, entry_stop=7).to_list() == [3, 4, 5, 6]
-        assert len(tree.parent.file.header.blocks) > 3
+        assert len(tree.parent.stored.header.blocks) > 3
 
 
 def test_what_is_not_there_is_told(files: tuple[Path, Path], tmp_path: Path) -> None:
@@ -267,31 +267,6 @@ def test_fields_of_ntuples_are_read_like_those_of_uproot(tmp_path: Path) -> None
         assert set(other.keys()) == set(tree.keys())
         for name in ("Jet", "Jet.pt", "Jet.id", "hits", "name"):
             assert ak.array_equal(other[name].array(entry_start=7), tree[name].array(entry_start=7)), name
-
-
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_coffea_makes_events_of_it(tmp_path: Path) -> None:
-    nanoevents = pytest.importorskip("coffea.nanoevents")
-    mapping = pytest.importorskip("coffea.nanoevents.mapping")
-    counts = rng.poisson(3, EVENTS)
-    size = counts.sum()
-    momenta = {"pt": rng.exponential(30, size), "eta": rng.normal(size=size), "phi": rng.uniform(-3, 3, size)}
-    momenta["mass"] = rng.exponential(5, size)
-    jets = ak.zip({name: ak.unflatten(values.astype("f4"), counts) for name, values in momenta.items()})
-    ids = {name: np.arange(EVENTS, dtype="u4") for name in ("run", "luminosityBlock", "event")}
-    with uproot.recreate(tmp_path / "a.root") as file:
-        write_tree(file, "Events", {"Jet": jets, **ids})
-    bounds = {"Jet_pt": {"rel": 1e-3}, "Jet_mass": {"rel": 1e-3}}
-    baler_core.compress(tmp_path / "a.root", tmp_path / "a.bal", bounds=bounds, model=FAST)
-    found = []
-    with uproot.open(tmp_path / "a.root") as original, baler_root.open(tmp_path / "a.bal") as ours:
-        for tree, lazy in ((original["Events"], {}), (ours["Events"], {"virtual": True})):
-            columns = tree.arrays(["nJet", *(f"Jet_{name}" for name in momenta), *ids], how=dict, **lazy)
-            source = mapping.SimplePreloadedColumnSource(columns, "a", tree.num_entries, "Events")
-            events = nanoevents.NanoEventsFactory.from_preloaded(source, schemaclass=nanoevents.NanoAODSchema).events()
-            pairs = events[ak.num(events.Jet) >= 2].Jet
-            found.append(np.histogram(ak.to_numpy((pairs[:, 0] + pairs[:, 1]).mass), 20, (0, 200))[0])
-    assert np.abs(found[0] - found[1]).sum() <= 0.05 * found[0].sum() > 0
 
 
 def test_virtual_arrays_restore_the_branches_that_are_used(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -76,6 +76,18 @@ def leaves(form: Form, name: str, place: str = "", lists: tuple[str, ...] = ()) 
             yield from leaves(content, f"{name}.{field}", f"{place}.{field}", lists)
     else:
         yield Leaf(name, lists, form)
+
+
+def fields_inside(form: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Return the fields inside a form by their paths, each with the form reduced to what leads to it."""
+    if isinstance(form, List):
+        yield from ((path, replace(form, content=inner)) for path, inner in fields_inside(form.content))
+    elif isinstance(form, Record):
+        for name, content in form.fields:
+            yield (name,), replace(form, fields=((name, content),))
+            yield from (
+                ((name, *path), replace(form, fields=((name, inner),))) for path, inner in fields_inside(content)
+            )
 
 
 def pruned(form: Form, name: str, keep: set[str]) -> Form | None:
