@@ -7,6 +7,7 @@ often the size lay in the interval, the median error, and the same for times.
     python benchmarks/predict.py FILE [FILE ...] [--bounds lossless 1e-3 1e-2] [--most-bytes 4000000] [--cases CASES.jsonl]
 
 With --cases, what is measured is added to a file, and what that has already is not measured again: a long run can be stopped.
+With --again, such files are predicted anew, and compared with what was measured then.
 """
 
 from __future__ import annotations
@@ -37,11 +38,15 @@ def main() -> None:
     parser.add_argument("--bounds", nargs="+", default=["lossless", "1e-3", "1e-2"])
     parser.add_argument("--most-bytes", type=int, default=1 << 40, help="leave out files with more bytes of values")
     parser.add_argument("--cases", type=Path, help="where to keep what was measured")
+    parser.add_argument("--again", action="store_true", help="predict anew what was measured before")
     given = parser.parse_args()
     known = kept(given.cases)
     cases = []
     for path in given.files:
         found = [case for case in known if case.file == path.name]
+        if found and given.again:
+            found = predicted_again(path, found)
+            print(*found, sep="\n", flush=True)
         if not found:
             try:
                 for case in measured(path, given.bounds, given.most_bytes):
@@ -97,6 +102,29 @@ def kept(path: Path | None) -> list[Case]:
     if path is None or not path.exists():
         return []
     return [Case(**json.loads(line)) for line in path.read_text().splitlines()]
+
+
+def predicted_again(path: Path, cases: list[Case]) -> list[Case]:
+    """Return cases of a file with what is expected of them by now."""
+    registry, found = load_plugins(), {case.bound: case for case in cases}
+    config = config_of_arguments("predict", {}, registry, source=path, output=Path())
+    given = input_of(path, config, registry)
+    with given.source:
+        ladder = [rung for rung in usual_bounds(given.source.schema) if rung.label in found]
+        started = time.process_time()
+        expected = predict(config, registry, given, ladder).expected
+        took = time.process_time() - started
+    return [
+        replace(
+            found[one.label],
+            expected=one.nbytes.middle,
+            low=one.nbytes.low,
+            high=one.nbytes.high,
+            expected_seconds=one.seconds.middle,
+            predicted_in=took,
+        )
+        for one in expected
+    ]
 
 
 def measured(path: Path, bounds: list[str], most: int) -> Iterator[Case]:

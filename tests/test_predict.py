@@ -100,8 +100,10 @@ def test_what_effort_saves_is_measured_on_a_small_sample() -> None:
 
 
 def test_intervals_widen_with_what_was_not_seen() -> None:
-    near, far, brief = with_interval(100, 1, 5), with_interval(100, 100, 5), with_interval(100, 1, 5, briefly=True)
-    assert near.low < near.middle == far.middle == 105 < near.high
+    near, far = with_interval(10_000, 1, 5), with_interval(10_000, 100, 5)
+    brief, long = with_interval(10_000, 1, 5, briefly=True), with_interval(1_000_000, 1, 5)
+    assert near.low < near.middle == far.middle == 10_005 < near.high
+    assert near.low / near.middle < long.low / long.middle
     assert far.low < near.low
     assert far.high > near.high
     assert brief.high > far.high

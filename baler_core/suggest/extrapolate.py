@@ -42,8 +42,8 @@ _LEARNING, _NETWORKS = 0.75, 0.97
 _LEARNERS = ("table",)
 # The width of the interval to either side, in logarithms: of a sample; for each factor e that the whole is larger, more
 # below than above, since some tables gain much by networks; and of a model that learns for so short a time that it says
-# little of what a long training gives.
-_SPREAD, _LESS_PER_FOLD, _MORE_PER_FOLD, _BRIEFLY = 0.06, 0.07, 0.03, 0.7
+# little of what a long training gives. Few bytes say less: by the root of their number.
+_SPREAD, _LESS_PER_FOLD, _MORE_PER_FOLD, _BRIEFLY, _FEW = 0.06, 0.07, 0.03, 0.7, 8.0
 # What headers of a sample and of the whole differ by, in bytes.
 _BESIDE = 64
 # Of a file that was coded as a whole: what names of files and versions may add.
@@ -106,7 +106,7 @@ def with_interval(middle: float, fold: float, fixed: float = 0.0, *, briefly: bo
     briefly
         Whether models were trained for a short time alone.
     """
-    spread = _BRIEFLY if briefly else _SPREAD
+    spread = (_BRIEFLY if briefly else _SPREAD) + _FEW / math.sqrt(max(middle, _FEW**2))
     folds = math.log(max(1.0, fold))
     less, more = math.exp(spread + _LESS_PER_FOLD * folds), math.exp(spread + _MORE_PER_FOLD * folds)
     return Range(max(0.0, fixed + middle / less - _BESIDE), fixed + middle, fixed + middle * more + _BESIDE)

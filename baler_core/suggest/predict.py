@@ -36,9 +36,9 @@ from baler_core.suggest.lossy_tables import LossyTable, allowed_by, is_number, l
 from baler_core.suggest.reasons import constants, dependent, distinct_few, noisy
 
 # So small a file is coded as it will be; of larger ones samples of these sizes are.
-_WHOLE_FIELD, _WHOLE_TABLE, _SMALL, _LARGE = 200_000, 400_000, 125_000, 500_000
-# Fields are coded faster, and differ more from place to place.
-_FIELDS = 4_000_000
+_WHOLE_TABLE, _SMALL, _LARGE = 400_000, 125_000, 500_000
+# Fields are coded faster, differ more from place to place, and contexts of theirs need more to learn from.
+_WHOLE_FIELD, _SMALL_FIELD, _LARGE_FIELD = 300_000, 500_000, 4_000_000
 _PIECES = 3
 # The paper's two ratios of columns to latents.
 _RATIOS = (1.7, 6.0)
@@ -132,10 +132,11 @@ def predict(config: Config, registry: Registry, given: Input, ladder: Sequence[L
     arrays = _arrays(samples.large)
     with shown(f"predict {given.name}", "bound", len(ladder)) as step:
         found = []
-        # What effort saves hardly depends on the bound, but on whether there is one.
-        saved: dict[bool, dict[GroupName, float]] = {True: {}, False: {}}
+        # What effort saves of tables hardly depends on the bound, but on whether there is one.
+        saved: dict[object, dict[GroupName, float]] = {}
         for rung in ladder:
-            predictor = _Predictor(config, registry, given, rung, saved[bool(rung.bounds.rules)])
+            alike = rung.label if is_field else bool(rung.bounds.rules)
+            predictor = _Predictor(config, registry, given, rung, saved.setdefault(alike, {}))
             found.append(predictor.expected(samples, arrays))
             step(rung.label)
     same = [f"{name}: all values of the sample are the same" for name in constants(arrays)]
@@ -151,21 +152,21 @@ class _Samples:
 
     Attributes
     ----------
-    with_tables
-        Whether most of the values are in tables, of which the small sample is coded with the effort of the whole, too.
+    is_field
+        Whether most of the values are in fields.
     """
 
     large: Input
     small: Input | None = None
-    with_tables: bool = True
+    is_field: bool = False
 
 
 def _samples_of(given: Input, native: int, is_field: bool) -> _Samples:
     if native <= (_WHOLE_FIELD if is_field else _WHOLE_TABLE):
         return _Samples(given)
-    wanted = _FIELDS if is_field else _LARGE
+    wanted, little = (_LARGE_FIELD, _SMALL_FIELD) if is_field else (_LARGE, _SMALL)
     large = sample_of_file(given, min(native, wanted), _PIECES if native > wanted else 1)
-    return _Samples(large, sample_of_file(given, _SMALL, _PIECES), not is_field)
+    return _Samples(large, sample_of_file(given, min(native, little), _PIECES if native > little else 1), is_field)
 
 
 @dataclass(frozen=True)
@@ -226,10 +227,10 @@ class _Predictor:
         return size, about(large.seconds * large.fold * slower), large
 
     def _saved_by_effort(self, brief: Brief, samples: _Samples, small: CodedSample) -> dict[GroupName, float]:
-        """Return what part of the bytes is left with the effort of the file: of tables, measured on the small sample."""
+        """Return what part of the bytes is left with the effort of the file, as measured on the small sample."""
         if brief.quick is brief.config:
             return dict.fromkeys(small.groups, 1.0)
-        if samples.small is None or not samples.with_tables:
+        if samples.small is None:
             return {}
         tried = code_sample(brief.config, self.registry, samples.small, self.given.source.schema).groups
         return {name: with_effort(group, tried[name]) for name, group in small.groups.items() if name in tried}
