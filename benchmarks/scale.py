@@ -11,8 +11,8 @@
                                                           # blocks of one file on up to 1000 workers, from measured times
 
 Input files are made, with a fixed seed. Times are wall-clock times of whole commands, Python's start included; `two` runs one
-command on one core, with `--workers 2` on two, and on two without that option, by threads of one process, one after the other. It also tells processor times, which depend less on
-what else a machine does: of the process that plans, sends and writes (`client_cpu`), and of its workers. `ratio_of_two_apart` is
+command on one core, with `--workers 2` on two, and on two without that option, by threads of one process, one after the other.
+It also tells processor times, which depend less on what else a machine does: of the process that plans, sends and writes (`client_cpu`), and of its workers. `ratio_of_two_apart` is
 what two commands gain that share nothing but the machine, and run at once: no worker gains more. `files` tells what a
 file costs more with two workers than with one, in processor time. Each prints a line of JSON per measurement.
 """

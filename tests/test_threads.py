@@ -218,11 +218,16 @@ def test_threads_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cores", "block_bytes", "memory", "least"),
-    [(3, 1 << 20, 1 << 40, 2), (1, 1 << 20, 1 << 40, 0), (3, 1 << 19, 1 << 40, 0), (3, 1 << 20, 320 << 20, 0)],
+    ("cores", "block_bytes", "memory", "in_threads"),
+    [
+        (3, 1 << 20, 1 << 40, True),
+        (1, 1 << 20, 1 << 40, False),
+        (3, 1 << 19, 1 << 40, False),
+        (3, 1 << 20, 320 << 20, False),
+    ],
 )
 def test_large_blocks_are_encoded_in_threads_where_memory_allows(
-    cores: int, block_bytes: int, memory: int, least: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cores: int, block_bytes: int, memory: int, in_threads: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = {"x": np.repeat(np.arange(6.0), 1 << 17), "k": np.repeat(np.arange(6), 1 << 17)}
     more: dict[str, Any] = {"model": "scalar", "block_bytes": block_bytes}
@@ -237,7 +242,7 @@ def test_large_blocks_are_encoded_in_threads_where_memory_allows(
     monkeypatch.setattr(block_team, "code_known", noted)
     monkeypatch.setattr(block_team, "memory_limit", lambda: memory)
     baler_core.compress(values, tmp_path / "x.bal", **more)
-    assert len(found) >= least
+    assert len(found) > 1 if in_threads else not found
     assert get_ident() not in found
     monkeypatch.setattr(threads, "cores", lambda: 1)
     baler_core.compress(values, tmp_path / "alone.bal", **more)

@@ -184,7 +184,7 @@ class Team:
     @property
     def window(self) -> InOrder:
         """What runs their calls; blocks that are coded in this process alone wait for none."""
-        executor = self.executor or Here()
+        executor = Here() if self.executor is None else self.executor
         return InOrder(executor, self.at_once or _AHEAD * width_of(executor))
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from contextvars import ContextVar
@@ -122,20 +122,6 @@ def ahead(function: Callable[[Item], Result], items: Sequence[Item], at_once: in
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-
-
-def prefetched(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield items in their order; the next one is made in a thread while one is used, unless there is but one core."""
-    made = iter(items)
-    if workers() < 2:
-        yield from made
-        return
-    end = object()
-    with ThreadPoolExecutor(1) as pool:  # waits for what is being made: its file is about to be closed
-        following = pool.submit(next, made, end)
-        while (item := following.result()) is not end:
-            following = pool.submit(next, made, end)
-            yield item  # type: ignore[misc]
 
 
 class _OneThread:

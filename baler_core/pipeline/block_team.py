@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 
 from baler_core.data.block import Block
-from baler_core.data.variables import Schema, leading_groups
+from baler_core.data.variables import Schema, Variable, leading_groups
 from baler_core.errors import ConfigError
 from baler_core.machine.handles import Handles
 from baler_core.machine.in_order import Call, Team
@@ -156,8 +156,8 @@ def coded_by_team(job: Job, coders: dict[GroupKey, GroupCoder], given: Input, te
     SourceError
         If a worker is lost at the same block again and again.
     """
-    threads = _threads_for(job) if team.executor is None else 0
     plan = job.blocks.plan()
+    threads = _threads_for(job, plan) if team.executor is None else 0
     if threads == 1 or len(plan) == len({dim for dim, _, _ in plan}):
         yield from coded_here(job, coders)
         return
@@ -172,17 +172,17 @@ def coded_by_team(job: Job, coders: dict[GroupKey, GroupCoder], given: Input, te
             spread.close()
 
 
-def _threads_for(job: Job) -> int:
-    """Return how many blocks this process encodes at once: as cores, large blocks beside the first, and memory allow."""
+def _threads_for(job: Job, plan: Sequence[tuple[str | None, list[Variable], slice]]) -> int:
+    """Return how many blocks this process encodes at once beside the first: as cores, large blocks and memory allow."""
     sizes = [
         sum(job.schema.nbytes(v) // max(1, job.schema.sizes[dim]) * (rows.stop - rows.start) for v in variables)
-        for dim, variables, rows in job.blocks.plan()
+        for dim, variables, rows in plan
         if dim is not None
     ]
     largest = max(sizes, default=0)
     if largest < _LARGE:
         return 1
-    return max(1, min(own_cores(), len(sizes) - 1, job.config.blocks_within(memory_limit(), largest)))
+    return max(1, min(own_cores(), len(sizes) - 1, job.config.blocks_within(memory_limit(), largest) - 1))
 
 
 class _SpreadBlocks:

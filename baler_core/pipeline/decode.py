@@ -37,8 +37,8 @@ _OF_AN_EFFORT = ("scalar", "predictive", "transform", "table")
 
 
 NOWHERE_ELSE = Lookup()
-# The size from which it is worth the threads to decode several blocks at a time, and how many times that such a block may take.
-_LARGE, _TIMES = 1 << 20, 8
+# The size from which it is worth the threads to decode several blocks at a time.
+_LARGE = 1 << 20
 
 
 @contextmanager
@@ -240,12 +240,10 @@ class BalFile:
         yield from ahead(self.block, range(len(self.header.blocks)), self._at_once())
 
     def _at_once(self) -> int:
-        """How many blocks to decode at a time: large ones, as many as there are cores, and fit into memory with what they take."""
+        """How many blocks to decode at a time: large ones, as many as there are cores, that fit into memory with the one in use."""
         claimed = (sum(layout.nbytes for layout in self.layouts(number)) for number in range(len(self.header.blocks)))
         largest = max(claimed, default=0)
-        if largest < _LARGE:
-            return 1
-        return min(own_cores(), max(self._memory // (_TIMES * largest), min(2, self._memory // largest - 1)))
+        return 1 if largest < _LARGE else min(own_cores(), self._memory // largest - 1)
 
     @one_thread
     def block(self, number: int) -> Block:

@@ -72,7 +72,7 @@ def _restored_blocks(
     stored: BalFile, path: Path, lookup: Lookup, memory: int | None, team: Team | None
 ) -> Iterator[Block]:
     """Return the blocks in order, decoded by workers if there are workers and several blocks."""
-    if team is None or team.executor is None or len(stored.header.blocks) < 2:
+    if team is None or len(stored.header.blocks) < 2:
         return stored.blocks()
     from baler_core.pipeline.decode_team import BalOpener, decoded_by_team
 

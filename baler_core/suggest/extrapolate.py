@@ -27,7 +27,7 @@ class Effect(NamedTuple):
 
 
 # Medians of research files (benchmarks/predict.py compares); times differ by a factor of two between files. What more
-# effort saves of a table differs so much between tables that it is measured on the small sample instead.
+# effort saves differs so much that it is measured on the small sample; these bytes are for groups that it lacks.
 EFFECTS: Mapping[str, Effect] = {
     "table": Effect(1.0, 4.5),
     "transform": Effect(0.96, 4.0),

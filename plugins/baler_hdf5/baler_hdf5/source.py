@@ -48,6 +48,7 @@ class Hdf5Source(Source):
         import h5py
 
         self._path = path
+        self.opens_fast = not allow_missing  # which reads all values once
         self.warnings: list[str] = []
         try:
             self._file: h5py.File = h5py.File(path, "r")

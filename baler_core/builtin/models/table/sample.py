@@ -16,7 +16,7 @@ from baler_core.builtin.models.table.relations.search import SampledColumn
 from baler_core.data.block import Block, values_of
 from baler_core.data.variables import Layout, Variable, event_lengths
 from baler_core.machine.records import dataclass
-from baler_core.machine.threads import in_parallel, prefetched
+from baler_core.machine.threads import in_parallel
 from baler_core.plugin.interfaces import Tolerances
 from baler_core.quantise.lattice_fit import fit_lattice
 
@@ -87,7 +87,7 @@ def rows_within(memory: float, variables: Sequence[Variable]) -> int:
 
 
 def gather(blocks: Iterable[Block], layout: Layout, tolerances: Tolerances, memory: float = math.inf) -> TableSample:
-    """Gather the sample of a table. Memory holds two blocks, and the sample about twice.
+    """Gather the sample of a table. Memory holds one block, and the sample about twice.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def gather(blocks: Iterable[Block], layout: Layout, tolerances: Tolerances, memo
     columns = in_parallel(sampled, layout.variables)
     whole = sample.total == len(columns[0].values)
     if not whole:
-        for block in prefetched(blocks):
+        for block in blocks:
             columns = in_parallel(partial(_for_all, block), columns)
     lengths = [np.zeros(0, np.int64), *sample.lengths]
     events = Events(np.concatenate(lengths)) if counts else None
@@ -135,7 +135,7 @@ def _pieces(blocks: Iterable[Block], names: list[str], counts: str, most: int) -
     length = min(_PIECE, most // _PIECES)
     pieces = _Pieces({name: [] for name in names}, [])
     every, seen, kept = 1, 0, 0
-    for block in prefetched(blocks):
+    for block in blocks:
         values = {name: values_of(block, name) for name in names}
         rows = len(values[names[0]])
         events = Events(event_lengths(values_of(block, counts), rows, counts)) if counts else None
