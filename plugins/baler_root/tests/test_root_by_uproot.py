@@ -59,6 +59,12 @@ def test_uproot_opens_the_trees_of_a_path(files: tuple[Path, Path]) -> None:
         uproot.open(str(files[0]), **options)
 
 
+def test_what_uproot_opens_can_be_sent_to_other_processes(files: tuple[Path, Path]) -> None:
+    with uproot.open(files[1], **baler_root.uproot_options()) as opened:
+        again = pickle.loads(pickle.dumps(opened))  # noqa: S301
+        assert ak.array_equal(again["Events/run"].array(), opened["Events"]["run"].array())
+
+
 def test_branches_tell_what_uproot_tells_of_them(files: tuple[Path, Path]) -> None:
     with uproot.open(files[0]) as original, baler_root.open(files[1]) as ours:
         tree, expected = ours["Events"], original["Events"]
