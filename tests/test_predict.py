@@ -53,7 +53,10 @@ def test_a_small_file_is_coded_as_it_will_be(tmp_path: Path, capsys: pytest.Capt
     assert {(one["R"], one["latents"]) for one in fine["autoencoders"]} == {(1.7, 3), (6.0, 1)}
 
 
-def test_of_a_large_file_only_samples_are_coded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_of_a_large_file_only_samples_are_coded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("baler_core.suggest.predict._LARGE_FIELD", 4_000_000)
     y, x = np.mgrid[:300, :300] / 30
     waves = np.stack([np.sin(x + t / 9) * np.cos(y) for t in range(22)]).astype("f4")
     np.savez(tmp_path / "f.npz", waves=waves + RANDOM.normal(0, 0.01, waves.shape).astype("f4"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import NamedTuple
@@ -37,8 +38,8 @@ from baler_core.suggest.reasons import constants, dependent, distinct_few, noisy
 
 # So small a file is coded as it will be; of larger ones samples of these sizes are.
 _WHOLE_TABLE, _SMALL, _LARGE = 400_000, 125_000, 500_000
-# Fields are coded faster, differ more from place to place, and contexts of theirs need more to learn from.
-_WHOLE_FIELD, _SMALL_FIELD, _LARGE_FIELD = 300_000, 500_000, 4_000_000
+# Fields are coded faster, differ more from place to place, and modes and contexts of theirs need more to learn from.
+_WHOLE_FIELD, _SMALL_FIELD, _LARGE_FIELD = 300_000, 500_000, 16_000_000
 _PIECES = 3
 # The paper's two ratios of columns to latents.
 _RATIOS = (1.7, 6.0)
@@ -222,7 +223,13 @@ class _Predictor:
         for name, group in large.groups.items():
             middle += extrapolated(small.groups.get(name), group) * self.saved.get(name, usual_effort(group))
         fixed = large.beside + sum(group.state for group in large.groups.values())
-        size = with_interval(middle, large.fold, fixed, briefly=bool(brief.told))
+        # what effort saves of fields is known from the small sample alone, and says half as much as what is coded
+        fold = (
+            max(large.fold, math.sqrt(small.fold))
+            if samples.is_field and brief.quick is not brief.config
+            else large.fold
+        )
+        size = with_interval(middle, fold, fixed, briefly=bool(brief.told))
         slower = brief.seconds if brief.quick is brief.config else effect_of(large).seconds
         return size, about(large.seconds * large.fold * slower), large
 
