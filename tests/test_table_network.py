@@ -240,7 +240,7 @@ from test_table_network import curved, bounded_block
 from baler_core.builtin.models.table.model import TableModel
 model = TableModel()
 model.load_state({"plan": np.load(sys.argv[1])})
-block, layout, tolerances = bounded_block({name: values[:60] for name, values in curved(2500).items()})
+block, layout, tolerances = bounded_block({name: values[:25] for name, values in curved(2500).items()})
 print(hashlib.sha256(model.encode(block, layout, tolerances)["columns"]).hexdigest())
 """
 

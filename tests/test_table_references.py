@@ -106,7 +106,7 @@ _ENCODE = """
 import hashlib, sys
 import numpy as np
 from test_table_references import TableModel, family, table
-block, layout, bounds = table(*family(15))
+block, layout, bounds = table(*family(7))
 model = TableModel()
 model.load_state({"plan": np.load(sys.argv[1])})
 print(hashlib.sha256(model.encode(block, layout, bounds)["columns"]).hexdigest())
