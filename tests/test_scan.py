@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from baler_core.builtin.readers.numpy.files import NpzReader
 from baler_core.cli import main
 from baler_core.config import load_config
-from baler_core.pipeline.input import input_of
+from baler_core.data.block import Block
+from baler_core.data.variables import Schema, Variable
+from baler_core.pipeline.input import Input, input_of
 from baler_core.pipeline.sampling import sampled
+from baler_core.plugin.array_source import ArraySource
 from baler_core.plugin.registry import load_plugins
 from baler_core.suggest.scan import LADDER, Rung, knee_of
 
@@ -175,3 +180,31 @@ def test_a_sample_of_a_field_has_its_coordinates(tmp_path: Path) -> None:
             times = arrays["time"].astype(int)
             expected = field[times][:, first[0] : first[0] + found["lat"], first[1] : first[1] + found["lon"]]
             assert np.array_equal(arrays["t"], expected)
+
+
+class _Counted(ArraySource):
+    """Says which rows were read."""
+
+    def __init__(self, schema: Schema, arrays: dict[str, np.ndarray]) -> None:
+        super().__init__(schema, arrays)
+        self.reads: list[slice] = []
+
+    def read(self, variables: Sequence[Variable], rows: slice) -> Block:
+        self.reads.append(rows)
+        return super().read(variables, rows)
+
+
+def test_a_sample_from_several_places_reads_these_alone() -> None:
+    """Trees of hundreds of branches were read in pieces of some rows to count these, which took minutes."""
+    columns = {"x": np.arange(300_000.0), "y": np.arange(300_000) % 7}
+    variables = tuple(Variable(name, values.dtype.str, ("r",)) for name, values in columns.items())
+    source = _Counted(Schema(variables, {"r": 300_000}), columns)
+    sample = sampled(Input(NpzReader(), source, "made", 0), frozenset(columns), 48_000, pieces=3)
+    assert len(source.reads) == 3
+    (block,) = sample.source.blocks(1 << 40)
+    found = block.variables["x"].values
+    assert 2000 <= len(found) <= 3100
+    assert block.variables["y"].values.tolist() == (found % 7).tolist()
+    # from the middle of each third
+    starts = found[[0, *(np.flatnonzero(np.diff(found) > 1) + 1)]]
+    assert starts == pytest.approx([50_000, 150_000, 250_000], abs=2000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from baler_core.data.block import Block, make_block, values_of
 from baler_core.data.rows import joined_rows
-from baler_core.data.variables import Schema, leading_groups
+from baler_core.data.variables import Schema, Variable, leading_groups, leading_slices
 from baler_core.pipeline.input import Input
 from baler_core.plugin.array_source import ArraySource
 from baler_core.plugin.reading import Source
@@ -30,7 +30,7 @@ def sampled(given: Input, names: frozenset[str], nbytes: int, *, pieces: int = 1
     nbytes
         About how large it may be.
     pieces
-        One is from the middle; several are spread evenly, for which all of the input is read.
+        One is from the middle; several are spread evenly, for which an input that can only be read from its beginning is read whole.
     """
     schema = given.source.schema
     wanted = _with_counts(schema, names)
@@ -111,53 +111,74 @@ class _Sampler:
         """Return the wanted rows of the leading dimension: those of a larger set, or the middle or several pieces of it."""
         if share.dim in self._places:
             return self._at(share, self._places[share.dim])
-        chosen: list[Block] = []
-        rows: list[np.ndarray] = []
-        start = 0
         wanted = self._numbers(share)
-        last: tuple[Block, np.ndarray] | None = None
-        for number, block in enumerate(self._with(share)):
-            length = block.sizes.get(share.dim, 0) if share.dim is not None else 0
-            last = block, np.arange(start, start + length)
-            if number in wanted:
-                chosen.append(block)
-                rows.append(last[1])
-            start += length
-            if number >= max(wanted):
-                break
-        if last is None:
-            return None
-        if not chosen:  # there are fewer blocks than their sizes say
-            chosen, rows = [last[0]], [last[1]]
-        if share.dim is not None and share.dim not in self._fixed:
-            self._places[share.dim] = np.concatenate(rows)
-        return joined_rows(chosen)
+        found = list(self._read(share, wanted) if self._source.reads_any_rows else self._met(share, wanted))
+        if share.dim is not None and share.dim not in self._fixed and found:
+            self._places[share.dim] = np.concatenate(
+                [start + np.arange(block.sizes[share.dim]) for start, block in found]
+            )
+        return joined_rows([block for _, block in found]) if found else None
 
     def _numbers(self, share: _Share) -> set[int]:
         """Return the numbers of the blocks to take."""
         if self._pieces == 1:
             beside = sum(map(self._source.schema.nbytes, leading_groups(self._source.schema)[share.dim]))
             return {min(max(0, beside // share.block // 2 - 1), _READ)}
-        count = max(1, sum(1 for _ in self._with(share)))
+        blocks = self._slices(share) if self._source.reads_any_rows else self._with(share)
+        count = max(1, sum(1 for _ in blocks))
         return {(2 * piece + 1) * count // (2 * self._pieces) for piece in range(self._pieces)}
+
+    def _slices(self, share: _Share) -> list[tuple[list[Variable], slice]]:
+        """Return which rows of which variables each block of the set holds."""
+        slices = leading_slices(self._source.schema, share.block)
+        return [(variables, rows) for dim, variables, rows in slices if dim == share.dim]
+
+    def _read(self, share: _Share, wanted: Collection[int]) -> Iterator[tuple[int, Block]]:
+        """Yield the blocks with these numbers, and the rows that they begin at; nothing else is read."""
+        slices = self._slices(share)
+        for number in sorted({min(number, len(slices) - 1) for number in wanted}):
+            variables, rows = slices[number]
+            for block in _of_set(self._source.read(variables, rows), share):
+                yield rows.start, block
+
+    def _met(self, share: _Share, wanted: Collection[int]) -> Iterator[tuple[int, Block]]:
+        """Yield the same of a source that is read from its beginning; its last block if it has fewer."""
+        start, last = 0, None
+        for number, block in enumerate(self._with(share)):
+            last = start, block
+            if number in wanted:
+                yield last
+            if number >= max(wanted):
+                return
+            start += block.sizes[share.dim] if share.dim is not None else 0
+        if last is not None and number < min(wanted):
+            yield last
 
     def _with(self, share: _Share) -> Iterator[Block]:
         """Yield the blocks that hold the set, with its variables alone."""
         for block in self._source.blocks(share.block):
-            names = [name for name in map(str, block.variables) if name in share.names]
-            if names:
-                yield make_block({name: (block[name].dims, values_of(block, name)) for name in names})
+            yield from _of_set(block, share)
 
     def _at(self, share: _Share, rows: np.ndarray) -> Block | None:
         """Return some rows of the leading dimension, in ascending order."""
-        parts, start = [], 0
         assert share.dim is not None
-        for block in self._with(share):
-            length = block.sizes[share.dim]
-            here = rows[(rows >= start) & (rows < start + length)] - start
-            parts.append(_taken(block, {share.dim: here}))
-            start += length
+        parts = [_taken(block, {share.dim: here}) for block, here in self._holding(share, share.dim, rows)]
         return joined_rows(parts) if parts else None
+
+    def _holding(self, share: _Share, dim: str, rows: np.ndarray) -> Iterator[tuple[Block, np.ndarray]]:
+        """Yield the blocks that hold some of the rows, and the numbers that these have there."""
+        if self._source.reads_any_rows:
+            for variables, there in self._slices(share):
+                here = rows[(rows >= there.start) & (rows < there.stop)] - there.start
+                if here.size or not rows.size:
+                    for block in _of_set(self._source.read(variables, there), share):
+                        yield block, here
+            return
+        start = 0
+        for block in self._with(share):
+            length = block.sizes[dim]
+            yield block, rows[(rows >= start) & (rows < start + length)] - start
+            start += length
 
     def _cut(self, block: Block, share: _Share, decided: frozenset[str]) -> Block:
         """Cut the middle out of a block that is too large, across its longest dimensions, except where rows are jagged.
@@ -182,6 +203,13 @@ class _Sampler:
             if dim not in self._fixed:
                 self._places.setdefault(dim, np.arange(length))
         return block
+
+
+def _of_set(block: Block, share: _Share) -> Iterator[Block]:
+    """Yield a block with the variables of a set alone, if it has any."""
+    names = [name for name in map(str, block.variables) if name in share.names]
+    if names:
+        yield make_block({name: (block[name].dims, values_of(block, name)) for name in names})
 
 
 def _taken(block: Block, rows: Mapping[str, np.ndarray]) -> Block:

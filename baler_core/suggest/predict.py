@@ -40,6 +40,8 @@ from baler_core.suggest.reasons import constants, dependent, distinct_few, noisy
 _WHOLE_TABLE, _SMALL, _LARGE = 400_000, 125_000, 500_000
 # Fields are coded faster, differ more from place to place, and modes and contexts of theirs need more to learn from.
 _WHOLE_FIELD, _SMALL_FIELD, _LARGE_FIELD = 300_000, 500_000, 16_000_000
+# Hundreds of short ones, as rows of vectors in trees, take longer and have no modes to find.
+_SHORT_FIELD, _SHORT_FIELDS = 500_000, 4_000_000
 _PIECES = 3
 # The paper's two ratios of columns to latents.
 _RATIOS = (1.7, 6.0)
@@ -127,16 +129,15 @@ def predict(config: Config, registry: Registry, given: Input, ladder: Sequence[L
     """
     schema = given.source.schema
     native = sum(map(schema.nbytes, schema.variables))
-    in_fields = sum(schema.nbytes(v) for v in schema.variables if len(v.dims) > 1 and v.dims[0] not in schema.counts)
-    is_field = 2 * in_fields > native
-    samples = _samples_of(given, native, is_field)
+    of_fields = _wanted_of_fields(schema, native)
+    samples = _samples_of(given, native, of_fields)
     arrays = _arrays(samples.large)
     with shown(f"predict {given.name}", "bound", len(ladder)) as step:
         found = []
         # What effort saves of tables hardly depends on the bound, but on whether there is one.
         saved: dict[object, dict[GroupName, float]] = {}
         for rung in ladder:
-            alike = rung.label if is_field else bool(rung.bounds.rules)
+            alike = rung.label if of_fields == _LARGE_FIELD else bool(rung.bounds.rules)
             predictor = _Predictor(config, registry, given, rung, saved.setdefault(alike, {}))
             found.append(predictor.expected(samples, arrays))
             step(rung.label)
@@ -162,12 +163,22 @@ class _Samples:
     is_field: bool = False
 
 
-def _samples_of(given: Input, native: int, is_field: bool) -> _Samples:
-    if native <= (_WHOLE_FIELD if is_field else _WHOLE_TABLE):
+def _wanted_of_fields(schema: Schema, native: int) -> int:
+    """Return how many bytes to sample of a file of which most values are in fields; 0 of others."""
+    fields = [schema.nbytes(v) for v in schema.variables if len(v.dims) > 1 and v.dims[0] not in schema.counts]
+    if 2 * sum(fields) <= native:
+        return 0
+    return _LARGE_FIELD if sum(fields) >= _SHORT_FIELD * len(fields) else _SHORT_FIELDS
+
+
+def _samples_of(given: Input, native: int, of_fields: int) -> _Samples:
+    """Take samples of a file of so many bytes: a large one of `of_fields`, if most of its values are in fields."""
+    if native <= (_WHOLE_FIELD if of_fields else _WHOLE_TABLE):
         return _Samples(given)
-    wanted, little = (_LARGE_FIELD, _SMALL_FIELD) if is_field else (_LARGE, _SMALL)
+    wanted, little = (of_fields, _SMALL_FIELD) if of_fields else (_LARGE, _SMALL)
     large = sample_of_file(given, min(native, wanted), _PIECES if native > wanted else 1)
-    return _Samples(large, sample_of_file(given, min(native, little), _PIECES if native > little else 1), is_field)
+    small = sample_of_file(given, min(native, little), _PIECES if native > little else 1)
+    return _Samples(large, small, of_fields > 0)
 
 
 @dataclass(frozen=True)
