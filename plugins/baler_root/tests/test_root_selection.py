@@ -80,3 +80,23 @@ def test_chosen_lists_take_the_counter_of_the_whole_tree(tmp_path: Path) -> None
         assert source.schema.names == ["ny", "y"]
     with pytest.raises(DataError, match="no variable 'nz'"):
         RootReader().open(path, ["y", "nz"])
+
+
+def test_variables_of_one_of_several_trees_keep_their_names(tmp_path: Path) -> None:
+    path, out = tmp_path / "trees.root", tmp_path / "out.root"
+    with uproot.recreate(path) as file:
+        for name in ("Events", "Runs"):
+            file.mktree(name, {"x": "float64", "y": "float64"}).extend({"x": np.arange(9.0), "y": np.ones(9)})
+    reader = RootReader()
+    with reader.open(path, ["Events/*"]) as source:
+        sink = reader.create(out, source.schema)
+        for block in source.blocks(10**6):
+            sink.write(block)
+        sink.close()
+    with uproot.open(out) as file:
+        assert file["Events"].keys() == ["x", "y"]
+        assert file["Events/x"].array().tolist() == list(range(9))
+    api.compress(path, tmp_path / "trees.bal")
+    api.decompress(tmp_path / "trees.bal", tmp_path / "part.root", variables=["Runs/*"])
+    with uproot.open(tmp_path / "part.root") as file:
+        assert file["Runs"].keys() == ["x", "y"]
