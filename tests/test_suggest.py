@@ -296,6 +296,14 @@ def test_branches_get_the_precision_of_nanoaod_in_such_files_alone() -> None:
     assert only(variable, phi).bound == "{abs: 1.0e-4}"
 
 
+@pytest.mark.parametrize(
+    "name", ["Generator_x1", "Generator_scalePDF", "Events/LHE_AlphaS", "Event.X2", "TruthEventsAuxDyn.XF1", "pdf_x1"]
+)
+def test_what_weights_of_events_are_computed_from_is_exact(name: str) -> None:
+    proposal = only(Variable(name, "<f4", ("event",)), RANDOM.uniform(0, 1, N).astype("f4"))
+    assert (proposal.bound, proposal.reason) == ("lossless", "weights of events are computed from it")
+
+
 def test_a_parallax_loses_a_tenth_of_the_error_that_its_significance_tells() -> None:
     parallax, error = RANDOM.lognormal(1, 1, N), 0.02
     variables = (Variable("parallax", "<f8", ("star",)), Variable("parallax_over_error", "<f8", ("star",)))

@@ -61,5 +61,6 @@ def _noise(variable: Variable, values: np.ndarray) -> np.ndarray:
 
 def physical_values(values: np.ndarray, variable: Variable) -> np.ndarray:
     """Return values as readers show them, NaN where there is none; float64, the same shape."""
-    known = np.where(usable(values, variable.fill), values.astype(np.float64), np.nan)
+    with np.errstate(invalid="ignore"):  # some NaN are meant to signal
+        known = np.where(usable(values, variable.fill), values.astype(np.float64), np.nan)
     return np.asarray(known * variable.scale + variable.offset)

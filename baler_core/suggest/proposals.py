@@ -30,7 +30,7 @@ from baler_core.suggest.kinds import are_categories, has_conventional_zero, of_c
 from baler_core.suggest.objections import objection
 from baler_core.suggest.own_errors import errors_of, of_own_errors, of_significance
 from baler_core.suggest.proposal import FIELDS, LOSSLESS, OTHERS, Proposal, absolute
-from baler_core.suggest.recommended import recommendation
+from baler_core.suggest.recommended import of_generators, recommendation
 from baler_core.suggest.uncertainties import of_uncertainty
 from baler_core.suggest.unit_vectors import unit_components
 
@@ -102,6 +102,7 @@ def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str,
         for v in schema.variables
         if _may_lose(v) and v.name in seen.physical and are_categories(seen.physical[v.name])
     }
+    kept |= {name: proposal for name, proposal in of_generators(schema).items() if _may_lose(schema[name])}
     kept |= unvarying(schema, seen.physical)
     kept |= {
         name: Proposal(LOSSLESS, f"{mark}: missing values?") for name, mark in sentinels_in(schema, values).items()
