@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import yaml
@@ -15,6 +16,10 @@ from baler_core.data.patterns import variable_meant
 from baler_core.data.variables import Variable
 from baler_core.pipeline.noise_bounds import has_tiles
 from baler_core.suggest.own_errors import smallest
+from baler_core.suggest.proposal import Proposal
+
+# Errors that tell more than so many times the noise of neighbours are of something that neighbours share.
+_FAR = 2.0
 
 
 def allowed_in(bound: str, variable: Variable, physical: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -49,6 +54,19 @@ def allowed_by(stated: ErrorBound, variable: Variable, physical: Mapping[str, np
         if stated.kind == "bits":
             return np.ldexp(0.5, np.frexp(values)[1] - 1 - int(stated.value))
     return np.zeros(values.shape)
+
+
+def finer_by_far(
+    by_noise: Proposal | None, by_error: Proposal, variable: Variable, physical: Mapping[str, np.ndarray]
+) -> Proposal:
+    """Return the proposal by errors, unless they are far larger than the noise: then faint sources stand out from that alone."""
+    if by_noise is None:
+        return by_error
+    noise, error = (float(np.nanmedian(allowed_in(one.bound, variable, physical))) for one in (by_noise, by_error))
+    if _FAR * noise >= error:
+        return by_error
+    told = f"{by_noise.reason}; {by_error.reason} is {error / noise:.2g} times as much"
+    return replace(by_noise, reason=told)
 
 
 def _noise(variable: Variable, values: np.ndarray) -> np.ndarray:
