@@ -122,6 +122,7 @@ CONVENTIONS = (
     Convention("weight", r"wht|scale_?factors?(?:_.*)?|.+_sf|x_?section|cross_?section|x_?sec|sum_?weights|" + _ANY + r"(?:sum_?w2?)", "HST drizzled images, ATLAS Open Data, normalisations of events"),
     Convention("mask", _ANY + r"(?:masks?|landmask|lsm|tmask|umask|vmask|(?:bad|hot|dead)_?pix(?:els?)?)", "CF, NEMO, images", ("whole",)),
     Convention("flag", _ANY + r"(?:flags?|quality|qual|dq|status|bits|bitmask|class|label|target|category|type|charge|pdg|pdg_?id|pid|sector|mother|daughter)", "FITS and NetCDF quality flags, NanoAOD, Kepler, TESS", ("whole",)),
+    Convention("flag", r".+_q[acf]|" + _ANY + r"(?:dqf|q_?(?:c_?)?flags?|quality_(?:level|index|indicator|code|control))", "Argo, IMOS, MODIS, GOES, GHRSST, flux towers", ("whole",)),
     Convention("flag", r"(?:is|has|pass|use)_.+", "logical columns of tables", ("whole",)),
     Convention("count", r"n_.+|(?:.*_)?num_.+|number_of_.+|" + _ANY + r"(?:counts?|multiplicity|mult|n_?hits|n_?dof|n_?events|n_?tracks|n_?obs|nobs)", "NanoAOD, PFJet, Gaia (n_obs)", ("whole",)),
     Convention("count", r"n[A-Z].*|N[A-Z][a-z].*|n(?:hits|jets|tracks|muons|electrons|obs|points|events)", "NanoAOD (nJet), tables", ("whole", "1-D", "cased")),
