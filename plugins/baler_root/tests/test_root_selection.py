@@ -100,3 +100,11 @@ def test_variables_of_one_of_several_trees_keep_their_names(tmp_path: Path) -> N
     api.decompress(tmp_path / "trees.bal", tmp_path / "part.root", variables=["Runs/*"])
     with uproot.open(tmp_path / "part.root") as file:
         assert file["Runs"].keys() == ["x", "y"]
+
+
+def test_a_title_that_lists_the_leaf_of_an_oddly_named_branch_is_no_label(tmp_path: Path) -> None:
+    names = ["x/y", "sp ace", "m:n"]
+    with uproot.recreate(tmp_path / "odd.root") as file:
+        file.mktree("t", dict.fromkeys(names, "float32")).extend(dict.fromkeys(names, np.ones(9, "f4")))
+    with RootReader().open(tmp_path / "odd.root") as source:
+        assert {variable.name: variable.label for variable in source.schema.variables} == dict.fromkeys(names, "")
