@@ -204,6 +204,7 @@ def test_patterns_of_inputs_are_sorted_and_taken_once(load: Load, tmp_path: Path
         ("input: c.yaml", "no reader for this suffix"),
         ("input: a.npy\nreader: {variables: 3}", "c:2: reader.variables: wanted a pattern"),
         ("input: a.npy\nreader: {name: root}", "pip install 'baler-core[hep]'"),
+        ("input: a.npy\nvariables: [x]", "c:2: variables: unknown key here: it belongs under 'reader:'"),
         ("input: a.npy\nreader: {tre: x}", "c:2: reader.tre: unknown key"),
         ("input: a.npy\noutput: a.npy/x", "is a file"),
         ("input: a.npy\nmodel: {ratio: 2}", "wanted the name of a model (auto, dense_autoencoder, scalar)"),

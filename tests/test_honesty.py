@@ -91,6 +91,24 @@ def test_ids_that_were_merged_are_told(folder: Path, capsys: pytest.CaptureFixtu
     assert "500 distinct values became 1" in Path("out/report.html").read_text()
 
 
+def test_large_floats_are_no_ids(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez("a.npz", mass=np.random.default_rng(4).normal(2e33, 1e32, 500))
+    configure('{mass: {rel: 0.01}, "*": lossless}')
+    assert run_main("run", "a.yaml") == 0
+    assert "distinct" not in capsys.readouterr().out
+
+
+def test_nan_that_are_meant_to_signal_warn_nobody(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x = np.random.default_rng(5).normal(5, 1, (30, 40)).cumsum(0)
+    x.view("u8")[::5, ::7] = 0x7FF0000000000001
+    np.savez("a.npz", x=x)
+    configure("{x: {noise: 0.2}}")
+    assert run_main("init", "a.npz", "-o", "proposed.yaml") == 0
+    assert run_main("run", "a.yaml") == 0
+    assert "encountered" not in capsys.readouterr().err
+    assert np.array_equal(np.isnan(np.load("out/a.restored.npz")["x"]), np.isnan(x))
+
+
 def test_values_that_became_missing_are_counted() -> None:
     variable = Variable("rain", "<f4", ("x",), fill=(-1.0,), limits=(0.0, 100.0))
     check = BoundCheck(variable, make_tolerance(ErrorBound("abs", 0.5), variable))

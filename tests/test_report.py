@@ -17,7 +17,7 @@ from baler_core import DataError, ErrorBound, Metric, MetricResult, Schema, Vari
 from baler_core.builtin.metrics import Residual, Response
 from baler_core.evaluate.compare import Wanted, compare
 from baler_core.evaluate.drawings import Drawings
-from baler_core.evaluate.results import Results
+from baler_core.evaluate.results import OtherCompressor, Results
 from baler_core.report.html import number, size_text
 from baler_core.report.style import file_names, new_figure
 from baler_core.report.write import read_results, redraw, write_report
@@ -199,6 +199,12 @@ def test_nothing_to_draw_is_a_report_too(tmp_path: Path) -> None:
     results = Results("a.csv", "a.bal", some_results(0).sizes, ())
     assert "a.csv" in write_report(results, tmp_path).page.read_text("utf-8")
     assert read_results(tmp_path) == results
+
+
+def test_a_file_without_a_single_value_is_compared_with_nothing(tmp_path: Path, results: Results) -> None:
+    sizes = replace(results.sizes, native=0, compressed=100)
+    empty = replace(results, sizes=sizes, others=(OtherCompressor("gzip", 0, 24),))
+    assert "jets.npz" in write_report(empty, tmp_path).page.read_text("utf-8")
 
 
 def test_drawing_leaves_no_trace_in_matplotlibs_settings(tmp_path: Path, results: Results) -> None:

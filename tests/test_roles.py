@@ -117,7 +117,7 @@ def test_a_row_of_a_matrix_is_a_column_and_masks_on_a_grid_are_masks() -> None:
         ("objid", "identifier"), ("Muon_jetIdx", "identifier"), ("event", "identifier"), ("source_id", "identifier"),
         ("station", "identifier"), ("module", "identifier"), ("ParticleIDs", "identifier"), ("zip", "identifier"), ("layer", "identifier"),
         ("sample", "identifier"), ("residue", "identifier"), ("crossline", "identifier"), ("start", "position"), ("frame", "time"),
-        ("quality", "flag"), ("charge", "flag"), ("mask", "mask"), ("nHits", "count"), ("Jet_mChargedMultiplicity", "count"),
+        ("quality", "flag"), ("T_qc", "flag"), ("sst_qf", "flag"), ("DQF", "flag"), ("quality_level", "flag"), ("landcover", "flag"), ("basin", "flag"), ("kmt", "count"), ("count_obs", "count"), ("charge", "flag"), ("mask", "mask"), ("nHits", "count"), ("Jet_mChargedMultiplicity", "count"),
     ],
 )  # fmt: skip
 def test_some_names_tell_only_of_whole_numbers(name: str, role: str) -> None:

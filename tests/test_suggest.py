@@ -296,6 +296,22 @@ def test_branches_get_the_precision_of_nanoaod_in_such_files_alone() -> None:
     assert only(variable, phi).bound == "{abs: 1.0e-4}"
 
 
+def test_an_image_whose_errors_are_far_above_its_noise_loses_a_quarter_of_the_noise() -> None:
+    schema = Schema(tuple(Variable(name, "<f4", ("y", "x")) for name in ("SCI", "ERR")), {"y": 64, "x": 64})
+    image = 1000 + RANDOM.normal(0, 5, (64, 64))
+    for error, bound in ((6.0, '{abs: "0.25 * ERR"}'), (30.0, "{noise: 0.25}")):
+        values = {"SCI": image.astype("f4"), "ERR": RANDOM.normal(error, 0.1, (64, 64)).astype("f4")}
+        assert proposals_for(schema, values)["SCI"].bound == bound
+
+
+@pytest.mark.parametrize(
+    "name", ["Generator_x1", "Generator_scalePDF", "Events/LHE_AlphaS", "Event.X2", "TruthEventsAuxDyn.XF1", "pdf_x1"]
+)
+def test_what_weights_of_events_are_computed_from_is_exact(name: str) -> None:
+    proposal = only(Variable(name, "<f4", ("event",)), RANDOM.uniform(0, 1, N).astype("f4"))
+    assert (proposal.bound, proposal.reason) == ("lossless", "weights of events are computed from it")
+
+
 def test_a_parallax_loses_a_tenth_of_the_error_that_its_significance_tells() -> None:
     parallax, error = RANDOM.lognormal(1, 1, N), 0.02
     variables = (Variable("parallax", "<f8", ("star",)), Variable("parallax_over_error", "<f8", ("star",)))

@@ -174,4 +174,7 @@ def messages_on_stderr() -> Iterator[None]:
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
-    logging.getLogger("baler_core").warning("%s", " ".join(str(message).split()))
+    # NumPy's on single operations, as with NaN that are meant to signal, tell a user nothing.
+    is_arithmetic = issubclass(category, RuntimeWarning) and " encountered in " in str(message)
+    level = logging.DEBUG if is_arithmetic else logging.WARNING
+    logging.getLogger("baler_core").log(level, "%s", " ".join(str(message).split()))

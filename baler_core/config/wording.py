@@ -37,6 +37,8 @@ def _unknown_key(path: KeyPath, schema: type[BaseModel], also: Sequence[str]) ->
     key = str(path[-1])
     if len(path) == 1 and "training" in schema.model_fields and key in Training.model_fields:
         return "unknown key here: it belongs under 'training:'"
+    if tuple(path) == ("variables",) and "reader" in schema.model_fields:
+        return "unknown key here: it belongs under 'reader:', as in 'reader: {variables: [...]}'"
     owner = _schema_at(schema, path[:-1])
     known = [*owner.model_fields, *(also if owner is schema else ())]
     return f"unknown key. {did_you_mean(key, known)}"

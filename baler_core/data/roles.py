@@ -43,7 +43,7 @@ _FLAG_LARGEST = 1000.0
 _STEP_ROUNDING = 1e-4
 # Floats so large are whole numbers whatever they measure (luminosities, densities); ids have 64 bits at most, and 32 where
 # they were put into single precision. By bytes of a float.
-_LARGEST_NUMBER = {4: 2.0**32, 8: 2.0**64}
+LARGEST_NUMBER = {4: 2.0**32, 8: 2.0**64}
 PIXELS = ("pix", "pixel", "pixels")
 # Units in which places and times are told; whatever has other units is measured.
 _PLACE_OR_TIME = re.compile(
@@ -291,7 +291,7 @@ def _by_values(numbers: np.ndarray, *, on_grid: bool, is_measured: bool) -> Find
     if is_sorted and on_grid:
         return Finding("axis", f"looks like an axis ({_order(steps)}, along a dimension of fields)")
     distinct = np.unique(x).size
-    if bool((x == np.rint(x)).all()) and max(abs(low), abs(high)) < _LARGEST_NUMBER.get(numbers.itemsize, 2.0**64):
+    if bool((x == np.rint(x)).all()) and max(abs(low), abs(high)) < LARGEST_NUMBER.get(numbers.itemsize, 2.0**64):
         return _whole_numbers(x, distinct, low, high)
     nearest = min(abs(low), abs(high)) if low * high > 0 else 0.0
     if is_sorted and nearest >= _OFFSET_SORTED * spread:

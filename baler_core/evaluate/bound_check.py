@@ -9,6 +9,7 @@ import numpy as np
 from baler_core.data.bounds import Tolerance
 from baler_core.data.comparison import difference, is_measured, is_missing, pair_values
 from baler_core.data.mean_errors import MeanError, measure
+from baler_core.data.roles import LARGEST_NUMBER
 from baler_core.data.sides import zero_of
 from baler_core.data.tolerance import usable_packing
 from baler_core.data.variables import Variable
@@ -124,9 +125,7 @@ class BoundCheck:
         if self.distinct is None or not is_measured(self.variable) or self.variable.is_packed:
             return
         lossy = self.tolerance is None or self.tolerance.lossy
-        with np.errstate(invalid="ignore"):
-            whole = original.dtype.kind in "iu" or bool((np.isfinite(original) & (original == np.rint(original))).all())
-        if not (lossy and whole and original.size):
+        if not (lossy and original.size and _may_be_ids(original)):
             self.distinct = None
             return
         for distinct, values in zip(self.distinct, (original, restored), strict=True):
@@ -159,6 +158,15 @@ def _moved(variable: Variable, original: np.ndarray, restored: np.ndarray) -> np
     for limits in dict.fromkeys((variable.limits, variable.stated_limits)):
         moved |= is_missing(variable, original, limits=limits) != is_missing(variable, restored, limits=limits)
     return moved
+
+
+def _may_be_ids(values: np.ndarray) -> bool:
+    """Whether all are whole numbers, and none is so large that it is whole whatever it measures."""
+    if values.dtype.kind in "iu":
+        return True
+    with np.errstate(invalid="ignore"):
+        small = np.abs(values) < LARGEST_NUMBER.get(values.dtype.itemsize, 2.0**64)
+        return bool((small & (values == np.rint(values))).all())
 
 
 def _different(original: np.ndarray, restored: np.ndarray) -> np.ndarray:

@@ -70,9 +70,9 @@ class PictureRecorder:
         where = (lead, *(self._middle.get(dim, slice(None, None, self._step.get(dim))) for dim in dims[1:]))
         x, y = original[where], restored[where]
         variable = self._variable
-        physical = x.astype(np.float64) * variable.scale + variable.offset
         shown = measured(variable, x)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # invalid: some NaN are meant to signal
+            physical = x.astype(np.float64) * variable.scale + variable.offset
             lost = np.where(shown, difference(y, x) * variable.scale, np.nan).astype(np.float32)
             before = np.where(shown, physical, np.nan).astype(np.float32)
         if next(dim for dim in dims if dim in self._dims) != self._dims[0]:

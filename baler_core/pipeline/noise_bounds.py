@@ -167,7 +167,8 @@ def has_tiles(variable: Variable, shape: tuple[int, ...]) -> bool:
 def shown_values(variable: Variable, values: np.ndarray) -> np.ndarray:
     """Return physical values, float64; NaN where they are missing."""
     known = usable(values, (*variable.fill, *variable.flags), variable.limits)
-    return np.where(known, values.astype(np.float64) * variable.scale + variable.offset, np.nan)
+    with np.errstate(invalid="ignore"):  # some NaN are meant to signal
+        return np.where(known, values.astype(np.float64) * variable.scale + variable.offset, np.nan)
 
 
 def agrees_with_noise(sizes: np.ndarray, noise: float) -> bool:

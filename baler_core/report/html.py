@@ -74,8 +74,10 @@ def _changed_alone(outcome: MetricOutcome, results: Results) -> MetricOutcome:
 
 
 def _bars(results: Results) -> list[Bar]:
-    """This file beside what general-purpose compressors make of the same values."""
+    """This file beside what general-purpose compressors make of the same values; nothing where there are none."""
     native = results.sizes.native
+    if not native:
+        return []
     found = [(other.name, other.ratio, round(native / other.ratio), False) for other in results.others]
     if results.sizes.ratio is not None and results.sizes.compressed is not None:
         found.insert(0, ("baler", results.sizes.ratio, results.sizes.compressed, True))

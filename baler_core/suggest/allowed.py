@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import yaml
@@ -15,6 +16,10 @@ from baler_core.data.patterns import variable_meant
 from baler_core.data.variables import Variable
 from baler_core.pipeline.noise_bounds import has_tiles
 from baler_core.suggest.own_errors import smallest
+from baler_core.suggest.proposal import Proposal
+
+# Errors that tell more than so many times the noise of neighbours are of something that neighbours share.
+_FAR = 2.0
 
 
 def allowed_in(bound: str, variable: Variable, physical: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -51,6 +56,19 @@ def allowed_by(stated: ErrorBound, variable: Variable, physical: Mapping[str, np
     return np.zeros(values.shape)
 
 
+def finer_by_far(
+    by_noise: Proposal | None, by_error: Proposal, variable: Variable, physical: Mapping[str, np.ndarray]
+) -> Proposal:
+    """Return the proposal by errors, unless they are far larger than the noise: then faint sources stand out from that alone."""
+    if by_noise is None:
+        return by_error
+    noise, error = (float(np.nanmedian(allowed_in(one.bound, variable, physical))) for one in (by_noise, by_error))
+    if _FAR * noise >= error:
+        return by_error
+    told = f"{by_noise.reason}; {by_error.reason} is {error / noise:.2g} times as much"
+    return replace(by_noise, reason=told)
+
+
 def _noise(variable: Variable, values: np.ndarray) -> np.ndarray:
     if not has_tiles(variable, values.shape[-2:]):
         return np.full(values.shape, noise_of(values).sigma)
@@ -61,5 +79,6 @@ def _noise(variable: Variable, values: np.ndarray) -> np.ndarray:
 
 def physical_values(values: np.ndarray, variable: Variable) -> np.ndarray:
     """Return values as readers show them, NaN where there is none; float64, the same shape."""
-    known = np.where(usable(values, variable.fill), values.astype(np.float64), np.nan)
+    with np.errstate(invalid="ignore"):  # some NaN are meant to signal
+        known = np.where(usable(values, variable.fill), values.astype(np.float64), np.nan)
     return np.asarray(known * variable.scale + variable.offset)

@@ -19,7 +19,7 @@ from baler_core.data.variables import Schema, Variable
 from baler_core.errors import ConfigError
 from baler_core.machine.records import dataclass
 from baler_core.pipeline.noise_bounds import has_tiles
-from baler_core.suggest.allowed import allowed_in, physical_values
+from baler_core.suggest.allowed import allowed_in, finer_by_far, physical_values
 from baler_core.suggest.coarse import Coarseness, stored_coarsely
 from baler_core.suggest.differences import of_states
 from baler_core.suggest.draws import are_draws, of_features
@@ -30,7 +30,7 @@ from baler_core.suggest.kinds import are_categories, has_conventional_zero, of_c
 from baler_core.suggest.objections import objection
 from baler_core.suggest.own_errors import errors_of, of_own_errors, of_significance
 from baler_core.suggest.proposal import FIELDS, LOSSLESS, OTHERS, Proposal, absolute
-from baler_core.suggest.recommended import recommendation
+from baler_core.suggest.recommended import of_generators, recommendation
 from baler_core.suggest.uncertainties import of_uncertainty
 from baler_core.suggest.unit_vectors import unit_components
 
@@ -102,6 +102,7 @@ def proposals_for(schema: Schema, values: Mapping[str, np.ndarray]) -> dict[str,
         for v in schema.variables
         if _may_lose(v) and v.name in seen.physical and are_categories(seen.physical[v.name])
     }
+    kept |= {name: proposal for name, proposal in of_generators(schema).items() if _may_lose(schema[name])}
     kept |= unvarying(schema, seen.physical)
     kept |= {
         name: Proposal(LOSSLESS, f"{mark}: missing values?") for name, mark in sentinels_in(schema, values).items()
@@ -186,6 +187,8 @@ def _proposal(variable: Variable, seen: Seen) -> Proposal:
     if is_uncertainty:
         return of_uncertainty(values)
     is_plane = is_grid and values is not None and min(values.shape[-2:]) >= GRID_AXIS
+    if by_error is not None and is_plane and not _is_of_earth(variable, seen):
+        by_error = finer_by_far(_below_noise(values, variable, seen), by_error, variable, seen.physical)
     if by_error is None and (is_plane or in_series):
         by_noise = _below_noise(values, variable, seen)
     by_states = of_states(variable, values) if is_grid else None

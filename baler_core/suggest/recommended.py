@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from baler_core.data.variables import Variable
-from baler_core.suggest.proposal import Proposal
+from baler_core.data.variables import Schema, Variable
+from baler_core.suggest.proposal import LOSSLESS, Proposal
 
 
 def recommendation(variable: Variable, names: Collection[str], values: np.ndarray | None = None) -> Proposal | None:
@@ -39,6 +39,14 @@ def recommendation(variable: Variable, names: Collection[str], values: np.ndarra
             if name in entry.get("names", ()) or (mark and ending in entry.get("endings", ())):
                 return Proposal(entry["bound"], f"the {nanoaod['source']}")
     return None
+
+
+def of_generators(schema: Schema) -> dict[str, Proposal]:
+    """Return the proposals for what weights of simulated events are computed from, which stays exact as weights do."""
+    listed = _lists()["generators"]
+    form = re.compile("|".join(listed["names"]))
+    found = [name for name in schema.names if form.fullmatch(name.rpartition("/")[2])]
+    return {name: Proposal(LOSSLESS, listed["reason"]) for name in found}
 
 
 def _has_units(variable: Variable, entry: Mapping[str, Any], values: np.ndarray | None) -> bool:

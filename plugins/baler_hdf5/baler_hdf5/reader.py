@@ -71,7 +71,7 @@ class Hdf5Reader(_StoredAlike):
     # with those of NeXus, Neurodata Without Borders, AnnData, Loom, Julia, coherent X-ray imaging, CGNS (flows), Athena++,
     # visibilities (UVH5), infrared spectroscopy of brains (SNIRF), sequencing and chromosomes (FAST5, Cooler)
     suffixes: ClassVar[tuple[str, ...]] = (
-        *(".h5", ".hdf5", ".he5", ".hdf", ".mat"),
+        *(".h5", ".hdf5", ".he5", ".hdf", ".h4", ".hdf4", ".mat"),  # HDF4 is refused with what to do
         *(".nxs", ".nexus", ".nwb", ".h5ad", ".loom", ".jld2", ".cxi"),
         *(".cgns", ".athdf", ".uvh5", ".snirf", ".fast5", ".cool", ".mcool"),
     )
@@ -140,7 +140,9 @@ def require_hdf5(path: Path, start: bytes) -> None:
             "it as .npz, or save it again in MATLAB with '-v7.3'"
         )
     if start.startswith(HDF4):
-        raise DataError(f"{path}: an HDF4 file; convert it to HDF5 first (h4toh5)")
+        raise DataError(
+            f"{path}: an HDF4 file: convert it to HDF5 with h4toh5, or keep it byte for byte with 'reader: whole_file'"
+        )
     if start[:4] in CLASSIC:
         raise DataError(f"{path}: a classic NetCDF file; choose the reader 'netcdf'")
     raise DataError(f"{path}: neither HDF5 nor NetCDF; it begins with the bytes {start!r}")

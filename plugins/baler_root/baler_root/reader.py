@@ -22,6 +22,10 @@ class RootOptions(Options):
         default="keep",
         description="Whether objects that are not variables (histograms, other trees, ...) are kept byte for byte.",
     )
+    allow_missing: bool = Field(
+        default=False,
+        description="Leave out, with a warning, branches and objects whose bytes are damaged. All values are read once.",
+    )
 
 
 class RootReader(Reader):
@@ -49,7 +53,13 @@ class RootReader(Reader):
         """
         from baler_root.source import RootSource
 
-        return RootSource(path, self.options.tree, self.options.others == "keep", variables)
+        return RootSource(
+            path,
+            self.options.tree,
+            self.options.others == "keep",
+            variables,
+            allow_missing=self.options.allow_missing,
+        )
 
     def create(self, path: Path, schema: Schema) -> Sink:
         """Start a file with the same trees and objects: names, titles, types and order as in the original."""

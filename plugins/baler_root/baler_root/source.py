@@ -30,12 +30,24 @@ class RootSource(Source):
         The only tree whose branches are variables.
     others
         Whether what is no variable is carried: other objects, other trees, and older cycles.
+    allow_missing
+        Whether what is damaged is left out, with a warning.
     """
 
     reads_in_threads = True
 
-    def __init__(self, path: Path, tree_name: str | None, others: bool, patterns: Sequence[str] | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        tree_name: str | None,
+        others: bool,
+        patterns: Sequence[str] | None,
+        *,
+        allow_missing: bool = False,
+    ) -> None:
         self.path = path
+        self.opens_fast = not allow_missing  # which reads all values once
+        self._allow_missing = allow_missing
         self._file = open_file(path)
         try:
             self._open(tree_name, others, patterns)
@@ -50,7 +62,9 @@ class RootSource(Source):
         except Exception as error:
             raise DataError(f"{self.path}: its folders cannot be read: {first_line(error)}") from error
         choices = choose_trees(items, self.path, tree_name, others=others)
-        reading = TreeReading(self.path, items, PatternsOfTrees(patterns, str(self.path)), others=others)
+        patterns_of_trees = PatternsOfTrees(patterns, str(self.path))
+        missing = self._allow_missing
+        reading = TreeReading(self.path, items, patterns_of_trees, others=others, allow_missing=missing)
         reading.settle_patterns(choices)
         for choice in choices:
             reading.add(choice, must=tree_name is not None and choice.prefix is not None)
@@ -64,6 +78,7 @@ class RootSource(Source):
             others=others,
             classes=any(part.template or "class" in part.schema.skeleton for part in parts),
             where=str(self.path),
+            missing=reading.warnings if missing else None,
         )
         self.warnings = [*reading.warnings, *_dropped(items, choices, others, self.path)]
         skeleton: dict[str, Any] = {"compression": _compression(self._file)}

@@ -80,3 +80,31 @@ def test_chosen_lists_take_the_counter_of_the_whole_tree(tmp_path: Path) -> None
         assert source.schema.names == ["ny", "y"]
     with pytest.raises(DataError, match="no variable 'nz'"):
         RootReader().open(path, ["y", "nz"])
+
+
+def test_variables_of_one_of_several_trees_keep_their_names(tmp_path: Path) -> None:
+    path, out = tmp_path / "trees.root", tmp_path / "out.root"
+    with uproot.recreate(path) as file:
+        for name in ("Events", "Runs"):
+            file.mktree(name, {"x": "float64", "y": "float64"}).extend({"x": np.arange(9.0), "y": np.ones(9)})
+    reader = RootReader()
+    with reader.open(path, ["Events/*"]) as source:
+        sink = reader.create(out, source.schema)
+        for block in source.blocks(10**6):
+            sink.write(block)
+        sink.close()
+    with uproot.open(out) as file:
+        assert file["Events"].keys() == ["x", "y"]
+        assert file["Events/x"].array().tolist() == list(range(9))
+    api.compress(path, tmp_path / "trees.bal")
+    api.decompress(tmp_path / "trees.bal", tmp_path / "part.root", variables=["Runs/*"])
+    with uproot.open(tmp_path / "part.root") as file:
+        assert file["Runs"].keys() == ["x", "y"]
+
+
+def test_a_title_that_lists_the_leaf_of_an_oddly_named_branch_is_no_label(tmp_path: Path) -> None:
+    names = ["x/y", "sp ace", "m:n"]
+    with uproot.recreate(tmp_path / "odd.root") as file:
+        file.mktree("t", dict.fromkeys(names, "float32")).extend(dict.fromkeys(names, np.ones(9, "f4")))
+    with RootReader().open(tmp_path / "odd.root") as source:
+        assert {variable.name: variable.label for variable in source.schema.variables} == dict.fromkeys(names, "")

@@ -9,7 +9,7 @@ from typing import Any
 
 from baler_core import DataError
 from baler_root.contents.keys import Item, content_of
-from baler_root.contents.trees import first_line
+from baler_root.contents.trees import WITHOUT_IT, UnreadableError, first_line
 
 OBJECTS, STREAMERS = "objects", "streamers"
 # Classes that every reader of ROOT files knows without a description, and that hold no objects of other classes.
@@ -67,7 +67,14 @@ class Carried:
 
 
 def carry(
-    file: Any, items: Sequence[Item], trees: Mapping[int, int], *, others: bool, classes: bool, where: str
+    file: Any,
+    items: Sequence[Item],
+    trees: Mapping[int, int],
+    *,
+    others: bool,
+    classes: bool,
+    where: str,
+    missing: list[str] | None = None,
 ) -> Carried:
     """Return everything but trees.
 
@@ -79,13 +86,19 @@ def carry(
         Whether objects that are neither folders nor trees are kept.
     classes
         Whether trees need the description of their classes too.
+    missing
+        Takes a sentence on each object that cannot be read and is left out; without it, such objects are an error.
 
     Raises
     ------
-    DataError
+    UnreadableError
         If an object cannot be read.
+    DataError
+        If the description of its classes cannot be read.
     """
-    kept = [n for n, item in enumerate(items) if n in trees or item.is_folder or (others and not item.is_tree)]
+    wanted = [n for n, item in enumerate(items) if not (n in trees or item.is_folder or item.is_tree) and others]
+    contents = _contents({n: items[n] for n in wanted}, where, missing)
+    kept = [n for n, item in enumerate(items) if n in trees or item.is_folder or n in contents]
     place_of = {-1: -1} | {n: place for place, n in enumerate(kept)}
     keys: list[KeyRecord] = []
     objects: list[bytes] = []
@@ -94,7 +107,7 @@ def carry(
         if n in trees:
             size = -2 - trees[n]
         elif not item.is_folder:
-            objects.append(_content(item, where))
+            objects.append(contents[n])
             size = len(objects[-1])
         keys.append(_record(item, place_of[item.folder], size))
     described = classes or any(key.size >= 0 and key.class_name not in _KNOWN_EVERYWHERE for key in keys)
@@ -107,14 +120,18 @@ def _record(item: Item, folder: int, size: int) -> KeyRecord:
     return KeyRecord(folder, item.class_name, item.name, str(key.fTitle), item.cycle, int(key.fDatime), small, size)
 
 
-def _content(item: Item, where: str) -> bytes:
-    try:
-        return content_of(item.key)
-    except Exception as error:  # uproot and the codecs raise many kinds
-        raise DataError(
-            f"{where}: the object {item} cannot be read: {first_line(error)}. The file may be damaged or cut short; "
-            f"'reader: {{name: root, others: drop}}' leaves such objects out."
-        ) from error
+def _contents(items: Mapping[int, Item], where: str, missing: list[str] | None) -> dict[int, bytes]:
+    """The bytes of objects, without those that are left out."""
+    found: dict[int, bytes] = {}
+    for n, item in items.items():
+        try:
+            found[n] = content_of(item.key)
+        except Exception as error:  # uproot and the codecs raise many kinds
+            said = f"{where}: the object {item} cannot be read: {first_line(error)}"
+            if missing is None:
+                raise UnreadableError(f"{said}. The file may be damaged or cut short; {WITHOUT_IT}") from error
+            missing.append(f"{said}; it is left out")
+    return found
 
 
 def _streamers(file: Any, where: str) -> bytes:

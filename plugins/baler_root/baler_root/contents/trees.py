@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from baler_core import DataError, did_you_mean
-from baler_root.contents.keys import TREE_KINDS, Item, newest
+from baler_root.contents.keys import TREE_KINDS, Item, content_of, newest
 
 if TYPE_CHECKING:
     from awkward.contents import Content
 
 TreeKind = Literal["TTree", "RNTuple"]
+WITHOUT_IT = "to compress the rest without it, use --allow-missing or the reader's option allow_missing"
+
+
+class UnreadableError(DataError):
+    """Bytes of the file are damaged, so that a part of it cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -110,13 +115,26 @@ def open_tree(item: Item, path: Path) -> Tree:
 
     Raises
     ------
+    UnreadableError
+        If its bytes cannot be unpacked.
     DataError
         If uproot cannot read it.
     """
     try:
         return Tree(item.path, TREE_KINDS[item.class_name], item.key.get())
     except Exception as error:
-        raise DataError(f"{path}: the tree {item.path!r} cannot be read: {first_line(error)}") from error
+        said = f"{path}: the tree {item.path!r} cannot be read: {first_line(error)}"
+        if _can_be_unpacked(item):
+            raise DataError(said) from error
+        raise UnreadableError(f"{said}. The file may be damaged or cut short; {WITHOUT_IT}") from error
+
+
+def _can_be_unpacked(item: Item) -> bool:
+    try:
+        content_of(item.key)
+    except Exception:  # uproot and the codecs raise many kinds
+        return False
+    return True
 
 
 def first_line(error: Exception) -> str:

@@ -46,7 +46,8 @@ def join_parts(parts: Sequence[TreeSchema], skeleton: Mapping[str, Any], attachm
         sizes |= {dims[dim]: size for dim, size in own.sizes.items()}
         counts |= {dims[dim]: part.prefix + name for dim, name in own.counts.items()}
         parcels |= {f"{n}/{name}": content for name, content in own.attachments.items()}
-        share = {"prefix": part.prefix, "variables": len(own.variables)} if len(parts) > 1 else {}
+        is_shared = len(parts) > 1 or part.prefix  # others may have been left out
+        share = {"prefix": part.prefix, "variables": len(own.variables)} if is_shared else {}
         trees.append({**own.skeleton, **share})
     return Schema(tuple(variables), sizes, counts, {**skeleton, "trees": trees}, parcels)
 

@@ -66,7 +66,7 @@ def _variable(branch: Branch, leaf: Leaf, dim: str) -> Variable:
 
 def _says_nothing(title: str, key: str) -> bool:
     """Whether a title is a list of leaves (`x/F:y/F`), or repeats the branch's name (`fPt[Jets_]`)."""
-    if LEAF_LIST.fullmatch(title):
+    if LEAF_LIST.fullmatch(title) or (title[-2:-1] == "/" and title[:-2] == key):
         return True
     stem = title.partition("[")[0]
     return stem == key or key.partition("[")[0].endswith(("/" + stem, "." + stem))

@@ -13,8 +13,9 @@ from baler_root.contents.forms import leaves
 from baler_root.contents.keys import Item
 from baler_root.contents.patterns import PatternsOfTrees
 from baler_root.contents.tree_selection import TreeChoice
-from baler_root.contents.trees import Tree, open_tree
+from baler_root.contents.trees import Tree, UnreadableError, open_tree
 from baler_root.schema.branch_selection import select
+from baler_root.schema.damaged import without_damaged
 from baler_root.schema.jagged import Collection
 from baler_root.schema.plainness import odd_structure
 from baler_root.schema.schema import build_schema
@@ -64,11 +65,21 @@ class _OpenTree:
 class TreeReading:
     """The trees of a file as they are opened."""
 
-    def __init__(self, path: Path, items: Sequence[Item], patterns: PatternsOfTrees, *, others: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        items: Sequence[Item],
+        patterns: PatternsOfTrees,
+        *,
+        others: bool,
+        allow_missing: bool = False,
+    ) -> None:
         self.parts: list[TreePart] = []
         self.warnings: list[str] = []
         self.patterns = patterns
         self._path, self._items, self._others = path, items, others
+        self._allow_missing = allow_missing
+        self._damaged: dict[int, list[LeftOut]] = {}
         self._names: set[str] = set()
         self._opened: dict[int, tuple[Tree, list[Branch], list[LeftOut]]] = {}
 
@@ -89,7 +100,11 @@ class TreeReading:
         """A tree, and its branches."""
         if choice.place not in self._opened:
             tree = open_tree(self._items[choice.place], self._path)
-            self._opened[choice.place] = (tree, *list_branches(tree))
+            readable, left_out = list_branches(tree)
+            if self._allow_missing and choice.prefix is not None:
+                readable, left_out, damaged = without_damaged(tree, readable, left_out)
+                self._damaged[choice.place] = damaged
+            self._opened[choice.place] = (tree, readable, left_out)
         return self._opened[choice.place]
 
     def add(self, choice: TreeChoice, *, must: bool) -> None:
@@ -99,7 +114,8 @@ class TreeReading:
         try:
             part = self._part(choice, item, where)
         except DataError as error:
-            if must or choice.prefix == "" or self.patterns.patterns is not None:
+            is_damage = isinstance(error, UnreadableError) and not self._allow_missing
+            if must or choice.prefix == "" or self.patterns.patterns is not None or is_damage:
                 raise
             self.warnings.append(f"{error}; this tree is left out")
             return
@@ -114,11 +130,15 @@ class TreeReading:
         if choice.prefix is None:
             return self._carried(opened)
         prefix, wanted = choice.prefix, None
+        names = [leaf.name for branch in readable for leaf in leaves(branch.form, branch.key)]
         if patterns is not None:
-            names = [leaf.name for branch in readable for leaf in leaves(branch.form, branch.key)]
             wanted = self.patterns.of(prefix, names)
-            if wanted == []:
-                return None
+        elif damaged := self._damaged.get(choice.place):
+            # a template would need the bytes of all branches
+            self.warnings += left_out_warnings([*damaged, *left_out], where)
+            wanted, left_out = names, []
+        if wanted == []:
+            return None
         try:
             return self._with_variables(opened, (readable, left_out), wanted, needed=False)
         except DataError:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from baler_core import DataError
 from baler_root.contents.branches import Branch
-from baler_root.contents.trees import Tree, first_line
+from baler_root.contents.trees import WITHOUT_IT, Tree, UnreadableError, first_line
 
 if TYPE_CHECKING:
     from awkward.contents import Content
@@ -18,7 +17,7 @@ def read_layouts(tree: Tree, branches: Sequence[Branch], rows: slice, where: str
 
     Raises
     ------
-    DataError
+    UnreadableError
         If a branch cannot be read, naming it.
     """
     keys = [branch.key for branch in branches]
@@ -47,10 +46,25 @@ def _read_one(tree: Tree, key: str, rows: slice, where: str) -> Content:
     try:
         return _read(tree, [key], rows)[key]
     except Exception as error:
-        raise DataError(
+        raise UnreadableError(
             f"{where}: the branch {key!r} cannot be read for the events {rows.start} to {rows.stop}: "
-            f"{first_line(error)}. The file may be damaged or cut short; 'variables' can leave the branch out."
+            f"{first_line(error)}. The file may be damaged or cut short; {WITHOUT_IT}"
         ) from error
+
+
+def unreadable(tree: Tree, branches: Sequence[Branch], rows: slice) -> dict[str, str]:
+    """Return the keys of those branches of which these events cannot be read, with what was said of each."""
+    keys = [branch.key for branch in branches]
+    found: dict[str, str] = {}
+    try:
+        _read(tree, keys, rows)
+    except Exception:
+        for key in keys:
+            try:
+                _read(tree, [key], rows)
+            except Exception as error:
+                found[key] = first_line(error)
+    return found
 
 
 def _empty(tree: Tree, key: str) -> Content:

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from baler_core import DataError
 from baler_root.contents.branches import Branch
 from baler_root.contents.forms import List, leaves
 from baler_root.contents.keys import content_of
-from baler_root.contents.trees import Tree, first_line
+from baler_root.contents.trees import WITHOUT_IT, Tree, UnreadableError, first_line
 from baler_root.values.entries import COLLECTION_VERSION, number_entries
 from baler_root.values.flatten import take_apart
 from baler_root.values.plans import encode_branch
@@ -130,7 +129,7 @@ def make_template(
     ------
     Unfamiliar
         If the tree is not laid out as expected.
-    DataError
+    UnreadableError
         If a basket cannot be read.
     """
     whole = content_of(key)
@@ -288,9 +287,9 @@ def _kept_baskets(handle: Any, where: str) -> list[bytes]:
         try:
             basket = read_basket(handle, n)
         except Exception as error:
-            raise DataError(
+            raise UnreadableError(
                 f"{where}: the branch {handle.name!r} cannot be read: {first_line(error)}. The file may be damaged "
-                "or cut short; 'variables' can leave the branch out."
+                f"or cut short; {WITHOUT_IT}"
             ) from error
         parts += [filled_header(basket.header, 0, len(basket.content), 0, 0), basket.content]
     return parts
