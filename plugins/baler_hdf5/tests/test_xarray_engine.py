@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import netCDF4
 import numpy as np
 import pytest
@@ -150,6 +151,16 @@ def test_a_file_looks_like_its_original(tmp_path: Path, make: Callable[[Path, An
             xr.open_dataset(tmp_path / "a.bal", **options) as ours,
         ):
             same(original, ours)
+
+
+def test_compounds_of_the_other_order_are_read(tmp_path: Path) -> None:
+    stored = np.array([(1, 2.5, 3)] * 2, [("a", ">i2"), ("b", ">f4"), ("c", "i1")])
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["pairs"] = stored
+    baler_core.compress(tmp_path / "a.h5", tmp_path / "a.bal", model="exact")
+    with xr.open_dataset(tmp_path / "a.bal") as ours:
+        assert ours["pairs"].values.tolist() == stored.tolist()
+        assert ours["pairs"].dtype == stored.dtype.newbyteorder("=")
 
 
 @pytest.mark.parametrize("kind", ["NETCDF4", "NETCDF3_64BIT"])
