@@ -125,7 +125,7 @@ def test_damaged_chunks_are_a_value_error() -> None:
 
 
 @pytest.mark.parametrize("bound", [{"abs": 5.0}, {"range": 0.01}])
-@pytest.mark.parametrize(("code", "fill"), [("i2", -32767), ("f4", 1e20), ("f8", -9.0)])
+@pytest.mark.parametrize(("code", "fill"), [("i2", -32767), ("f4", 1e20), ("f8", -9.0), ("f4", 0.0)])
 def test_cells_without_data_stay_and_ranges_do_not_count_them(bound: Any, code: str, fill: float) -> None:
     values = (rng.normal(size=(50, 60)) * 300).astype(code)
     valid = np.ones(values.shape, bool)
@@ -142,6 +142,33 @@ def test_cells_without_data_stay_and_ranges_do_not_count_them(bound: Any, code: 
         seen = values[valid].astype("f8")
         allowed = bound.get("abs") or bound["range"] * (np.nanmax(seen) - np.nanmin(seen))
         assert 0 < np.nanmax(np.abs(back[valid] - seen)) <= allowed * 1.0001
+
+
+@pytest.mark.parametrize("fill", [-9223372036854775806, 2**63 - 1, 2**53 + 1])
+@pytest.mark.parametrize("bound", [{"abs": 5}, {"range": 0.1}, {"rel": 0.2}])
+def test_integers_that_no_float_equals_stay_apart(bound: Any, fill: int) -> None:
+    values = (rng.normal(size=(30, 40)) * 100).astype("i8")
+    missing = rng.random(values.shape) < 0.1
+    values[missing], values[4, 5] = fill, fill - 1
+    missing[4, 5] = False
+    for settings in ({"fill": fill}, {"exact_at": np.array([7, fill])}):
+        codec = two.Baler(**bound, **settings)
+        back = two.Baler.from_config(json.loads(json.dumps(codec.get_config()))).decode(codec.encode(values))
+        np.testing.assert_array_equal(back == fill, missing)
+        assert (back != values).any() or "range" in bound
+
+
+@pytest.mark.parametrize("code", ["?", "c8", ">c16", "M8[s]", "S3", "U2", "V5", "f4", "i8"])
+@pytest.mark.parametrize("shape", [(0,), (2, 0, 3), ()])
+def test_empty_chunks_return(code: str, shape: tuple[int, ...]) -> None:
+    values = np.zeros(shape, code)
+    back = two.Baler(abs=1).decode(two.Baler(abs=1).encode(values))
+    assert (back.dtype, back.shape) == (values.dtype, values.shape)
+
+
+def test_numbers_of_numpy_and_xarray_are_settings() -> None:
+    for number in (np.float32(0.5), np.array(0.5), xr.DataArray(0.5), xr.DataArray([0.5]).chunk().max()):
+        assert json.dumps(two.Baler(abs=number).get_config()["bounds"]) == '{"abs": 0.5}'
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import numpy as np
 
 from baler_core.api.calls import open as open_object
 from baler_core.api.codec import decode, decode_region, encode
+from baler_core.config.arguments import plain_values
 from baler_core.errors import BalerError, ConfigError, DamagedChunk, did_you_mean
 from baler_core.machine.records import dataclass
 from baler_core.pipeline.trained_lookup import checksum
@@ -138,18 +139,24 @@ class ChunkCoding:
         if values.dtype.kind == "f":
             holes = values == fill
             if holes.any() and not np.isnan(values).any():
-                return np.where(holes, np.asarray(np.nan, values.dtype), values), self.bounds, fill.tobytes()
+                apart = self._apart(self.bounds, fill)  # which no other value becomes
+                return np.where(holes, np.asarray(np.nan, values.dtype), values), apart, fill.tobytes()
         bounds = dict(self.bounds)
         if "range" in bounds:
             valid = values[(values != fill) & np.isfinite(values)]
             spread = float(valid.max()) - float(valid.min()) if valid.size else 0.0
             value = bounds.pop("range")
             bounds = {"abs": value * spread, **bounds} if spread else {"abs": 0.0, **bounds}
-        if np.isinf(fill):  # which every bound keeps
-            return values, bounds if bounds.get("abs") != 0.0 else LOSSLESS, b""
+        return values, self._apart(bounds, fill) if bounds.get("abs") != 0.0 else LOSSLESS, b""
+
+    @staticmethod
+    def _apart(bounds: Mapping[str, Any], fill: np.ndarray) -> dict[str, Any]:
+        """Return bounds under which cells of the fill value keep it, and no other gets it."""
+        if not np.isfinite(fill):  # which every bound keeps
+            return dict(bounds)
         stated = bounds.get("exact_at", [])
         exact = list(stated) if isinstance(stated, list | tuple) else [stated]
-        return values, {**bounds, "exact_at": [*exact, float(fill)]} if bounds.get("abs") != 0.0 else LOSSLESS, b""
+        return {**bounds, "exact_at": [*exact, fill.item()]}
 
     def _encoded(self, values: np.ndarray, bounds: Mapping[str, Any] | str) -> bytes:
         if self.trained is None:
@@ -310,7 +317,8 @@ def bounds_of(bounds: Mapping[str, Any] | str | None, kinds: Mapping[str, Any]) 
     """
     if bounds is not None and kinds:
         raise BadCodec(f"bounds={bounds!r} and {', '.join(kinds)} were given: give one of them, and no other settings")
-    return bounds if bounds is not None else dict(kinds) or LOSSLESS
+    stated: Mapping[str, Any] | str = plain_values(bounds if bounds is not None else dict(kinds) or LOSSLESS)
+    return stated
 
 
 def _as_numbers(values: np.ndarray) -> tuple[np.ndarray, bytes]:
@@ -327,12 +335,15 @@ def _as_numbers(values: np.ndarray) -> tuple[np.ndarray, bytes]:
     else:
         part = np.dtype(_AS_INTEGERS.get(dtype.kind, "u1")) if dtype.itemsize else np.dtype("u1")
         part = part.newbyteorder(dtype.byteorder) if dtype.kind in "Mm" else part
-    return whole.view(np.uint8 if not dtype.itemsize else part).reshape(*whole.shape, -1), name
+    width = dtype.itemsize // part.itemsize if not whole.size else -1
+    return whole.view(np.uint8 if not dtype.itemsize else part).reshape(*whole.shape, width), name
 
 
 def _as_they_were(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     if dtype.hasobject:
         raise DamagedChunk("a chunk cannot be decoded by baler: it claims to hold objects")
+    if not values.size and dtype.itemsize:
+        return np.empty(values.shape[:-1], dtype)
     return np.ascontiguousarray(values).view(dtype).reshape(values.shape[:-1])
 
 
