@@ -158,6 +158,20 @@ def test_integers_that_no_float_equals_stay_apart(bound: Any, fill: int) -> None
         assert (back != values).any() or "range" in bound
 
 
+@pytest.mark.parametrize(("code", "mark"), [("i2", -32767), ("f4", 1e20), ("f4", -999), ("u1", 255), ("i1", -128)])
+@pytest.mark.parametrize("bound", [{"abs": 2}, {"range": 0.1}, {"rel": 0.1}, {"bits": 3}])
+@pytest.mark.parametrize("count", [1, 5, 299, 300])
+def test_marks_of_missing_values_stay_however_few(code: str, mark: float, bound: Any, count: int) -> None:
+    values = np.clip(rng.normal(50, 10, 300), 0, 100).astype(code)
+    missing = rng.permutation(300) < count
+    values[missing] = mark
+    codec = two.Baler(bound)
+    back = codec.decode(codec.encode(values))
+    np.testing.assert_array_equal(back == values.dtype.type(mark), missing)
+    if bound.get("range") and count < 299:
+        assert np.abs(back.astype("f8") - values).max() <= 0.1001 * np.ptp(values[~missing])
+
+
 @pytest.mark.parametrize("code", ["?", "c8", ">c16", "M8[s]", "S3", "U2", "V5", "f4", "i8"])
 @pytest.mark.parametrize("shape", [(0,), (2, 0, 3), ()])
 def test_empty_chunks_return(code: str, shape: tuple[int, ...]) -> None:
@@ -209,6 +223,15 @@ def test_stores_of_version_3(tmp_path: Path, field: np.ndarray, shards: Any) -> 
     assert (found[16:] == -99).all()
     assert 0 < np.nanmax(np.abs(found[:16] - values[:16])) <= 0.5
     assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) < values.nbytes / 4
+
+
+@pytest.mark.parametrize("code", ["f8", "i2", "M8[s]"])
+@pytest.mark.parametrize("version", [2, 3])
+def test_stores_of_a_single_number(version: Any, code: str) -> None:
+    codec = {"compressors": two.Baler(abs=1e-9)} if version == 2 else {"serializer": three.BalerCodec(abs=1e-9)}
+    array = zarr.create_array({}, shape=(), dtype=code, zarr_format=version, **codec)
+    array[...] = np.array(7, code)
+    assert array[()] == np.array(7, code)
 
 
 @pytest.mark.parametrize("version", [2, 3])

@@ -238,6 +238,31 @@ def ends_of(variable: Variable, values: np.ndarray, special: Sequence[float]) ->
     return None
 
 
+def marks_in_chunk(values: np.ndarray) -> dict[float, bool]:
+    """Return customary marks and ends of integer types outside all other values, and whether `sentinels_in` finds them.
+
+    Of a chunk alone: what stands in it once may be what fills its neighbours.
+    """
+    known = values[np.isfinite(values)] if values.dtype.kind == "f" else values.reshape(-1)
+    ends = () if values.dtype.kind == "f" else (np.iinfo(values.dtype).min, np.iinfo(values.dtype).max)
+    of_type = {end + step for end in ends for step in (-1, 0, 1)}
+    counts: dict[float, int] = {}
+    while known.size and len(counts) < _MOST_MARKS:
+        for end in _ends(known):
+            rest = known[known != end] if end and (end in of_type or _is_customary(end)) else known
+            if rest.size < known.size and (not rest.size or _outside(end, *map(float, _ends(rest)))):
+                break
+        else:
+            break
+        counts[end], known = known.size - rest.size, rest
+    told = counts and np.unique(known[: 50 * _FEW_OTHERS]).size >= _FEW_OTHERS
+    return {end: bool(told) and count >= _FEWEST_CUSTOMARY and _is_customary(end) for end, count in counts.items()}
+
+
+def _outside(mark: float, low: float, high: float) -> bool:
+    return max(low - mark, mark - high) > _FAR_CUSTOMARY * (high - low)
+
+
 def _stands_far(end: float, known: np.ndarray) -> bool:
     """Whether a value at one end, but no zero, lies far outside all others, which some of them tell where it does not."""
     if end == 0:
