@@ -95,7 +95,8 @@ class ShownValues(BackendArray):  # type: ignore[misc, unused-ignore]
         self._padding, self._cells = shown.padding, shown.cells
         self.shape = shown.shape
         is_text = any(array.variable.dtype == "str" for array in self._arrays.values()) and () in self._arrays
-        self.dtype = np.dtype("O", metadata={"element_type": str}) if is_text else shown.dtype
+        as_objects = is_text and shown.dtype.kind != "T"
+        self.dtype = np.dtype("O", metadata={"element_type": str}) if as_objects else shown.dtype
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._values)
