@@ -282,6 +282,16 @@ def test_damage_is_an_oserror_of_one_sentence(field: tuple[Path, Path], tmp_path
         assert "\n" not in str(caught.value)
 
 
+def test_damage_of_values_is_an_oserror_when_they_are_used(field: tuple[Path, Path], tmp_path: Path) -> None:
+    content = bytearray(field[1].read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (tmp_path / "d.bal").write_bytes(content)
+    with xr.open_dataset(tmp_path / "d.bal", drop_variables="time") as ours:
+        with pytest.raises(OSError, match=r"d\.bal.*damaged") as caught:
+            ours.load()
+        assert isinstance(caught.value, baler_core.FormatError)
+
+
 @pytest.mark.shared
 def test_research_files_look_like_their_originals(shared_data: Path, tmp_path: Path) -> None:
     for name in ("A1B_north_america", "orca2_votemper"):
