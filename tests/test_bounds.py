@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from baler_core import encode
 from baler_core.data.angles import angle_warning
 from baler_core.data.bounds import BoundRules, Tolerance, ValueRange, value_range
 from baler_core.data.error_bound import LOSSLESS, ErrorBound
@@ -174,3 +175,9 @@ def test_relative_bounds_on_angles_are_warned_of_where_zero_has_no_meaning(
 )
 def test_a_warning_of_an_angle_speaks_of_values_that_it_may_have(name: str, units: str, said: str) -> None:
     assert said in angle_warning(Variable(name, "<f8", ("row",), units=units), ErrorBound("rel", 0.01))
+
+
+@pytest.mark.parametrize("kind", ["abs", "exact_at", "threshold"])
+def test_numbers_larger_than_any_float_are_refused(kind: str) -> None:
+    with pytest.raises(ConfigError, match="number"):
+        encode(np.arange(9.0), bounds={"abs": 1, kind: 10**400})

@@ -395,3 +395,13 @@ def test_an_empty_input_is_called_empty_and_kept(
     assert "kept byte for byte" in caplog.text
     assert "the file is empty" in caplog.text
     assert baler_core.decompress(tmp_path / "a.bal", tmp_path / f"b{suffix}").read_bytes() == b""
+
+
+@pytest.mark.parametrize("command", ["decompress", "verify", "export"])
+def test_a_manifest_in_place_of_a_file_is_told(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs.balset").write_text('{\n "baler": "0.1.0"}')
+    with pytest.raises(SystemExit, match="1"):
+        main([command, str(tmp_path / "runs.balset")])
+    assert "runs.balset: lists many files, and one is wanted here" in "".join(capsys.readouterr())

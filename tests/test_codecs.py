@@ -125,7 +125,7 @@ def test_damaged_chunks_are_a_value_error() -> None:
 
 
 @pytest.mark.parametrize("bound", [{"abs": 5.0}, {"range": 0.01}])
-@pytest.mark.parametrize(("code", "fill"), [("i2", -32767), ("f4", 1e20), ("f8", -9.0)])
+@pytest.mark.parametrize(("code", "fill"), [("i2", -32767), ("f4", 1e20), ("f8", -9.0), ("f4", 0.0)])
 def test_cells_without_data_stay_and_ranges_do_not_count_them(bound: Any, code: str, fill: float) -> None:
     values = (rng.normal(size=(50, 60)) * 300).astype(code)
     valid = np.ones(values.shape, bool)
@@ -142,6 +142,47 @@ def test_cells_without_data_stay_and_ranges_do_not_count_them(bound: Any, code: 
         seen = values[valid].astype("f8")
         allowed = bound.get("abs") or bound["range"] * (np.nanmax(seen) - np.nanmin(seen))
         assert 0 < np.nanmax(np.abs(back[valid] - seen)) <= allowed * 1.0001
+
+
+@pytest.mark.parametrize("fill", [-9223372036854775806, 2**63 - 1, 2**53 + 1])
+@pytest.mark.parametrize("bound", [{"abs": 5}, {"range": 0.1}, {"rel": 0.2}])
+def test_integers_that_no_float_equals_stay_apart(bound: Any, fill: int) -> None:
+    values = (rng.normal(size=(30, 40)) * 100).astype("i8")
+    missing = rng.random(values.shape) < 0.1
+    values[missing], values[4, 5] = fill, fill - 1
+    missing[4, 5] = False
+    for settings in ({"fill": fill}, {"exact_at": np.array([7, fill])}):
+        codec = two.Baler(**bound, **settings)
+        back = two.Baler.from_config(json.loads(json.dumps(codec.get_config()))).decode(codec.encode(values))
+        np.testing.assert_array_equal(back == fill, missing)
+        assert (back != values).any() or "range" in bound
+
+
+@pytest.mark.parametrize(("code", "mark"), [("i2", -32767), ("f4", 1e20), ("f4", -999), ("u1", 255), ("i1", -128)])
+@pytest.mark.parametrize("bound", [{"abs": 2}, {"range": 0.1}, {"rel": 0.1}, {"bits": 3}])
+@pytest.mark.parametrize("count", [1, 5, 299, 300])
+def test_marks_of_missing_values_stay_however_few(code: str, mark: float, bound: Any, count: int) -> None:
+    values = np.clip(rng.normal(50, 10, 300), 0, 100).astype(code)
+    missing = rng.permutation(300) < count
+    values[missing] = mark
+    codec = two.Baler(bound)
+    back = codec.decode(codec.encode(values))
+    np.testing.assert_array_equal(back == values.dtype.type(mark), missing)
+    if bound.get("range") and count < 299:
+        assert np.abs(back.astype("f8") - values).max() <= 0.1001 * np.ptp(values[~missing])
+
+
+@pytest.mark.parametrize("code", ["?", "c8", ">c16", "M8[s]", "S3", "U2", "V5", "f4", "i8"])
+@pytest.mark.parametrize("shape", [(0,), (2, 0, 3), ()])
+def test_empty_chunks_return(code: str, shape: tuple[int, ...]) -> None:
+    values = np.zeros(shape, code)
+    back = two.Baler(abs=1).decode(two.Baler(abs=1).encode(values))
+    assert (back.dtype, back.shape) == (values.dtype, values.shape)
+
+
+def test_numbers_of_numpy_and_xarray_are_settings() -> None:
+    for number in (np.float32(0.5), np.array(0.5), xr.DataArray(0.5), xr.DataArray([0.5]).chunk().max()):
+        assert json.dumps(two.Baler(abs=number).get_config()["bounds"]) == '{"abs": 0.5}'
 
 
 @pytest.fixture
@@ -182,6 +223,15 @@ def test_stores_of_version_3(tmp_path: Path, field: np.ndarray, shards: Any) -> 
     assert (found[16:] == -99).all()
     assert 0 < np.nanmax(np.abs(found[:16] - values[:16])) <= 0.5
     assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) < values.nbytes / 4
+
+
+@pytest.mark.parametrize("code", ["f8", "i2", "M8[s]"])
+@pytest.mark.parametrize("version", [2, 3])
+def test_stores_of_a_single_number(version: Any, code: str) -> None:
+    codec = {"compressors": two.Baler(abs=1e-9)} if version == 2 else {"serializer": three.BalerCodec(abs=1e-9)}
+    array = zarr.create_array({}, shape=(), dtype=code, zarr_format=version, **codec)
+    array[...] = np.array(7, code)
+    assert array[()] == np.array(7, code)
 
 
 @pytest.mark.parametrize("version", [2, 3])

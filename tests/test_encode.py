@@ -195,3 +195,15 @@ def test_an_encoder_goes_to_other_processes_and_takes_trained_models(tmp_path: P
     assert np.abs(again - columns[:500]).max() <= 0.01
     with pytest.raises(baler_core.DataError, match="do not know arrays like the sample: of another type"):
         Encoder(columns.astype("f4"), bounds={"abs": 0.01}, trained=tmp_path / "m.balm")
+
+
+def test_marks_of_missing_values_belong_to_no_range() -> None:
+    values = np.random.default_rng(1).normal(50, 10, 1000)
+    values[::20] = -999
+    valid = values != -999
+    allowed = 0.02 * np.ptp(values[valid])
+    encoder = Encoder(values, bounds={"range": 0.02})
+    for encoded in (encode(values, bounds={"range": 0.02}), encoder.encode(values)):
+        back = decode(encoded)
+        assert 0 < np.abs(back - values).max() <= allowed
+        assert (back[~valid] == -999).all()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baler_core import api
+from baler_core import api, decode, encode
 from baler_core.cli import main
 from baler_core.data.sentinels import Sentinel, sentinels_in
 from baler_core.data.variables import Schema, Variable
@@ -38,6 +38,18 @@ def test_repeated_values_far_outside_are_found(dtype: str, sentinel: float, low:
     assert said.value == pytest.approx(sentinel, rel=1e-6)
     assert said.count == 60
     assert low <= said.low < said.high <= low + 12.001
+
+
+@pytest.mark.parametrize("sentinel", [2**63 - 1, -(2**63), 2**53 + 1])
+def test_integers_that_no_float_equals_are_found_and_kept(sentinel: int) -> None:
+    values = RANDOM.integers(0, 500, 2000)
+    values[::9] = sentinel
+    said = found(values)
+    assert said is not None
+    assert (said.value, said.count) == (sentinel, 223)
+    back = decode(encode({"v": values}, bounds={"v": {"abs": 9}}))["v"]
+    np.testing.assert_array_equal(back == sentinel, values == sentinel)
+    assert 0 < np.abs(back - values).max() <= 9
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_arrays_and_text_tables_open_by_their_dimensions(tmp_path: Path) -> None
     with xr.open_dataset(tmp_path / "t.bal") as found:
         assert found["y"].values.tolist() == [2.5, 4.5]
     baler_core.compress({"a": np.arange(3), "b": np.arange(4.0)}, tmp_path / "d.bal")
-    with xr.open_dataset(tmp_path / "d.bal") as found:
+    with (tmp_path / "d.bal").open("rb") as file, xr.open_dataset(file) as found:
         assert found["b"].values.tolist() == [0.0, 1.0, 2.0, 3.0]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import numpy as np
 
 from baler_core.api.calls import open as open_object
 from baler_core.api.codec import decode, decode_region, encode
+from baler_core.config.arguments import plain_values
+from baler_core.data.sentinels import marks_in_chunk
 from baler_core.errors import BalerError, ConfigError, DamagedChunk, did_you_mean
 from baler_core.machine.records import dataclass
 from baler_core.pipeline.trained_lookup import checksum
@@ -133,23 +136,33 @@ class ChunkCoding:
         self, values: np.ndarray, fill: np.ndarray | None, *, lossless: bool
     ) -> tuple[np.ndarray, Mapping[str, Any] | str, bytes]:
         """Return values, their bound, and the fill value if it was replaced by NaN."""
-        if lossless or isinstance(self.bounds, str) or fill is None:
+        if lossless or isinstance(self.bounds, str):
             return values, LOSSLESS if lossless else self.bounds, b""
-        if values.dtype.kind == "f":
+        # Stores tell no codec what their attributes say of missing values: what looks like some stays as well.
+        marks = marks_in_chunk(values)
+        stated = [] if fill is None else [fill.item()]
+        if all(marks.values()) and not stated and not (marks and "range" in self.bounds):  # `encode` tells of them
+            return values, self.bounds, b""
+        apart = list(dict.fromkeys([*stated, *([] if all(marks.values()) else marks)]))
+        if fill is not None and values.dtype.kind == "f" and marks.keys() <= set(stated):
             holes = values == fill
             if holes.any() and not np.isnan(values).any():
-                return np.where(holes, np.asarray(np.nan, values.dtype), values), self.bounds, fill.tobytes()
+                hidden = np.where(holes, np.asarray(np.nan, values.dtype), values)
+                return hidden, self._apart(self.bounds, apart), fill.tobytes()
         bounds = dict(self.bounds)
         if "range" in bounds:
-            valid = values[(values != fill) & np.isfinite(values)]
+            valid = values[~np.isin(values, np.array([*apart, *marks], values.dtype)) & np.isfinite(values)]
             spread = float(valid.max()) - float(valid.min()) if valid.size else 0.0
             value = bounds.pop("range")
             bounds = {"abs": value * spread, **bounds} if spread else {"abs": 0.0, **bounds}
-        if np.isinf(fill):  # which every bound keeps
-            return values, bounds if bounds.get("abs") != 0.0 else LOSSLESS, b""
+        return values, self._apart(bounds, apart) if bounds.get("abs") != 0.0 else LOSSLESS, b""
+
+    @staticmethod
+    def _apart(bounds: Mapping[str, Any], apart: Sequence[float]) -> dict[str, Any]:
+        """Return bounds under which cells of some values keep them, and no other gets one."""
         stated = bounds.get("exact_at", [])
-        exact = list(stated) if isinstance(stated, list | tuple) else [stated]
-        return values, {**bounds, "exact_at": [*exact, float(fill)]} if bounds.get("abs") != 0.0 else LOSSLESS, b""
+        exact = [*(stated if isinstance(stated, list | tuple) else [stated]), *filter(math.isfinite, apart)]
+        return {**bounds, "exact_at": list(dict.fromkeys(exact))} if exact else dict(bounds)
 
     def _encoded(self, values: np.ndarray, bounds: Mapping[str, Any] | str) -> bytes:
         if self.trained is None:
@@ -249,7 +262,7 @@ def checked_chunk(values: np.ndarray, dtype: np.dtype[Any], shape: tuple[int, ..
     same = of_records or values.dtype.newbyteorder("<") == dtype.newbyteorder("<")
     if not same or values.shape != shape:
         raise DamagedChunk(f"a chunk holds {values.dtype.str} {values.shape}, and the array wants {dtype.str} {shape}")
-    whole = np.ascontiguousarray(values)
+    whole = np.ascontiguousarray(values).reshape(shape)  # which numpy gives a dimension if it has none
     return (whole.view(dtype.newbyteorder("<")) if of_records else whole).astype(dtype, copy=False)
 
 
@@ -310,7 +323,8 @@ def bounds_of(bounds: Mapping[str, Any] | str | None, kinds: Mapping[str, Any]) 
     """
     if bounds is not None and kinds:
         raise BadCodec(f"bounds={bounds!r} and {', '.join(kinds)} were given: give one of them, and no other settings")
-    return bounds if bounds is not None else dict(kinds) or LOSSLESS
+    stated: Mapping[str, Any] | str = plain_values(bounds if bounds is not None else dict(kinds) or LOSSLESS)
+    return stated
 
 
 def _as_numbers(values: np.ndarray) -> tuple[np.ndarray, bytes]:
@@ -327,12 +341,15 @@ def _as_numbers(values: np.ndarray) -> tuple[np.ndarray, bytes]:
     else:
         part = np.dtype(_AS_INTEGERS.get(dtype.kind, "u1")) if dtype.itemsize else np.dtype("u1")
         part = part.newbyteorder(dtype.byteorder) if dtype.kind in "Mm" else part
-    return whole.view(np.uint8 if not dtype.itemsize else part).reshape(*whole.shape, -1), name
+    width = dtype.itemsize // part.itemsize if not whole.size else -1
+    return whole.view(np.uint8 if not dtype.itemsize else part).reshape(*whole.shape, width), name
 
 
 def _as_they_were(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     if dtype.hasobject:
         raise DamagedChunk("a chunk cannot be decoded by baler: it claims to hold objects")
+    if not values.size and dtype.itemsize:
+        return np.empty(values.shape[:-1], dtype)
     return np.ascontiguousarray(values).view(dtype).reshape(values.shape[:-1])
 
 

@@ -98,6 +98,8 @@ class File(StoredFile):
 
     def _columns(self, names: Sequence[str] | str | None, start: int | None, stop: int | None) -> dict[str, Any]:
         patterns = [names] if isinstance(names, str) else names
+        if patterns is not None:
+            patterns = [part for one in patterns for part in self._parts_of(one)]
         chosen = select_names(self.schema.names, patterns, str(self.path))
         if patterns is not None:  # columns lie as they were asked for
             chosen = list(
@@ -108,6 +110,11 @@ class File(StoredFile):
             masks = {mask for found in self.nulls.values() for mask in found}
             chosen = [name for name in chosen if name not in masks]
         return columns_of(self, chosen, start, stop)
+
+    def _parts_of(self, name: str) -> list[str]:
+        """Return the variables that a column of parts (`st` of `st.a` and `st.b`) is made of; any other name as it is."""
+        parts = [] if name in self else [one for one in self.schema.names if one.startswith((f"{name}.", f"{name}/"))]
+        return parts or [name]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (self._stored.source.place(), self._opening, self.fingerprint)

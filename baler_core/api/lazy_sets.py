@@ -11,6 +11,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from baler_core.api.file import File
+from baler_core.api.open_file import as_os_errors
 from baler_core.builtin.objects.presenting import dataset_of
 from baler_core.builtin.objects.xarray_sets import XarraySets
 from baler_core.pipeline.decode import not_believed
@@ -30,7 +31,8 @@ class LazyValues(BackendArray):
         self.shape, self.dtype = array.shape, dtype_with_nulls(array)
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._values)
+        with as_os_errors():  # which users of xarray expect
+            return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._values)
 
     def _values(self, key: tuple[Any, ...]) -> np.ndarray:
         values = self.array[key]

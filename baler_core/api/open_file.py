@@ -79,7 +79,7 @@ def open_one(
     cache: str | int = CACHE,
     memory: str | int | None = None,
 ) -> File:
-    """Open a single .bal file; as `open_file`.
+    """Open a single .bal file; as `open_file`, for libraries that expect an OSError where a file is damaged.
 
     Raises
     ------
@@ -89,7 +89,8 @@ def open_one(
     from baler_core.api.file import File
 
     refuse_manifest(place)
-    found = open_file(place, trained=trained, cache=cache, memory=memory)
+    with as_os_errors():
+        found = open_file(place, trained=trained, cache=cache, memory=memory)
     assert isinstance(found, File)  # no manifest
     return found
 

@@ -10,6 +10,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from baler_core.api.file import File
+from baler_core.api.open_file import as_os_errors
 from baler_core.errors import FormatError, UnknownVariable, look_up
 from baler_core.plugin.shown import Shown, ShownGroup, ShownVariable
 
@@ -95,10 +96,12 @@ class ShownValues(BackendArray):  # type: ignore[misc, unused-ignore]
         self._padding, self._cells = shown.padding, shown.cells
         self.shape = shown.shape
         is_text = any(array.variable.dtype == "str" for array in self._arrays.values()) and () in self._arrays
-        self.dtype = np.dtype("O", metadata={"element_type": str}) if is_text else shown.dtype
+        as_objects = is_text and shown.dtype.kind != "T"
+        self.dtype = np.dtype("O", metadata={"element_type": str}) if as_objects else shown.dtype
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._values)
+        with as_os_errors():  # which users of xarray expect
+            return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._values)
 
     def _values(self, key: tuple[Any, ...]) -> np.ndarray:
         if self._cells:

@@ -119,13 +119,14 @@ def _watch(
     config: Path, checked: Config, registry: Registry, model: Path | None, batch: Batch, chosen: ChosenOutput
 ) -> None:
     """Compress what appears in a folder."""
-    from baler_core.cli.watching import watch_folder
+    from baler_core.cli.watching import refuse_folder, watch_folder
 
     assert batch.watch is not None
     if batch.part is not None or chosen.as_json:
         raise ConfigError(
             f"--watch and {'--json' if chosen.as_json else '--part'} exclude each other; the record is in JSON"
         )
+    refuse_folder(batch.watch, checked)
     once = replace(batch, train_once=model is None)
     base = _campaign(config, checked, registry, model, once)
     watch_folder(batch.watch, base, checked, registry, batch.executor)

@@ -23,21 +23,25 @@ _SECONDS_BETWEEN_LOOKS = 1.0
 _SECONDS_TO_SETTLE = 3.0
 
 
-def watch_folder(folder: Path, base: Campaign, checked: Config, registry: Registry, executor: Submits | None) -> None:
-    """Compress what appears in a folder until the command is stopped.
+def refuse_folder(folder: Path, checked: Config) -> None:
+    """Refuse a folder that cannot be watched, before anything is trained.
 
     Raises
     ------
     ConfigError
-        If the folder cannot be watched.
+        If it is not there, or is that of the output.
     """
-    from baler_core.pipeline.many.arrivals import Arrivals
-    from baler_core.pipeline.many.watch import Watcher, watched
-
     if not folder.is_dir():
         raise ConfigError(f"--watch {folder}: there is no such folder")
     if folder.resolve() == checked.output.resolve():
         raise ConfigError(f"--watch {folder}: is the folder of the output: choose another 'output:'")
+
+
+def watch_folder(folder: Path, base: Campaign, checked: Config, registry: Registry, executor: Submits | None) -> None:
+    """Compress what appears in a folder until the command is stopped."""
+    from baler_core.pipeline.many.arrivals import Arrivals
+    from baler_core.pipeline.many.watch import Watcher, watched
+
     trained_on = checked.inputs[0]
     suffixes = make_reader(trained_on, checked.reader, registry).suffixes
     watcher = Watcher(base, checked, registry, trained_on, executor)

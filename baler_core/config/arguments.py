@@ -66,13 +66,17 @@ def _with_variables(reader: Any, variables: Any) -> Any:
 
 
 def plain_values(value: Any) -> Any:
-    """What YAML would have given: dicts with text keys, lists, and Python's own numbers."""
+    """What YAML would have given: dicts with text keys, lists, and Python's own numbers; what has units stays."""
     if isinstance(value, Mapping):
         return {str(key): plain_values(item) for key, item in value.items()}
     if isinstance(value, tuple | list | set | frozenset):
         return [plain_values(item) for item in value]
+    if type(value) is np.ndarray:
+        return value.tolist()
     if isinstance(value, np.generic):
         return value.item()
+    if getattr(value, "dims", None) == ():  # a single number of xarray, perhaps not computed yet
+        return np.asarray(value).item()
     return str(value) if isinstance(value, Path) else value
 
 

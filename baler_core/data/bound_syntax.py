@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast, get_args
 
+from baler_core.data.sides import exact_number
 from baler_core.errors import ConfigError, did_you_mean
 
 BoundKind = Literal[
@@ -18,6 +19,8 @@ Sign = Literal["auto", "keep", "free"]
 NO_LIMITS = (-math.inf, math.inf)
 # Further numbers make a variable exact: models tell special values apart by small numbers.
 _MOST_KEPT = 50
+# No number type of files holds an integer beyond, nor does a float.
+_LARGEST = 2**1023
 _LIMITS = "limits are two numbers, [0, 100], or {min: 0}"
 
 
@@ -108,7 +111,7 @@ def _kinds_and_values(stated: Mapping[object, object], kinds: Sequence[str]) -> 
             return ["abs", value]
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise BoundError(f"the bound {kind} needs a number, found {value!r}", kind if several else "")
-    return [part for kind in found for part in (kind, float(cast(float, stated[kind])))]
+    return [part for kind in found for part in (kind, _float(cast(float, stated[kind])))]
 
 
 def _limits(stated: object) -> tuple[float, float]:
@@ -126,10 +129,19 @@ def _limits(stated: object) -> tuple[float, float]:
     for number, absent in zip(pair, NO_LIMITS, strict=True):
         if isinstance(number, bool) or not isinstance(number, int | float | None) or number != number:
             raise BoundError(f"{_LIMITS}, found {number!r} among them", "limits")
-        found.append(absent if number is None else float(number))
+        found.append(absent if number is None else _float(number))
     if tuple(found) == NO_LIMITS:
         raise BoundError(f"{_LIMITS}; {stated!r} limits nothing", "limits")
     return found[0], found[1]
+
+
+def _float(number: float) -> float:
+    """Return a number as a float: infinite where it is an integer larger than any."""
+    return (
+        float(number)
+        if abs(number) < _LARGEST or isinstance(number, float)
+        else math.copysign(math.inf, number > 0 or -1)
+    )
 
 
 def numbers_of(stated: object, key: str) -> tuple[float, ...]:
@@ -142,16 +154,16 @@ def numbers_of(stated: object, key: str) -> tuple[float, ...]:
     """
     listed: list[Any] = list(stated) if isinstance(stated, Sequence) and not isinstance(stated, str) else [stated]
     for number in listed:
-        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+        if isinstance(number, bool) or not isinstance(number, int | float) or not abs(number) < _LARGEST:
             raise BoundError(f"{key} is a number, 0, or a list of them, [0, 273.15], found {number!r}", key)
     if not 0 < len(listed) <= _MOST_KEPT:
         raise BoundError(f"{key} takes 1 to {_MOST_KEPT} numbers, found {len(listed)}", key)
-    return tuple(dict.fromkeys(float(number) + 0.0 for number in listed))
+    return tuple(dict.fromkeys(exact_number(number) + 0 for number in listed))
 
 
 def numbers_text(numbers: Sequence[float]) -> str:
     """Return numbers as a user would write them: `0`, or `[0, 273.15]`."""
-    listed = ", ".join(f"{number:.15g}" for number in numbers)
+    listed = ", ".join(str(number) if isinstance(number, int) else f"{number:.15g}" for number in numbers)
     return listed if len(numbers) == 1 else f"[{listed}]"
 
 

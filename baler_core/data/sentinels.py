@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from baler_core.data.bounds import usable
-from baler_core.data.sides import stored_numbers
+from baler_core.data.sides import exact_number, stored_numbers
 from baler_core.data.variables import Schema, Variable
 from baler_core.machine.records import dataclass
 
@@ -26,7 +26,7 @@ _CUSTOMARY = (
     ),
     # GrADS, Surfer, and the second and third mark of those who need several
     *(-9.99e8, -9.99e33, 1.70141e38, -8888.0, -7777.0),
-    *(-32767.0, -32768.0, -2147483647.0, -2147483648.0, 32767.0),
+    *(-32767.0, -32768.0, -2147483647.0, -2147483648.0, 32767.0, 2.0**63, -(2.0**63)),
     # maps of HEALPix, and the ends of the float types, as programs for maps of the earth write them
     *(-1.6375e30, *(sign * float(np.finfo(kind).max) for kind in (np.float32, np.float64) for sign in (-1, 1))),
 )
@@ -128,7 +128,7 @@ def _mark(variable: Variable, known: np.ndarray) -> tuple[float, Sentinel] | Non
     """Return the value at one end that looks like a mark of missing values, as it is stored and as it is shown."""
     if known.size < _FEW_OTHERS:
         return None
-    for end in (float(known.min()), float(known.max())):
+    for end in _ends(known):
         is_end = known == end
         count = int(np.count_nonzero(is_end))
         if known.size - count < _FEW_OTHERS or count < _FEWEST_CUSTOMARY or end == 0:
@@ -151,18 +151,28 @@ def _mark(variable: Variable, known: np.ndarray) -> tuple[float, Sentinel] | Non
 def _usable(values: np.ndarray, special: Sequence[float], variable: Variable) -> np.ndarray:
     """Return the values that are no special ones, 1-D; of the smaller types as float64, in which nothing is out of reach."""
     known = values[usable(values, special, variable.limits)]
-    return known if known.dtype.kind == "f" and known.dtype.itemsize >= 4 else known.astype(np.float64)
+    wide = known.dtype.itemsize >= 4 if known.dtype.kind == "f" else known.dtype.itemsize == 8
+    return known if wide else known.astype(np.float64)
+
+
+def _ends(known: np.ndarray) -> tuple[float, float]:
+    """Return the least and the largest value; of integers of 64 bits as such, which floats would merge."""
+    return known.min().item(), known.max().item()
 
 
 def _is_customary(number: float) -> bool:
     with np.errstate(over="ignore"):  # of the ends of a type
-        return bool(np.isclose(number, _CUSTOMARY, rtol=1e-6, atol=0).any())
+        return bool(np.isclose(float(number), _CUSTOMARY, rtol=1e-6, atol=0).any())
 
 
 def _in_physical_units(
     variable: Variable, value: float, count: int, others: tuple[float, float], *, near: bool = False
 ) -> Sentinel:
-    physical = [float(number * variable.scale + variable.offset) for number in (value, *others)]
+    plain = (variable.scale, variable.offset) == (1.0, 0.0)
+    physical = [
+        exact_number(number) if plain else float(number * variable.scale + variable.offset)
+        for number in (value, *others)
+    ]
     return Sentinel(physical[0], count, min(physical[1:]), max(physical[1:]), near)
 
 
@@ -219,13 +229,38 @@ def ends_of(variable: Variable, values: np.ndarray, special: Sequence[float]) ->
     size = known.size
     beyond: dict[float, tuple[int, int]] = {}
     while known.size:
-        ends = float(known.min()), float(known.max())
+        ends = _ends(known)
         marks = {end for end in ends if _is_customary(end) or _stands_far(end, known)}
         if not marks or len(beyond) >= 2 * _MOST_MARKS:
             return Ends(*ends, beyond)
         beyond |= {mark: (int(np.count_nonzero(known == mark)), size) for mark in marks}
-        known = known[~np.isin(known, list(marks))]
+        known = known[~np.isin(known, np.array(list(marks), known.dtype))]
     return None
+
+
+def marks_in_chunk(values: np.ndarray) -> dict[float, bool]:
+    """Return customary marks and ends of integer types outside all other values, and whether `sentinels_in` finds them.
+
+    Of a chunk alone: what stands in it once may be what fills its neighbours.
+    """
+    known = values[np.isfinite(values)] if values.dtype.kind == "f" else values.reshape(-1)
+    ends = () if values.dtype.kind == "f" else (np.iinfo(values.dtype).min, np.iinfo(values.dtype).max)
+    of_type = {end + step for end in ends for step in (-1, 0, 1)}
+    counts: dict[float, int] = {}
+    while known.size and len(counts) < _MOST_MARKS:
+        for end in _ends(known):
+            rest = known[known != end] if end and (end in of_type or _is_customary(end)) else known
+            if rest.size < known.size and (not rest.size or _outside(end, *map(float, _ends(rest)))):
+                break
+        else:
+            break
+        counts[end], known = known.size - rest.size, rest
+    told = counts and np.unique(known[: 50 * _FEW_OTHERS]).size >= _FEW_OTHERS
+    return {end: bool(told) and count >= _FEWEST_CUSTOMARY and _is_customary(end) for end, count in counts.items()}
+
+
+def _outside(mark: float, low: float, high: float) -> bool:
+    return max(low - mark, mark - high) > _FAR_CUSTOMARY * (high - low)
 
 
 def _stands_far(end: float, known: np.ndarray) -> bool:

@@ -28,6 +28,11 @@ def as_value(number: float, dtype: np.dtype[Any]) -> Any | None:
     return dtype.type(int(number)) if limits.min <= int(number) <= limits.max else None
 
 
+def exact_number(number: Any) -> float:
+    """Return a number as a float; an integer that no float equals, as those of 64 bits may be, as it is."""
+    return float(number) if float(number) == number or number != number else int(number)
+
+
 def specials_of(fill: Sequence[float], dtype: np.dtype[Any]) -> tuple[Any, ...]:
     """Return the finite special values as values of `dtype`, none twice (0.0 and -0.0 are one)."""
     found: dict[Any, None] = {}
@@ -223,6 +228,9 @@ def zeros_of(stored: Sequence[float], dtype: np.dtype[Any]) -> list[Zero]:
 def stored_numbers(physical: Sequence[float], scale: float, offset: float, dtype: np.dtype[Any]) -> Iterator[float]:
     """Return what numbers in physical units are in stored ones: of integers whole, if they are up to rounding."""
     for number in physical:
+        if isinstance(number, int) and (scale, offset) == (1.0, 0.0) and dtype.kind in "iu":
+            yield exact_number(number)
+            continue
         stored = (number - offset) / scale
         if not math.isfinite(stored):
             continue

@@ -82,7 +82,7 @@ def _of_object(file: File, decoding: Decoding) -> xr.Dataset:
     else:
         from baler_core.api.opening import opened
 
-        dataset = opened(file._stored.source.place(), file._opening.trained, "xarray", file._opening.cache)
+        dataset = opened(file._stored.source.again(), file._opening.trained, "xarray", file._opening.cache)
     dropped = decoding.get("drop_variables") or []
     dataset = dataset.drop_vars([dropped] if isinstance(dropped, str) else list(dropped), errors="ignore")
     dataset.set_close(file.close)

@@ -127,6 +127,11 @@ class BalReader:
         start = self._bytes(0, len(MAGIC) + 1)
         if not length:
             raise FormatError(f"{self.path}: is empty, not a .bal file")
+        if str(self.path).lower().endswith(".balset") and start[:1] == b"{":
+            raise FormatError(
+                f"{self.path}: lists many files, and one is wanted here: name one of those that baler info shows, or open all "
+                "of them as one by baler_core.open_set"
+            )
         if start[: len(MAGIC)] != MAGIC:
             raise FormatError(f"{self.path}: is not a .bal file (it begins with {start[:4]!r})")
         if start[len(MAGIC) :] > bytes([VERSION]):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import pickle
 import re
 import weakref
 from abc import ABC, abstractmethod
@@ -63,6 +65,10 @@ class ByteSource(ABC):
             If nothing does.
         """
         raise TypeError(f"{self.name}: an open file object cannot be sent to another process: open it by its path")
+
+    def again(self) -> Place:
+        """Return what opens the same bytes again in this process."""
+        return self.place()
 
     def close(self) -> None:
         """Release what is open."""
@@ -147,7 +153,8 @@ class FileObject(ByteSource):
         self.name = str(getattr(file, "name", None) or f"<{type(file).__name__}>")
         self._file, self._lock = file, Lock()
         try:
-            self.size = file.seek(0, os.SEEK_END)
+            file.seek(0, os.SEEK_END)
+            self.size = file.tell()  # which seek of mmap does not return before Python 3.13
         except (OSError, ValueError, AttributeError) as error:
             raise SourceError(f"{self.name}: is a file object of which not every part can be read ({error})") from error
 
@@ -156,11 +163,37 @@ class FileObject(ByteSource):
             with self._lock:
                 self._file.seek(start)
                 data = self._file.read(length)
-        except (OSError, ValueError) as error:
+                while data and len(data) < length and (more := self._file.read(length - len(data))):
+                    data += more  # of files without buffers, which may return less
+        except Exception as error:  # of whatever library opened it
             raise SourceError(f"{self.name}: cannot be read: {_sentence(error)}") from error
         if not isinstance(data, bytes):
             raise SourceError(f"{self.name}: is open as text: open it with mode 'rb'")
         return data
+
+    def place(self) -> Place:
+        """Return the path of what `open` opened; other objects open again by themselves if they can, as those of fsspec do."""
+        if (path := _path_of(self._file)) is not None:
+            return path
+        try:
+            self._file.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+        except Exception:
+            return super().place()
+        return self._file
+
+    def again(self) -> Place:
+        return self._file
+
+
+def _path_of(file: BinaryIO) -> str | None:
+    """Return the path of an open file of this machine, unless another file is there by now."""
+    if not isinstance(file, io.BufferedReader | io.BufferedRandom | io.FileIO) or not isinstance(file.name, str):
+        return None
+    try:
+        same = os.path.samestat(os.fstat(file.fileno()), os.stat(file.name))
+    except (OSError, ValueError):
+        return None
+    return os.path.abspath(file.name) if same else None
 
 
 class Remote(ByteSource):
@@ -223,13 +256,19 @@ def _stamp(found: dict[str, Any]) -> tuple[str, ...]:
     return tuple(str(found.get(key)) for key in ("ETag", "mtime", "LastModified", "created") if key in found)
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
-def _unreadable(name: object, error: Exception) -> BalerError:
+def _unreadable(name: object, error: BaseException) -> BalerError:
     if isinstance(error, FileNotFoundError):
-        return SourceError(f"{name}: there is nothing at this address")
+        cause = error.__cause__  # of a web server, fsspec calls whatever keeps it from answering a missing file
+        status = getattr(cause, "status", None)
+        if cause is None or status in (404, 410):
+            return SourceError(f"{name}: there is nothing at this address")
+        if status is not None:
+            return SourceError(f"{name}: cannot be read: the server answers {status} {getattr(cause, 'message', '')}")
+        error = cause
     return SourceError(f"{name}: cannot be read: {_sentence(error)}")
 
 

@@ -20,8 +20,9 @@ from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance, value_range
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.part import Part
+from baler_core.data.sentinels import sentinels_in
 from baler_core.data.tolerance import make_tolerance
-from baler_core.data.variables import Layout, Variable
+from baler_core.data.variables import Layout, Schema, Variable
 from baler_core.errors import DataError, FormatError
 from baler_core.format.arrays import decode_state
 from baler_core.format.bare import NAME, BareStream, layout_of, pack_bare, unpack_bare, variable_of
@@ -114,12 +115,19 @@ def _packed(
 def _prepared(values: np.ndarray, variable: Variable, bound: ErrorBound, pipeline: Pipeline) -> PreparedBlock:
     """Return an array as models see it."""
     layout = layout_of(variable, values.shape)
-    extent = value_range(values) if bound.needs_range else None
+    extent = value_range(values, _marks(values, layout)) if bound.needs_range else None
     stated = {NAME: make_tolerance(bound, variable, extent=extent)}
     block = GroupBlock(make_block({NAME: (variable.dims, values)}), layout, stated)
     return (
         PreparedBlock(block, block, stated, {}).with_steps(first_steps(stated, layout.variables), pipeline).scaled({})
     )
+
+
+def _marks(values: np.ndarray, layout: Layout) -> tuple[float, ...]:
+    """Return what looks like marks of missing values, which belong to no range."""
+    (variable,) = layout.variables
+    found = sentinels_in(Schema((variable,), dict(layout.sizes)), {NAME: values})
+    return found[NAME].stored(variable) if NAME in found else ()
 
 
 def _job(config: Config, registry: Registry, source: Input) -> tuple[Job, PreparedBlock]:

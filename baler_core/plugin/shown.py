@@ -24,7 +24,8 @@ class ShownVariable:
     dims, shape
         Of all its values. Where the schema has fewer rows, the rest is `padding`.
     dtype
-        Of its elements. Stored integers of the other sign, and booleans, are seen as these; object for text.
+        Of its elements. Stored integers of the other sign, and booleans, are seen as these; object for text, or numpy's
+        `StringDType`.
     attributes
         As the file has them: fill values, packing and units among them.
     encoding

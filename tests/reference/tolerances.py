@@ -119,6 +119,8 @@ def whole_if_nearly(number: float, dtype: np.dtype[Any]) -> float:
 
 
 def stored_numbers(physical: Any, scale: float, offset: float, dtype: np.dtype[Any]) -> tuple[float, ...]:
+    if (scale, offset) == (1.0, 0.0) and dtype.kind in "iu":
+        return tuple(n if isinstance(n, int) and float(n) != n else whole_if_nearly(float(n), dtype) for n in physical)
     found = ((number - offset) / scale for number in physical)
     return tuple(whole_if_nearly(number, dtype) for number in found if math.isfinite(number))
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from baler_core.data.sides import exact_number
 from baler_core.machine.records import dataclass
 
 SPECIAL = frozenset(
@@ -37,6 +38,8 @@ DEFAULT_FILL = {
     "u2": 65535,
     "i4": -2147483647,
     "u4": 4294967295,
+    "i8": -9223372036854775806,
+    "u8": 18446744073709551614,
     "f4": 9.969209968386869e36,
     "f8": 9.969209968386869e36,
 }
@@ -84,7 +87,7 @@ class _Shown:
         return self.dtype != self.stored
 
     def held(self, value: Any) -> float | None:
-        """Return the value as readers show it; None if the dtype or a float cannot represent it (beyond 2^53)."""
+        """Return the value as readers show it; None if the dtype cannot represent it."""
         if not math.isfinite(value):
             return None
         if self.dtype.kind == "f":
@@ -93,8 +96,7 @@ class _Shown:
             return rounded if math.isfinite(rounded) else None
         reach = np.iinfo(self.dtype)
         whole = self.turn(value)
-        exact = whole == int(whole) == int(float(int(whole)))
-        return float(whole) if exact and reach.min <= whole <= reach.max else None
+        return exact_number(int(whole)) if whole == int(whole) and reach.min <= whole <= reach.max else None
 
     def turn(self, value: float) -> float:
         """An integer stated with the sign of what is stored: -1 of bytes that are unsigned by attribute is 255."""

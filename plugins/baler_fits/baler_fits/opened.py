@@ -104,7 +104,7 @@ def _write_table(table: Table, path: Any, *, overwrite: bool = False, **options:
     """Compress a table: `table.write("x.bal", bounds={"flux": {"rel": 1e-3}})`."""
     if Path(path).exists() and not overwrite:
         raise OSError(f"{path}: is there already: write it with overwrite=True")
-    baler_core.compress(table, path, **options)
+    baler_core.compress(table, path, overwrite=overwrite, **options)
 
 
 def register() -> None:

@@ -121,8 +121,11 @@ def test_fill_values_of_hdf5_itself_are_exact_and_no_other_value_becomes_one(tmp
         assert 0 < np.abs(file["x"][()] - values).max() <= 0.01
 
 
-@pytest.mark.parametrize("kind", FORMATS)
-@pytest.mark.parametrize("code", ["i1", "i2", "i4", "f4", "f8"])
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [(kind, code) for kind in FORMATS for code in ("i1", "i2", "i4", "f4", "f8")]
+    + [(kind, code) for kind in ("NETCDF4", "NETCDF3_64BIT_DATA") for code in ("i8", "u8")],
+)
 def test_what_netcdf4_masks_is_fill(tmp_path: Path, kind: Any, code: str) -> None:
     path = tmp_path / "v.nc"
     default = netCDF4.default_fillvals[code]
@@ -132,6 +135,31 @@ def test_what_netcdf4_masks_is_fill(tmp_path: Path, kind: Any, code: str) -> Non
         masked = np.ma.getmaskarray(file["v"][:])
     fill = read(path)[0].fill
     assert masked.tolist() == [value in [np.dtype(code).type(f) for f in fill] for value in stored]
+
+
+@pytest.mark.parametrize("fill", [None, 2**63 - 1, 2**53 + 1])
+def test_missing_integers_that_no_float_equals_stay_missing(tmp_path: Path, fill: int | None) -> None:
+    values = np.random.default_rng(4).integers(0, 500, 900)
+    values[::7] = netCDF4.default_fillvals["i8"] if fill is None else fill
+    about = {} if fill is None else {"_FillValue": np.int64(fill)}
+    write(tmp_path / "v.nc", "NETCDF4", "i8", values, **about)
+    baler_core.compress(tmp_path / "v.nc", tmp_path / "v.bal", bounds={"v": {"range": 0.02}}, model="scalar")
+    baler_core.decompress(tmp_path / "v.bal", tmp_path / "w.nc")
+    with netCDF4.Dataset(tmp_path / "w.nc") as file:
+        back = file["v"][:]
+    assert np.ma.getmaskarray(back).tolist() == [place % 7 == 0 for place in range(900)]
+    assert 0 < np.abs(back - values).max() <= 10
+
+
+@pytest.mark.parametrize("fill", [2**63 - 1, 2**53 + 1])
+def test_integers_that_hdf5_fills_with_are_exact(tmp_path: Path, fill: int) -> None:
+    values = np.random.default_rng(4).integers(0, 500, 900)
+    values[::7], values[5] = fill, fill - 1
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("x", data=values, fillvalue=fill)
+    baler_core.compress(tmp_path / "x.h5", tmp_path / "x.bal", bounds={"x": {"abs": 5}}, model="scalar")
+    with baler_core.open_file(tmp_path / "x.bal") as ours:
+        np.testing.assert_array_equal(ours["x"][:] == fill, values == fill)
 
 
 @pytest.mark.filterwarnings("ignore:.*_FillValue not used since:UserWarning", "ignore:invalid value:RuntimeWarning")

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import netCDF4
 import numpy as np
 import pytest
@@ -152,6 +153,16 @@ def test_a_file_looks_like_its_original(tmp_path: Path, make: Callable[[Path, An
             same(original, ours)
 
 
+def test_compounds_of_the_other_order_are_read(tmp_path: Path) -> None:
+    stored = np.array([(1, 2.5, 3)] * 2, [("a", ">i2"), ("b", ">f4"), ("c", "i1")])
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["pairs"] = stored
+    baler_core.compress(tmp_path / "a.h5", tmp_path / "a.bal", model="exact")
+    with xr.open_dataset(tmp_path / "a.bal") as ours:
+        assert ours["pairs"].values.tolist() == stored.tolist()
+        assert ours["pairs"].dtype == stored.dtype.newbyteorder("=")
+
+
 @pytest.mark.parametrize("kind", ["NETCDF4", "NETCDF3_64BIT"])
 @pytest.mark.parametrize("make", [cf, unsigned])
 def test_what_open_returns_decodes_to_the_original(
@@ -269,6 +280,16 @@ def test_damage_is_an_oserror_of_one_sentence(field: tuple[Path, Path], tmp_path
             xr.open_dataset(tmp_path / name)
         assert isinstance(caught.value, BalerError | FileNotFoundError)
         assert "\n" not in str(caught.value)
+
+
+def test_damage_of_values_is_an_oserror_when_they_are_used(field: tuple[Path, Path], tmp_path: Path) -> None:
+    content = bytearray(field[1].read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (tmp_path / "d.bal").write_bytes(content)
+    with xr.open_dataset(tmp_path / "d.bal", drop_variables="time") as ours:
+        with pytest.raises(OSError, match=r"d\.bal.*damaged") as caught:
+            ours.load()
+        assert isinstance(caught.value, baler_core.FormatError)
 
 
 @pytest.mark.shared

@@ -66,6 +66,15 @@ def test_tables_of_arrow_are_those_of_pyarrow(stored: Path) -> None:
         assert name == "code" or whole.schema.field(name).type == TABLE.schema.field(name).type
 
 
+def test_columns_are_chosen_by_their_names(stored: Path) -> None:
+    with baler_core.open_file(stored) as file:
+        for name in set(TABLE.column_names) - {"empty"}:  # which has no values
+            assert file.to_arrow(name, start=15, stop=40)[name].to_pylist() == TABLE[name].slice(15, 25).to_pylist()
+        assert file.to_pandas(["struct", "x"]).columns.tolist() == ["struct", "x"]
+        with pytest.raises(KeyError, match="'strut'"):
+            file.to_arrow("strut")
+
+
 def test_tables_of_pandas_are_those_that_pandas_reads(stored: Path) -> None:
     expected = TABLE.to_pandas()
     with baler_core.open_file(stored) as file:

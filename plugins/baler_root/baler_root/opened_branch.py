@@ -71,8 +71,9 @@ class OpenBranch:
         variable = stored.variable
         if (variable.scale, variable.offset) == (1.0, 0.0) or values.dtype.kind not in "iu":
             return values
-        floats = values * variable.scale + variable.offset
-        return floats.astype(np.float32) if "Float16" in self.typename else floats
+        kind = np.float32 if "Float16" in self.typename else np.float64  # in which uproot computes, too
+        floats: np.ndarray = values.astype(kind) * kind(variable.scale) + kind(variable.offset)
+        return floats
 
     @property
     def parent(self) -> BranchParent:

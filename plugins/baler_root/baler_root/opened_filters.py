@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 from baler_core import ConfigError, matching_names
@@ -42,3 +43,14 @@ def _compiled(stated: str, expression: str, flags: str) -> re.Pattern[str]:
         return re.compile(f"(?{flags.replace('L', '')}){expression}" if flags.replace("L", "") else expression)
     except re.error as error:
         raise ConfigError(f"filter {stated!r}: is no regular expression: {error}") from error
+
+
+def short_names(chosen: Sequence[str], keys: Iterable[str]) -> list[str]:
+    """Return names of branches without those of the objects around them, as uproot calls arrays; in full where several share one."""
+    paths = [key.split("/") for key in keys]
+    counts = Counter(path[-1] for path in paths)
+    objects = {step for path in paths for step in path[:-1]}
+    return [
+        name if counts[short] > 1 or short in objects else short
+        for name, short in ((name, name.rpartition("/")[2]) for name in chosen)
+    ]

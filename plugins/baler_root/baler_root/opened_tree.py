@@ -15,7 +15,7 @@ from baler_core import ConfigError, DataError, File, look_up
 from baler_root.contents.forms import fields_inside
 from baler_root.opened_branch import OpenBranch
 from baler_root.opened_expressions import Expressions
-from baler_root.opened_filters import Filter, accepting
+from baler_root.opened_filters import Filter, accepting, short_names
 from baler_root.opened_parent import OpenParent
 from baler_root.opened_reading import Documented, ReadCounters, documented, without_ignored
 from baler_root.opened_steps import entries_in
@@ -358,7 +358,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         filters = without_ignored(filters)
         named = self.keys(**filters)  # refuses filters that there are not
         if expressions is None:
-            stated = [name for name in named if filters or not self._branches[name]._inner]
+            stated = short_names([name for name in named if filters or not self._branches[name]._inner], self._branches)
         else:
             stated = [expressions] if isinstance(expressions, str) else list(expressions)
         return Expressions(stated, cut, aliases or {}, self._branches, self._names_branch, self.where, self.__getitem__)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import uproot
 
+import baler_core
+import baler_root
 from baler_core import DataError, Schema, values_of
 from baler_root.reader import RootReader
 from baler_root.schema.parts import take_parts
@@ -61,3 +63,14 @@ def test_an_ntuple(restore: Restore) -> None:
 )
 def test_checksums_of_collections_are_those_of_root(class_name: str, checksum: int) -> None:
     assert collection_checksum(class_name) == checksum
+
+
+def test_members_of_split_objects_are_called_as_uproot_calls_them(tmp_path: Path) -> None:
+    baler_core.compress(DATA / "collections.root", tmp_path / "a.bal", model="scalar")
+    with uproot.open(DATA / "collections.root") as original, baler_root.open(tmp_path / "a.bal") as ours:
+        found, wanted = (file["events"].arrays(filter_name="points.f*") for file in (ours, original))
+        assert found.fields == wanted.fields == [f"points.f{name}" for name in ("UniqueID", "Bits", "X", "Y", "Z")]
+        assert repr(found.to_list()) == repr(wanted.to_list())
+        assert ours["events"].arrays("points/points.fX").fields == ["points/points.fX"]
+        (part,) = ours["events"].iterate(filter_name="points.fX")
+        assert part.fields == ["points.fX"]

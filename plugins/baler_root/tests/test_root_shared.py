@@ -65,3 +65,17 @@ def test_a_split_object_opens_as_a_record_of_its_members(shared_data: Path, tmp_
         assert ak.array_equal(*both)
         with pytest.raises(KeyError, match=r"Jets\.fCoordinates\.fPt"):
             jets["fCoordinates.fPt"]
+
+
+@pytest.mark.shared
+def test_packed_floats_open_as_in_uproot(shared_data: Path, tmp_path: Path) -> None:
+    path = shared_data / "hep" / "uproot-demo-double32.root"
+    baler_core.compress(path, tmp_path / "a.bal", model="scalar")
+    with uproot.open(path) as original, baler_root.open(tmp_path / "a.bal") as ours:
+        (name,) = original.keys(filter_classname="TTree", cycle=False)
+        assert any("Double32_t" in kind for kind in ours[name].typenames().values())
+        for key, branch in ours[name].items():
+            wanted = original[name][key]
+            found, values = branch.array(library="np"), wanted.array(library="np")
+            assert (branch.typename, found.dtype) == (wanted.typename, values.dtype)
+            assert repr(found.tolist()) == repr(values.tolist())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from baler_core import Reader, Schema, Sink, Source
+from baler_core import Reader, Schema, Shown, Sink, Source
 
 
 class ZarrReader(Reader):
@@ -33,3 +33,9 @@ class ZarrReader(Reader):
         from baler_zarr.sink import ZarrSink
 
         return ZarrSink(path, schema)
+
+    def shown(self, schema: Schema) -> Shown | None:
+        """Return how zarr and xarray show the store."""
+        from baler_zarr.schema.shown import shown_zarr
+
+        return shown_zarr(schema)

@@ -10,7 +10,7 @@ from baler_core import Block, FormatError, Schema, Sink, values_of
 from baler_zarr.contents.arrays import arrays_of
 from baler_zarr.contents.codecs import objection
 from baler_zarr.schema.skeleton import FILES, MISSING, carried_files, checked_documents, missing_places
-from baler_zarr.values.elements import Field, fields_of
+from baler_zarr.values.elements import Field, as_recorded
 from baler_zarr.values.opened import OpenArray, open_array
 from baler_zarr.values.writing import ArrayOutput
 
@@ -50,7 +50,7 @@ class ZarrSink(Sink):
             if said := objection(dict(record.meta)):
                 raise ValueError(f"the array {record.name!r} is refused: {said}")
             array = open_array(store, record, writing=True)
-            fields = _fields(array, skeleton["arrays"][record.path])
+            fields = as_recorded(record.name, array.dtype, array.texts, skeleton["arrays"][record.path])
             for field in fields:
                 variable = known[field.name]
                 shape = tuple(schema.sizes[dim] for dim in variable.dims)
@@ -101,28 +101,6 @@ class ZarrSink(Sink):
     def abort(self) -> None:
         """Remove what was written."""
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _fields(array: OpenArray, stated: object) -> list[Field]:
-    """The variables of an array, as the record names them and the array itself has them."""
-    found = fields_of(array.record.name, array.dtype, array.texts)
-    listed = [list(map(str, one)) for one in stated] if isinstance(stated, list) else []
-    if [one[1:2] for one in listed] != [[field.member] for field in found]:
-        raise ValueError(f"the record of the array {array.record.name!r} does not fit")
-    made = []
-    for field, (name, member, dtype) in zip(found, listed, strict=True):
-        whole = field.stored in ("str", "bytes")
-        if whole != (dtype in ("str", "bytes")) or (not whole and not _alike(field.stored, dtype)):
-            raise ValueError(f"the record of the array {array.record.name!r} does not fit")
-        made.append(Field(name, member, field.stored, dtype))
-    return made
-
-
-def _alike(stored: str, dtype: str) -> bool:
-    """Whether values of one dtype are shown as those of another."""
-    import numpy as np
-
-    return not np.dtype(dtype).hasobject and np.dtype(dtype).itemsize == np.dtype(stored).itemsize
 
 
 def _damaged(error: Exception) -> FormatError:

@@ -37,6 +37,18 @@ def test_codecs_orders_and_keys_of_chunks_are_kept(tmp_path: Path) -> None:
     assert before["plain/1/2"] == after["plain/1/2"]
 
 
+@pytest.mark.parametrize("form", [2, 3])
+def test_fill_values_that_no_float_equals_stay_apart(form: int, tmp_path: Path) -> None:
+    values = np.random.default_rng(4).integers(0, 500, 900)
+    values[::7], values[5] = 2**63 - 1, 2**63 - 2
+    zarr.create_array(
+        str(tmp_path / "a.zarr"), shape=(900,), chunks=(90,), dtype="i8", fill_value=2**63 - 1, zarr_format=form
+    )[:] = values  # type: ignore[call-overload, unused-ignore]
+    back = zarr.open_array(restored(tmp_path / "a.zarr", bounds={"data": {"abs": 5}}), mode="r")[:]
+    np.testing.assert_array_equal(back == 2**63 - 1, values == 2**63 - 1)
+    assert (back != values).any()
+
+
 def test_a_store_that_is_an_array_is_one_variable(tmp_path: Path) -> None:
     zarr.create_array(str(tmp_path / "a.zarr"), shape=(8, 3), chunks=(4, 3), dtype="f8")[:] = np.arange(24.0).reshape(
         8, 3

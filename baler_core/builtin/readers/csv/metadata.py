@@ -10,11 +10,13 @@ from typing import Any
 from baler_core.builtin.readers.csv.described import described
 from baler_core.builtin.readers.csv.dialect import Dialect
 from baler_core.builtin.readers.csv.numbers import is_missing
+from baler_core.data.sides import exact_number
 from baler_core.data.variables import Role
 from baler_core.machine.records import dataclass
 
 _UNITS = re.compile(r"\[([^\[\]]+)\]\s*$")
 _VIZIER = re.compile(r"#\s*Column\s+(\S+)\s+\([^)]*\)\s*(.*?)\s*(?:\[ucd=([^\]]*)\])?\s*")
+_WHOLE = re.compile(r"[+-]?\d{1,30}")
 _LONGEST_HEADER = 1 << 20
 # Words of the Virtual Observatory (UCD1+, and UCD1 in capitals), the first that fits.
 _ROLES: tuple[tuple[str, Role], ...] = (
@@ -56,6 +58,13 @@ class ColumnNote:
     role: Role = ""
     reason: str = ""
     null: str = ""
+
+    @property
+    def missing(self) -> tuple[float, ...]:
+        """The number for "no value", if there is one: an integer where no float equals it."""
+        if not self.null:
+            return ()
+        return (exact_number(int(self.null) if _WHOLE.fullmatch(self.null) else float(self.null)),)
 
 
 def column_notes(dialect: Dialect) -> list[ColumnNote]:

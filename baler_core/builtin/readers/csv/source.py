@@ -87,7 +87,7 @@ class CsvSource(Source):
         for place in self._kept:
             form, note = self._columns[place].form, notes[place]
             said = {"units": note.units, "label": note.label, "role": note.role, "reason": note.reason}
-            fill = form.fill + ((float(note.null),) if note.null and form.kind != "text" else ())
+            fill = form.fill + (note.missing if form.kind != "text" else ())
             variables.append(Variable(names[place], form.dtype, (ROW,), fill=fill, **said))  # type: ignore[arg-type]
         self.schema = self._schema(variables, {})
         self.obstacles = {names[i]: self._columns[i].why_text for i in self._kept if self._columns[i].why_text}

@@ -319,8 +319,8 @@ def packing_of(keywords: Keywords, stored: np.dtype[Any], scale: str, zero: str,
     fill: tuple[float, ...] = ()
     if stored.kind in "iu" and isinstance(blank, int) and not isinstance(blank, bool):
         value = blank + half if flipped else blank
-        if np.iinfo(stored).min <= blank <= np.iinfo(stored).max and int(float(value)) == value:
-            fill = (float(value),)
+        if np.iinfo(stored).min <= blank <= np.iinfo(stored).max:
+            fill = (float(value) if float(value) == value else value,)  # an integer that no float equals
     if flipped:
         return Packing(True, fill=fill)
     return Packing(False, float(factor), float(offset), fill)

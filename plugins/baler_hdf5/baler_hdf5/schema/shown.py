@@ -126,9 +126,8 @@ def _dtype(record: Json, whole: Field | None) -> np.dtype[Any]:
     raw = raw_dtype(record)
     if raw is None or (whole and whole.cells != "plain"):
         return np.dtype(object)
-    return (
-        np.dtype("i1") if raw.base.kind == "b" else raw.base.newbyteorder("=") if raw.base.names is None else raw.base
-    )
+    # Compounds, too, in the machine's order, as netCDF shows them: xarray cannot turn theirs.
+    return np.dtype("i1") if raw.base.kind == "b" else raw.base.newbyteorder("=")
 
 
 def _encoding(record: Json, dtype: np.dtype[Any], whole: Field | None, shape: tuple[int, ...]) -> dict[str, Any]:

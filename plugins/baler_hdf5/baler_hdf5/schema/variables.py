@@ -80,13 +80,9 @@ def _with_fill(special: CfSpecial, record: Json) -> CfSpecial:
         or np.dtype(kind).kind not in "iuf"
     ):
         return special
-    value = float(decode_bytes(stated, np.dtype(kind), ()).astype(np.dtype(kind).newbyteorder("=")).view(special.dtype))
-    if (
-        not value
-        or not math.isfinite(value)
-        or value in special.fill
-        or (abs(value) > 1 << 53 and special.dtype[1] != "f")
-    ):
+    held = decode_bytes(stated, np.dtype(kind), ()).astype(np.dtype(kind).newbyteorder("=")).view(special.dtype).item()
+    value = float(held) if float(held) == held else held  # an integer that no float equals
+    if not value or not math.isfinite(value) or value in special.fill:
         return special
     return replace(special, flags=tuple(dict.fromkeys((*special.flags, value))))
 

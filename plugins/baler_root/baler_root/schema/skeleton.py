@@ -90,7 +90,8 @@ def _odd(branch: Branch, schema: Schema, skeleton: Mapping[str, Any]) -> dict[st
         odd["title"] = branch.title
     if branch.leaf:
         odd["leaf"] = branch.leaf
-    if "string" in branch.type and isinstance(branch.form, Text):
+    packed = branch.type.startswith(("Float16_t", "Double32_t"))  # of which the form shows integers
+    if packed or ("string" in branch.type and isinstance(branch.form, Text)):
         odd["type"] = branch.type
     return odd
 

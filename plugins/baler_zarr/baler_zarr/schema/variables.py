@@ -115,8 +115,9 @@ def _with_fill(special: CfSpecial, one: OpenArray) -> CfSpecial:
     stated = one.zarr.fill_value
     if stated is None:
         return special
-    value = float(np.asarray(stated).astype(one.dtype.newbyteorder("=")).view(np.dtype(special.dtype)))
-    if not math.isfinite(value) or (abs(value) > 1 << 53 and special.dtype[1] != "f"):
+    held = np.asarray(stated).astype(one.dtype.newbyteorder("=")).view(np.dtype(special.dtype)).item()
+    value = float(held) if float(held) == held else held  # an integer that no float equals
+    if not math.isfinite(value):
         return special
     if one.record.form == 2:
         return replace(special, fill=tuple(dict.fromkeys((value, *special.fill))))

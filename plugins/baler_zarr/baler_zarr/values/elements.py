@@ -68,6 +68,32 @@ def fields_of(name: str, dtype: np.dtype[Any], texts: str) -> list[Field]:
     return [Field(name, "", _native(dtype), _native(dtype))]
 
 
+def as_recorded(name: str, dtype: np.dtype[Any], texts: str, stated: object) -> list[Field]:
+    """Return the variables of an array, as a record names them and the array itself has them; arguments as of `fields_of`.
+
+    Raises
+    ------
+    ValueError
+        If the record does not fit.
+    """
+    found = fields_of(name, dtype, texts)
+    listed = [list(map(str, one)) for one in stated] if isinstance(stated, list) else []
+    if [one[1:2] for one in listed] != [[field.member] for field in found]:
+        raise ValueError(f"the record of the array {name!r} does not fit")
+    made = []
+    for field, (own, member, seen) in zip(found, listed, strict=True):
+        whole = field.stored in ("str", "bytes")
+        if whole != (seen in ("str", "bytes")) or (not whole and not _alike(field.stored, seen)):
+            raise ValueError(f"the record of the array {name!r} does not fit")
+        made.append(Field(own, member, field.stored, seen))
+    return made
+
+
+def _alike(stored: str, dtype: str) -> bool:
+    """Whether values of one dtype are shown as those of another."""
+    return not np.dtype(dtype).hasobject and np.dtype(dtype).itemsize == np.dtype(stored).itemsize
+
+
 def _native(dtype: np.dtype[Any]) -> str:
     return dtype.newbyteorder("<").str if dtype.kind != "V" else f"|V{dtype.itemsize}"
 
