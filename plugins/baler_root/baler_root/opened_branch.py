@@ -72,7 +72,9 @@ class OpenBranch:
         if (variable.scale, variable.offset) == (1.0, 0.0) or values.dtype.kind not in "iu":
             return values
         kind = np.float32 if "Float16" in self.typename else np.float64  # in which uproot computes, too
-        floats: np.ndarray = values.astype(kind) * kind(variable.scale) + kind(variable.offset)
+        floats: np.ndarray = values.astype(kind)
+        floats *= kind(variable.scale)
+        floats += kind(variable.offset)
         return floats
 
     @property

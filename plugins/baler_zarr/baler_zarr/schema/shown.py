@@ -37,8 +37,8 @@ def shown_zarr(schema: Schema) -> Shown:
         path, _, name = key.rpartition("/")
         if name == ".zgroup" or (name == "zarr.json" and parsed(text).get("node_type") == "group"):
             beside = f"{path}/.zattrs" if path else ".zattrs"
-            said = parsed(documents.get(beside, "{}")) if name == ".zgroup" else parsed(text).get("attributes", {})
-            groups[path] = ShownGroup({key: value for key, value in said.items() if not _is_hidden(key)})
+            notes = parsed(documents.get(beside, "{}")) if name == ".zgroup" else parsed(text).get("attributes", {})
+            groups[path] = ShownGroup({key: value for key, value in notes.items() if not _is_hidden(key)})
     return Shown({path: groups[path] for path in sorted(groups)}, variables)
 
 
