@@ -75,6 +75,19 @@ def test_a_bomb_does_not_unfold() -> None:
         unsqueeze(bomb, 100)
 
 
+def test_long_bytes_that_come_again_are_squeezed_as_asked_for() -> None:
+    """What was made of them is kept, by all that it depends on."""
+    data = b" ".join(b"star %d" % n for n in np.random.default_rng(1).integers(0, 10**6, 3000))
+    words = data[:20_000]
+    ways = [{}, {"thorough": False}, {"words": words}]
+    first = [squeeze(data, **way) for way in ways]  # type: ignore[arg-type]
+    assert [squeeze(data, **way) for way in ways] == first  # type: ignore[arg-type]
+    assert len(first[2]) < len(first[0]) < len(first[1])
+    for made, way in zip(first, ways, strict=True):
+        assert unsqueeze(made, len(data), way.get("words", b"")) == data  # type: ignore[arg-type]
+    assert unsqueeze(squeeze(data[::-1]), len(data)) == data[::-1]
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_return_from_squeeze(data: bytes) -> None:
     assert unsqueeze(squeeze(data), len(data)) == data

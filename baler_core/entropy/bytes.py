@@ -7,7 +7,10 @@ import zlib
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+import xxhash
+
 from baler_core.errors import FormatError
+from baler_core.machine.recent import Recent
 
 if TYPE_CHECKING:
     from zstandard import ZstdCompressionDict
@@ -94,9 +97,14 @@ def squeeze(data: bytes, *, thorough: bool = True, words: bytes = b"") -> bytes:
     words
         What short data is likely to hold; `unsqueeze` must be given the same.
     """
-    if len(data) > _SAMPLE:
-        return _squeezed(data, thorough, words)
-    return _squeezed_again(data, thorough, words)
+    if len(data) <= _SAMPLE:
+        return _squeezed_again(data, thorough, words)
+    key = xxhash.xxh3_128_digest(data), len(data), thorough, words
+    found = _KEPT.get(key)
+    if found is None:
+        found = _squeezed(data, thorough, words)
+        _KEPT.put(key, found, len(found))
+    return found
 
 
 def _squeezed(data: bytes, thorough: bool, words: bytes) -> bytes:
@@ -116,6 +124,8 @@ def _squeezed(data: bytes, thorough: bool, words: bytes) -> bytes:
 
 # What was measured for a plan is written soon after, and files of one kind share much: xz takes half a millisecond to begin.
 _squeezed_again: Final = lru_cache(maxsize=512)(_squeezed)
+# Text and other exact values are the same under each bound that is tried; long ones are known by a digest of 128 bits.
+_KEPT: Final[Recent[bytes]] = Recent(1 << 24)
 
 
 def squeeze_fast(data: bytes) -> bytes:
