@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+import baler_core
 from baler_core import DataError, Schema
 from baler_fits.reader import FitsReader
 
@@ -137,14 +138,17 @@ def test_names_that_would_be_equal_are_kept_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("zero", "null"), [(0, 2**63 - 1), (2**63, 2**63 - 1), (0, -(2**63) + 1)])
-def test_values_stay_off_a_null_that_is_no_float(zero: int, null: int, tmp_path: Path) -> None:
-    column = fits.Column("n", "K", null=null, array=np.array([1, null, 3]), bzero=None)
-    table = fits.BinTableHDU.from_columns([column], name="CAT")
+def test_a_null_that_is_no_float_is_kept_and_no_other_value_becomes_it(zero: int, null: int, tmp_path: Path) -> None:
+    step = -1 if null > 0 else 1
+    stored = np.array([1, null, 3] + [null + step * n for n in range(1, 9)], np.int64)
+    table = fits.BinTableHDU.from_columns([fits.Column("n", "K", null=null, array=stored)], name="CAT")
     if zero:
         table.header["TZERO1"] = zero
     schema = schema_of(tmp_path / "null.fits", table)
-    low, high = schema["CAT/n"].limits
-    shown = null + zero
-    assert not low <= shown <= high
-    assert not schema["CAT/n"].fill
-    assert low <= 3 <= high
+    assert schema["CAT/n"].fill == (null + zero,)
+    baler_core.compress(tmp_path / "null.fits", tmp_path / "null.bal", bounds={"CAT/n": {"abs": 5}})
+    baler_core.decompress(tmp_path / "null.bal", tmp_path / "restored.fits")
+    with fits.open(tmp_path / "restored.fits", uint=False) as file:
+        restored = [int(value) for value in file["CAT"].data.base["n"]]
+    assert [value == null for value in restored] == [value == null for value in stored.tolist()]
+    assert all(abs(one - other) <= 5 for one, other in zip(restored, stored.tolist(), strict=True))

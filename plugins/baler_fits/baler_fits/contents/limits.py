@@ -18,17 +18,6 @@ def legal_limits(keywords: Keywords, column: int, packing: Packing) -> tuple[flo
     return _stored(keywords, f"TLMIN{column}", f"TLMAX{column}", packing)
 
 
-def limits_before_null(keywords: Keywords, column: int, field: RowField) -> tuple[float, float]:
-    """Limits short of a BLANK or TNULL that no float64 is equal to (the largest 64-bit integer): values stay off it."""
-    null = keywords.get(f"TNULL{column}" if column else "BLANK")
-    if field.stored.kind not in "iu" or field.packing.fill or isinstance(null, bool) or not isinstance(null, int):
-        return UNLIMITED
-    if not np.iinfo(field.stored).min <= null <= np.iinfo(field.stored).max:
-        return UNLIMITED
-    null += 1 << (8 * field.stored.itemsize - 1) if field.packing.flipped else 0
-    return (-math.inf, math.nextafter(null, 0)) if null > 0 else (math.nextafter(null, 0), math.inf)
-
-
 def states_extremes(keywords: Keywords, column: int) -> bool:
     """Return whether a header states the extremes of a column, or of an image (column 0)."""
     return _stored(keywords, *_cards(column), Packing()) != UNLIMITED

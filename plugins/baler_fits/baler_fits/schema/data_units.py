@@ -12,7 +12,7 @@ from baler_core import DataError
 from baler_fits.contents.fields import NotModelled, Unit, bytes_unit, table_unit, unit_of
 from baler_fits.contents.hdus import Hdu
 from baler_fits.contents.headers import Keywords
-from baler_fits.contents.limits import UNLIMITED, legal_limits, limits_before_null, stated_extremes, states_extremes
+from baler_fits.contents.limits import UNLIMITED, legal_limits, stated_extremes, states_extremes
 from baler_fits.values.heap import Pointers
 from baler_fits.values.numbers import to_native
 from baler_fits.values.tiles import TiledImage
@@ -129,8 +129,6 @@ def _with_limits(file: BinaryIO, content: Content) -> Content:
         if states_extremes(keywords, one.column) and one.pointer is None:
             extremes = stated_extremes(keywords, one.column, one, _values(file, content, n))
             limits = (max(limits[0], extremes[0]), min(limits[1], extremes[1]))
-        null = limits_before_null(keywords, one.column, one)
-        limits = (max(limits[0], null[0]), min(limits[1], null[1]))
         if limits[0] <= limits[1]:
             fields[n] = replace(one, limits=limits)
     return replace(content, unit=replace(unit, fields=tuple(fields)))
