@@ -224,6 +224,33 @@ def test_runs_over_other_files_add_to_the_manifest(folder: Path, capsys: pytest.
     assert "1 written, 0 finished before, 0 failed, 1 of other runs" in capsys.readouterr().out
 
 
+def test_files_of_one_name_in_several_folders_are_named_by_these(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As those of a partitioned table are; a file whose name is its own keeps that."""
+    parts = [folder / "t" / f"year={year}" / "a" / "part-0.npz" for year in (2020, 2021)]
+    for year, path in enumerate(parts):
+        path.parent.mkdir(parents=True)
+        np.savez(path, **arrays(year))  # type: ignore[arg-type]
+    np.savez(folder / "t" / "year=2020" / "other.npz", **arrays(5))  # type: ignore[arg-type]
+    names = ["other", "year=2020_a_part-0", "year=2021_a_part-0"]
+    manifest = many(sorted((folder / "t").rglob("*.npz")), folder / "many")
+    assert sorted(path.stem for path in manifest.parent.glob("*.bal")) == names
+    for year in (0, 1):
+        restored = baler_core.open(folder / "many" / f"year={2020 + year}_a_part-0.bal", as_="numpy")
+        assert np.array_equal(restored["k"], arrays(year)["k"])
+    assert len(baler_core.open_file(manifest)["k"]) == sum(len(arrays(n)["k"]) for n in (0, 1, 5))
+    (folder / "t.yaml").write_text('input: ["t/**/*.npz"]\nbounds: {x: {rel: 1.0e-3}}\nmodel: scalar\noutput: out\n')
+    assert run_main("compress", "t.yaml") == 0
+    assert sorted(path.stem for path in (folder / "out").glob("*.bal")) == names
+    said = capsys.readouterr().out
+    assert all(f"{name}.bal" in said for name in names)
+    assert contents(folder / "out") == contents(folder / "many")
+    assert run_main("run", "t.yaml", "--force") == 0
+    assert (folder / "out" / "year=2021_a_part-0.restored.npz").exists()
+    assert (folder / "out" / "year=2021_a_part-0" / "report.json").exists()
+
+
 @pytest.mark.parametrize("text", ["0/3", "4/3", "3", "a/b", "-1/3", "1/0", "1/3/4"])
 def test_what_is_no_share_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="no share"):

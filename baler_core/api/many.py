@@ -10,7 +10,7 @@ from typing import Unpack
 from baler_core.api.outputs import refuse_other_file, refuse_output
 from baler_core.api.shared_settings import Settings, TrainSettings, configured, takes, with_known_arguments
 from baler_core.config.arguments import plain_values
-from baler_core.config.inputs import find_inputs, split_name
+from baler_core.config.inputs import find_inputs, output_stems
 from baler_core.errors import ConfigError
 from baler_core.machine.executors import Submits
 from baler_core.pipeline.many.campaign import Campaign, refuse_failed, run_campaign
@@ -80,7 +80,7 @@ def _campaign(
         raise ConfigError(f"compress_many(files=...): {complaints[0][1]}")
     trained = settings.get("trained")
     return Campaign(
-        {source: folder / f"{split_name(source, registry)[0]}.bal" for source in found},
+        {source: folder / f"{stem}.bal" for source, stem in output_stems(found, registry).items()},
         {key: plain_values(value) for key, value in configured(settings).items() if value is not None},
         folder,
         name,

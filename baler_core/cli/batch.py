@@ -14,7 +14,7 @@ from baler_core.cli.executors import executor_options
 from baler_core.cli.options import compress_memory_option, gathered
 from baler_core.cli.outputs import ChosenOutput
 from baler_core.cli.text import bytes_text, print_box, print_json, printable
-from baler_core.config.inputs import split_name
+from baler_core.config.inputs import output_stems, split_name
 from baler_core.errors import ConfigError, DataError
 from baler_core.machine.records import dataclass
 from baler_core.plugin.registry import Registry
@@ -156,7 +156,8 @@ def _campaign(config: Path, checked: Config, registry: Registry, model: Path | N
             other = "--model" if model is not None else "--part"
             raise ConfigError(f"--train-once and {other} exclude each other: 'baler train' writes a file for --model")
         model = _trained_once(checked, registry, stated, config.stem)
-    files = {path: checked.output / f"{split_name(path, registry)[0]}.bal" for path in checked.inputs}
+    stems = output_stems(checked.inputs, registry)
+    files = {path: checked.output / f"{stem}.bal" for path, stem in stems.items()}
     needed = [config, *checked.inputs, *([model] if model is not None else [])]
     _refuse_to_overwrite(files.values(), needed)
     return Campaign(files, stated, checked.output, config.stem, share, model)

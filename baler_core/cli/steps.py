@@ -16,7 +16,7 @@ from baler_core.cli.options import FilePath, common_options, gathered
 from baler_core.cli.outputs import ChosenOutput, Destination, force_option, ready_for
 from baler_core.cli.restoring import wrote
 from baler_core.cli.text import print_box, print_json
-from baler_core.config.inputs import refuse_data_suffix, split_name
+from baler_core.config.inputs import output_stem, refuse_data_suffix, split_name
 from baler_core.errors import ConfigError
 from baler_core.machine.records import dataclass
 from baler_core.plugin.registry import Registry, load_plugins
@@ -157,10 +157,10 @@ def model_path(config: Config, registry: Registry) -> Path:
 
 def compressed_path(config: Config, source: Path, registry: Registry) -> Path:
     """Return where the compressed form of an input goes."""
-    return config.output / f"{split_name(source, registry)[0]}.bal"
+    return config.output / f"{output_stem(source, config.inputs, registry)}.bal"
 
 
 def restored_path(config: Config, source: Path, registry: Registry) -> Path:
     """Return where the restored form of an input goes."""
-    stem, suffix = split_name(source, registry)
-    return config.output / f"{stem}.restored{suffix}"
+    stem = output_stem(source, config.inputs, registry)
+    return config.output / f"{stem}.restored{split_name(source, registry)[1]}"

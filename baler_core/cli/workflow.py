@@ -19,7 +19,7 @@ from baler_core.cli.results import error_row, refuse_violations, show_left_out, 
 from baler_core.cli.steps import compressed_path, model_path, restored_path
 from baler_core.cli.text import print_json, print_table
 from baler_core.config import Config, load_config
-from baler_core.config.inputs import split_name
+from baler_core.config.inputs import output_stem
 from baler_core.errors import BalerError, ConfigError
 from baler_core.machine.records import dataclass
 from baler_core.pipeline.input import make_reader
@@ -125,7 +125,8 @@ class _Run:
     def report_folder(self, source: Path) -> Path:
         """Return where the report of an input goes."""
         folder = self.config.output
-        return folder / split_name(source, self.registry)[0] if len(self.config.inputs) > 1 else folder
+        inputs = self.config.inputs
+        return folder / output_stem(source, inputs, self.registry) if len(inputs) > 1 else folder
 
     def refuse_others(self) -> None:
         """Refuse to replace what was made from other inputs, unless forced.

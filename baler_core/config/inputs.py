@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from baler_core.errors import BalerError, ConfigError, DataError, did_you_mean
-from baler_core.machine.addresses import fetched
+from baler_core.machine.addresses import fetched, origin_of
 from baler_core.machine.byte_source import is_address
 from baler_core.plugin.published import published_suffix
 from baler_core.plugin.reading import Reader
@@ -153,10 +153,40 @@ def _same_stem(found: dict[Path, int], registry: Registry) -> list[tuple[int, st
     """Inputs whose results would overwrite each other."""
     by_stem: dict[str, Path] = {}
     complaints = []
-    for path, index in found.items():
-        stem = split_name(path, registry)[0]
+    for path, stem in output_stems(list(found), registry).items():
         first = by_stem.setdefault(stem, path)
         if first != path:
             message = f"{path} and {first} would both become {stem}.bal: rename one, or run them with different outputs"
-            complaints.append((index, message))
+            complaints.append((found[path], message))
     return complaints
+
+
+def output_stems(inputs: Sequence[Path], registry: Registry) -> dict[Path, str]:
+    """Return what the results of each input are named by: its stem.
+
+    Of files of one stem in several folders, as of a partitioned table, the folders below the common one come before it:
+    `year=2020_part-0` and `year=2021_part-0`.
+    """
+    alike: dict[str, list[Path]] = {}
+    for path in inputs:
+        alike.setdefault(split_name(path, registry)[0], []).append(path)
+    found = {path: name for stem, paths in alike.items() for path, name in _told_apart(stem, paths).items()}
+    return {path: found[path] for path in inputs}
+
+
+def output_stem(source: Path, inputs: Sequence[Path], registry: Registry) -> str:
+    """Return the same of one of many inputs."""
+    stem = split_name(source, registry)[0]
+    others = (path for path in inputs if path != source and path.name.startswith(stem))
+    alike = [source, *(path for path in others if split_name(path, registry)[0] == stem)]
+    return _told_apart(stem, alike)[source]
+
+
+def _told_apart(stem: str, alike: Sequence[Path]) -> dict[Path, str]:
+    """Return names for files of one stem; what comes from addresses lies in folders that mean nothing."""
+    folders = [path.absolute().parent for path in alike]
+    if len({*folders}) == 1 or any(origin_of(path) != str(path) for path in alike):
+        return dict.fromkeys(alike, stem)
+    common = os.path.commonpath(folders)
+    parts = [folder.relative_to(common).parts for folder in folders]
+    return {path: "_".join((*own, stem)) for path, own in zip(alike, parts, strict=True)}
