@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from baler_core.data.part import Part
     from baler_core.data.patterns import matching_names, unmistakable
     from baler_core.data.running_statistics import Moments, Sample
+    from baler_core.data.sides import exact_number
     from baler_core.data.variables import (
         Layout,
         Role,
@@ -98,6 +99,7 @@ PLACES = {
     "baler_core.data.part": "Part",
     "baler_core.data.patterns": "matching_names unmistakable",
     "baler_core.data.running_statistics": "Moments Sample",
+    "baler_core.data.sides": "exact_number",
     "baler_core.data.variables": "Layout Role Schema Variable decode_array encode_array leading_slices select_names",
     "baler_core.errors": "BalerError ConfigError DataError FormatError OutsideError PluginError SourceError UnknownVariable UnsuitedError did_you_mean look_up",
     "baler_core.pipeline.export": "ExportedFile",
@@ -207,6 +209,7 @@ __all__ = [
     "encode",
     "encode_array",
     "evaluate_formula",
+    "exact_number",
     "export",
     "fitting_axes",
     "hookimpl",

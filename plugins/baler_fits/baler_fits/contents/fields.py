@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from baler_core import DataError
+from baler_core import DataError, exact_number
 from baler_fits.contents.hdus import axis_lengths, is_random_groups
 from baler_fits.contents.headers import Keywords
 
@@ -320,7 +320,7 @@ def packing_of(keywords: Keywords, stored: np.dtype[Any], scale: str, zero: str,
     if stored.kind in "iu" and isinstance(blank, int) and not isinstance(blank, bool):
         value = blank + half if flipped else blank
         if np.iinfo(stored).min <= blank <= np.iinfo(stored).max:
-            fill = (float(value) if float(value) == value else value,)  # an integer that no float equals
+            fill = (exact_number(value),)
     if flipped:
         return Packing(True, fill=fill)
     return Packing(False, float(factor), float(offset), fill)

@@ -18,6 +18,7 @@ from baler_core import (
     cf_roles,
     conventional_attributes,
     described,
+    exact_number,
     fitting_axes,
     special_values,
     standard_name,
@@ -81,7 +82,7 @@ def _with_fill(special: CfSpecial, record: Json) -> CfSpecial:
     ):
         return special
     held = decode_bytes(stated, np.dtype(kind), ()).astype(np.dtype(kind).newbyteorder("=")).view(special.dtype).item()
-    value = float(held) if float(held) == held else held  # an integer that no float equals
+    value = exact_number(held)
     if not value or not math.isfinite(value) or value in special.fill:
         return special
     return replace(special, flags=tuple(dict.fromkeys((*special.flags, value))))

@@ -19,6 +19,7 @@ from baler_core import (
     axis_role,
     cf_roles,
     described,
+    exact_number,
     special_values,
     standard_name,
 )
@@ -116,7 +117,7 @@ def _with_fill(special: CfSpecial, one: OpenArray) -> CfSpecial:
     if stated is None:
         return special
     held = np.asarray(stated).astype(one.dtype.newbyteorder("=")).view(np.dtype(special.dtype)).item()
-    value = float(held) if float(held) == held else held  # an integer that no float equals
+    value = exact_number(held)
     if not math.isfinite(value):
         return special
     if one.record.form == 2:
