@@ -141,11 +141,14 @@ def compile_area(area: str, target: str) -> None:
     import numba
     from numba.core import typing
 
+    import compile_references
+
     cc, exported = _compiler(checked=target == "checked")
     loops = read_loops(area)
     for module in {loop.module for loop in loops}:
         importlib.import_module(module)
     put_numba_in(checked=target == "checked")
+    compile_references.put_in_numba()
     name = _name_of(area, target)
     extension = cc(name, source_module=sys.modules[__name__])
     extension.output_dir = str(FOLDER)
