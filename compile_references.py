@@ -7,9 +7,13 @@ from typing import Any
 
 _FUNCTION = re.compile(r"^define [^\n]*\{\n.*?^\}$", re.MULTILINE | re.DOTALL)
 _NAME = r'%(?:"[^"]*"|[-\w.$]+)'
-_COUNT = re.compile(rf"^ +(?:tail |notail )?call void @NRT_(?:incref|decref)\(ptr [^%\n]*({_NAME})\)[^\n]*\n", re.MULTILINE)
+_COUNT = re.compile(
+    rf"^ +(?:tail |notail )?call void @NRT_(?:incref|decref)\(ptr [^%\n]*({_NAME})\)[^\n]*\n", re.MULTILINE
+)
 # Instructions by which a reference may outlive the function, or be counted under another name.
-_KEEPS = re.compile(r"^ +(?:store|ret|%\S+ = (?:phi|select|insertvalue|ptrtoint|freeze|addrspacecast))\b[^\n]*", re.MULTILINE)
+_KEEPS = re.compile(
+    r"^ +(?:store|ret|%\S+ = (?:phi|select|insertvalue|ptrtoint|freeze|addrspacecast))\b[^\n]*", re.MULTILINE
+)
 
 
 def without_counting(assembly: str) -> str:

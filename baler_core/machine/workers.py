@@ -16,6 +16,7 @@ from multiprocessing.connection import wait as wait_for_ends
 from types import FrameType, TracebackType
 from typing import Any, Literal, NoReturn, Self, TypeVar
 
+from baler_core.machine.allocator import keep_memory
 from baler_core.machine.executors import DaskWorkers, Submits, refuse_gone
 from baler_core.machine.threads import workers
 
@@ -188,6 +189,7 @@ def _prepare(alive: Connection, others: Connection | None, numbers: Any, count: 
         number = numbers.value
         numbers.value += 1
     _take_cores(number, count)
+    keep_memory()
     sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process lives
     logging.captureWarnings(True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

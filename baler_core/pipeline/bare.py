@@ -26,6 +26,7 @@ from baler_core.data.variables import Layout, Schema, Variable
 from baler_core.errors import DataError, FormatError
 from baler_core.format.arrays import decode_state
 from baler_core.format.bare import NAME, BareStream, layout_of, pack_bare, unpack_bare, variable_of
+from baler_core.machine.allocator import memory_kept
 from baler_core.machine.records import dataclass
 from baler_core.machine.threads import one_thread
 from baler_core.pipeline.candidates import FittedModel
@@ -84,8 +85,9 @@ class ArrayCoder:
                 f"this encoder was made for {self.variable.dtype} of {len(self.variable.dims)} dimensions, and was given "
                 f"{values.dtype.str} of {values.ndim}: make one for these"
             )
-        given = _prepared(values, self.variable, self.bound, self.coder.pipeline)
-        return _packed(self.coder, self.coder.encode(given), given, self.bound, self_contained=self_contained)
+        with memory_kept(values.nbytes):
+            given = _prepared(values, self.variable, self.bound, self.coder.pipeline)
+            return _packed(self.coder, self.coder.encode(given), given, self.bound, self_contained=self_contained)
 
 
 def _packed(
@@ -153,8 +155,9 @@ def _job(config: Config, registry: Registry, source: Input) -> tuple[Job, Prepar
 @one_thread
 def encode_bare(config: Config, registry: Registry, source: Input) -> bytes | None:
     """Encode one array; None if its model has no place in such a stream."""
-    job, given = _job(config, registry, source)
-    coder, coded = start_group(job, given)
+    with memory_kept(source.source.schema.all_bytes):
+        job, given = _job(config, registry, source)
+        coder, coded = start_group(job, given)
     if coder.model_of(coded).name not in MODELS:
         return None
     return _packed(coder, coded, given, job.bounds[0], self_contained=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
+from typing import NoReturn
 
 from baler_core.data.variables import Layout
 from baler_core.errors import BalerError, BoundBroken, PluginError
@@ -286,8 +287,11 @@ class Candidates:
     def smallest(self, kinds: Sequence[type[Model]]) -> FittedModel:
         """Find whichever makes the fewest bytes of the task; the first failure is raised if none works.
 
-        Those that estimate nothing come first, and spare those that expect far more than what these then take.
+        Those that estimate nothing come first, and spare those that expect far more than what these then take. A single one
+        encodes when its streams are asked for: other blocks may be encoded meanwhile.
         """
+        if len(kinds) == 1:
+            return self._single(kinds[0])
         results: list[tuple[int, FittedModel]] = []
         layout = self._task.layout
         limit = math.inf
@@ -297,8 +301,6 @@ class Candidates:
                     continue
                 with self._guarded(kind):
                     chosen = self._fitted(kind)
-                    if len(kinds) == 1 and chosen.streams is not None:  # it can encode
-                        return chosen
                     size = chosen.size()
                     logger.info("group %s: %s takes %d bytes", layout.name, kind.name, size)
                     results.append((size, chosen))
@@ -306,9 +308,27 @@ class Candidates:
                     if kind not in self._totals:
                         limit = min(limit, size * _CLOSE[self._effort] + 100)
         if not results:
-            failure = next(iter(self._failures.values()))
-            raise failure if isinstance(failure, BalerError) else BalerError(str(failure)) from failure
+            self._raise_failure()
         return min(results, key=lambda result: result[0])[1]
+
+    def _single(self, kind: type[Model]) -> FittedModel:
+        """Fit a model that nothing is left to be compared with."""
+        found: list[FittedModel] = []
+
+        def encode() -> Streams:
+            with self._guarded(kind):
+                return found[0].encode()
+            self._raise_failure()
+
+        with self._guarded(kind):
+            found.append(self._fitted(kind))
+        if not found:
+            self._raise_failure()
+        return replace(found[0], encode=encode)
+
+    def _raise_failure(self) -> NoReturn:
+        failure = next(iter(self._failures.values()))
+        raise failure if isinstance(failure, BalerError) else BalerError(str(failure)) from failure
 
     def _fitted(self, kind: type[Model]) -> FittedModel:
         """Fit a model by its plan, which is not needed any more after that."""

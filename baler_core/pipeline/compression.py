@@ -16,6 +16,7 @@ from baler_core.data.sentinels import Sentinel
 from baler_core.format.arrays import encode_state
 from baler_core.format.container import BalWriter
 from baler_core.format.header_json import header_to_json
+from baler_core.machine.allocator import memory_kept
 from baler_core.machine.atomic_write import completed
 from baler_core.machine.in_order import Team
 from baler_core.machine.progress import counted
@@ -75,7 +76,7 @@ def compress(
     """
     model = config.profile if model is None else model
     opened = given = input_of(source, config, registry)
-    with given.source, completed(output) as temporary:
+    with given.source, completed(output) as temporary, memory_kept(given.source.schema.all_bytes):
         if config.order == "free":
             given = in_free_order(config, registry, opened, _sample_writer(registry))
         write = _FileWriter(registry, given, model, team)

@@ -16,6 +16,7 @@ from baler_core.data.variables import Schema
 from baler_core.errors import DataError, FormatError
 from baler_core.format.header import Header
 from baler_core.machine.addresses import address_of
+from baler_core.machine.allocator import memory_kept
 from baler_core.machine.atomic_write import completed
 from baler_core.machine.progress import Counting, counted
 from baler_core.pipeline.decode import NOWHERE_ELSE, BalFile, make_component, not_believed
@@ -61,7 +62,11 @@ def decompress(
         total = checked_size(stored.header, path)
         refuse_full_disk(total, path, output)
         what = f"the reader {stored.header.reader.name!r} of {stored.header.reader.package}"
-        with completed(output, over_folder=is_marked(output, reader.folders)) as temporary, not_believed(path, what):
+        with (
+            completed(output, over_folder=is_marked(output, reader.folders)) as temporary,
+            not_believed(path, what),
+            memory_kept(total),
+        ):
             sink = reader.create(temporary, stored.schema())
             blocks = _restored_blocks(stored, path, lookup, memory, team)
             write_blocks(blocks, sink, counted(f"restore {output.name}", total))

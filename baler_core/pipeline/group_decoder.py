@@ -15,6 +15,7 @@ from baler_core.data.variables import Layout, Variable, with_events
 from baler_core.errors import FormatError, PluginError
 from baler_core.format.digests import group_digest
 from baler_core.format.ranged import Stream
+from baler_core.machine.allocator import memory_kept
 from baler_core.pipeline.guarantee import EXACT_STREAM, decode_corrections, restored_arrays
 from baler_core.pipeline.preprocess import Pipeline
 from baler_core.pipeline.scaled_groups import SCALED_STREAM, is_apart, needs_of, seen_by_models, unscaled
@@ -67,10 +68,12 @@ class GroupDecoder(NamedTuple):
             tolerances = {name: t.knowing(_checked(needs, layout, before)) for name, t in tolerances.items()}
         if is_apart(layout, tolerances):
             tolerances = {name: tolerance.among({}) for name, tolerance in tolerances.items()}
-        arrays = restored_arrays(model, self._decoded(model, seen, layout, tolerances, beside[SCALED_STREAM]), layout)
-        _settle(beside, arrays, layout, tolerances)
-        corrections.apply(arrays)
-        return arrays, group_digest(arrays, layout, tolerances, beside[EXACT_STREAM])
+        with memory_kept(layout.nbytes):
+            decoded = self._decoded(model, seen, layout, tolerances, beside[SCALED_STREAM])
+            arrays = restored_arrays(model, decoded, layout)
+            _settle(beside, arrays, layout, tolerances)
+            corrections.apply(arrays)
+            return arrays, group_digest(arrays, layout, tolerances, beside[EXACT_STREAM])
 
     def _decoded(
         self, model: Model, streams: Streams, layout: Layout, tolerances: Mapping[str, Tolerance], scaled: bytes
