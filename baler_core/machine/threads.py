@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Other = TypeVar("Other")
 # So many times each thread takes items: of thousands of short ones several at once, as each time costs what a short one does.
 _TURNS = 16
 
@@ -100,6 +101,15 @@ def in_parallel(function: Callable[[Item], Result], items: Sequence[Item]) -> li
     runs = [items[start : start + most] for start in range(0, len(items), most)]
     with ThreadPoolExecutor(max_workers=count) as pool:
         return [result for run in pool.map(lambda run: [function(item) for item in run], runs) for result in run]
+
+
+def both(one: Callable[[], Result], other: Callable[[], Other]) -> tuple[Result, Other]:
+    """Call two functions, at once where there are threads for it; compiled loops release Python's lock."""
+    if workers() < 2:
+        return one(), other()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        later = pool.submit(other)
+        return one(), later.result()
 
 
 def ahead(function: Callable[[Item], Result], items: Sequence[Item], at_once: int) -> Iterator[Result]:

@@ -18,6 +18,7 @@ from baler_core.format.digests import group_digest
 from baler_core.format.header import ErrorRecord
 from baler_core.format.streams import pack_streams
 from baler_core.machine.records import dataclass
+from baler_core.machine.threads import both
 from baler_core.pipeline.candidates import BASELINE, FittedModel, fitted, with_effort
 from baler_core.pipeline.group_models import choose_model, effort_of, task_for
 from baler_core.pipeline.guarantee import (
@@ -36,7 +37,7 @@ from baler_core.pipeline.preprocess import Pipeline
 from baler_core.pipeline.scaled_groups import SCALED_STREAM, unscaled
 from baler_core.pipeline.step_stream import STEP_STREAM, encode_steps
 from baler_core.pipeline.tuning import tuned
-from baler_core.plugin.interfaces import NO_HINTS, Hints, Model, Streams
+from baler_core.plugin.interfaces import NO_HINTS, Estimate, Hints, Model, Streams
 from baler_core.quantise.exact_zeros import ZERO_STREAM, keep_zeros
 from baler_core.quantise.settle import SETTLE_STREAM, settle, with_plain_zero
 
@@ -168,27 +169,47 @@ class GroupCoder:
     def encode_once(self, given: PreparedBlock) -> CodedBlock:
         """Encode a block with the steps that it has."""
         seen = given.encoded
-        streams = self.encoder.encode(seen.block, seen.layout, seen.tolerances, hints=self.hints, plan=None)
-        return self._or_baseline(given, self._held(given, 0, streams))
+
+        def encode() -> Streams:
+            return self.encoder.encode(seen.block, seen.layout, seen.tolerances, hints=self.hints, plan=None)
+
+        streams, expected = both(encode, lambda: self._expected(given))
+        if not self._may_be_smaller(expected, streams):
+            return self._or_baseline(given, self._held(given, 0, streams), expected)
+        held, plain = both(lambda: self._held(given, 0, streams), lambda: self._plain(given, expected))
+        return self._smaller(given, held, plain)
 
     def encode_first(self, given: PreparedBlock, streams: Streams, plain: Streams | None = None) -> CodedBlock:
         """Complete the first block, whose streams choosing has made and measured; `plain` are those of the baseline, if known."""
         held = self._held(given, 0, streams)
         if plain is not None:
             return self._smaller(given, held, plain)
-        return self._or_baseline(given, held) if EXACT_STREAM in held.streams else held
+        return self._or_baseline(given, held, self._expected(given)) if EXACT_STREAM in held.streams else held
 
-    def _or_baseline(self, given: PreparedBlock, held: CodedBlock) -> CodedBlock:
-        """Take the baseline instead where it is smaller."""
+    def _expected(self, given: PreparedBlock) -> Estimate | None:
+        """Return what the baseline expects of a block."""
         if self.baseline is None:
+            return None
+        seen = given.encoded
+        return self.baseline.estimate(seen.block, seen.layout, seen.tolerances, hints=NO_HINTS)
+
+    def _plain(self, given: PreparedBlock, expected: Estimate | None) -> Streams:
+        """Encode a block by the baseline."""
+        assert self.baseline is not None
+        seen, plan = given.encoded, None if expected is None else expected.plan
+        return self.baseline.encode(seen.block, seen.layout, seen.tolerances, hints=NO_HINTS, plan=plan)
+
+    def _may_be_smaller(self, expected: Estimate | None, streams: Streams) -> bool:
+        """Whether the baseline may well take fewer bytes than these streams."""
+        if self.baseline is None:
+            return False
+        return expected is None or self._likely(expected.total) < len(pack_streams([streams]))
+
+    def _or_baseline(self, given: PreparedBlock, held: CodedBlock, expected: Estimate | None) -> CodedBlock:
+        """Take the baseline instead where it is smaller."""
+        if not self._may_be_smaller(expected, held.streams):
             return held
-        seen, size = given.encoded, len(pack_streams([held.streams]))
-        expected = self.baseline.estimate(seen.block, seen.layout, seen.tolerances, hints=NO_HINTS)
-        if expected is not None and self._likely(expected.total) >= size:
-            return held
-        plan = None if expected is None else expected.plan
-        streams = self.baseline.encode(seen.block, seen.layout, seen.tolerances, hints=NO_HINTS, plan=plan)
-        return self._smaller(given, held, streams)
+        return self._smaller(given, held, self._plain(given, expected))
 
     def _smaller(self, given: PreparedBlock, held: CodedBlock, plain: Streams) -> CodedBlock:
         smaller = len(pack_streams([plain])) < len(pack_streams([held.streams]))
