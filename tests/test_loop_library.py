@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import baler_core
 from baler_core.machine import compiled, loop_library
 from baler_core.machine.compiled import Loop, describe
 
@@ -139,3 +140,64 @@ def test_what_builds_is_all_that_modules_with_loops_import() -> None:
     environment = {**os.environ, "BALER_LOOPS": "python"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert not done.returncode, done.stderr.splitlines()[-1]
+
+
+_COUNTED = """
+define i32 @borrows(ptr noalias %retptr, ptr noalias %excinfo, ptr %arg.values.0, i64 %size) {
+entry:
+  call void @NRT_incref(ptr %arg.values.0)
+  %found = call i32 @other(ptr %retptr, ptr %arg.values.0)
+  tail call void @NRT_decref(ptr nonnull %arg.values.0)
+  %own = call ptr @NRT_MemInfo_alloc_aligned(i64 64, i32 32)
+  call void @NRT_decref(ptr %own)
+  ret i32 0
+}
+define i32 @returns(ptr noalias %retptr, ptr %arg.values.0, ptr %"arg.other.0") {
+entry:
+  call void @NRT_incref(ptr %arg.values.0)
+  call void @NRT_incref(ptr %"arg.other.0")
+  store ptr %arg.values.0, ptr %retptr, align 8
+  call void @NRT_decref(ptr %"arg.other.0")
+  ret i32 0
+}
+"""
+
+
+def test_machine_code_counts_no_references_to_arrays_that_it_borrows() -> None:
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    without_counting = importlib.import_module("compile_references").without_counting
+    sys.path.pop(0)
+    counts = re.findall(r"@NRT_\w+\(ptr [^)]*", without_counting(_COUNTED))
+    assert counts == ["@NRT_decref(ptr %own", "@NRT_incref(ptr %arg.values.0"]
+
+
+def arrays_in(value: object) -> list[np.ndarray]:
+    """All arrays among nested arguments."""
+    if isinstance(value, tuple):
+        return [array for item in value for array in arrays_in(item)]
+    return [value] if isinstance(value, np.ndarray) else []
+
+
+@pytest.mark.parametrize("effort", ["fast", "max"])
+def test_loops_hold_no_array_after_they_have_ended(effort: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, seen = Loop.__call__, set()
+
+    def called(loop: Loop, *arguments: object) -> object:
+        arrays = arrays_in(arguments)
+        before = [sys.getrefcount(array) for array in arrays]
+        result = run(loop, *arguments)
+        returned = [id(array) for array in arrays_in(result)]
+        after = [sys.getrefcount(array) - returned.count(id(array)) for array in arrays]
+        assert after == before, loop.function
+        seen.add(loop.function.__module__)
+        return result
+
+    monkeypatch.setattr(Loop, "__call__", called)
+    rng = np.random.default_rng(1)
+    wave = np.sin(np.arange(40)[:, None, None] / 9 + np.arange(30)[:, None] / 7) * np.cos(np.arange(50) / 5)
+    table = {"x": rng.normal(size=3000), "n": rng.poisson(3, 3000)}
+    for data in (wave + 1e-3 * rng.normal(size=wave.shape), table | {"y": 2 * table["x"] + rng.normal(size=3000)}):
+        bounds = {"*": {"abs": 1e-3}} if isinstance(data, dict) else {"abs": 1e-3}
+        stored = baler_core.encode(data, bounds=bounds, effort=effort)
+        baler_core.decode(stored)
+    assert {name.split(".")[-2] for name in seen} >= {"predictive", "contexts", "entropy"}

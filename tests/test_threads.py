@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
-from threading import Event, Lock, get_ident
+from threading import Barrier, Event, Lock, get_ident
 from time import sleep
 from typing import Any
 
@@ -208,13 +208,33 @@ def test_so_many_blocks_are_decoded_at_a_time_as_fit(
 
 def test_threads_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "cores", lambda: 9)
-    with Threads(4, 6) as pool:
-        assert [pool.submit(workers).result() for _ in range(7)] == [2, 2, 2, 2, 4, 4, 2]
+    with Threads(4, 6) as pool:  # alone after the last of them has begun, or of the last two
+        assert [pool.submit(workers).result() for _ in range(7)] == [2, 2, 2, 2, 4, 9, 9]
         assert (own_cores(), pool.submit(own_cores).result()) == (9, 1)
     with Threads(20, 40) as pool:
         assert (workers(), pool.submit(workers).result()) == (9, 1)
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as processes:
         assert processes.submit(own_cores).result() == 1
+
+
+def test_the_cores_of_calls_that_have_ended_are_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "cores", lambda: 9)
+    together, first_has_ended = Barrier(2), Event()
+
+    def first() -> int:
+        together.wait()
+        return workers()
+
+    def second() -> int:
+        together.wait()
+        first_has_ended.wait()
+        return workers()
+
+    with Threads(2, 2) as pool:
+        one, other = pool.submit(first), pool.submit(second)
+        assert one.result() == 4
+        first_has_ended.set()
+        assert other.result() == 9
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,8 @@ def own_cores() -> int:
 
 def workers() -> int:
     """Count the threads that may work for this one: as many as there are cores, or its share of them."""
-    return _SHARE.get() or cores()
+    share = _SHARE.get()
+    return cores() if share is None else share()
 
 
 class Threads:
@@ -60,14 +61,34 @@ class Threads:
     def __init__(self, count: int, calls: int) -> None:
         self.count = max(1, count)
         self._left, self._last = calls, calls % self.count
+        self._waiting = self._running = 0
+        self._lock = Lock()
         self._pool = ThreadPoolExecutor(self.count)
         self._cores = workers()
 
     def submit(self, function: Callable[..., Result], /, *arguments: Any) -> Future[Result]:
         """Start a call in a thread."""
-        together = self._last if 0 < self._left <= self._last else self.count
-        self._left -= 1
-        return self._pool.submit(_with_share, max(1, self._cores // together), function, arguments)
+        with self._lock:
+            together = self._last if 0 < self._left <= self._last else self.count
+            self._left -= 1
+            self._waiting += 1
+        return self._pool.submit(self._call, together, function, arguments)
+
+    def _call(self, together: int, function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
+        with self._lock:
+            self._waiting -= 1
+            self._running += 1
+        _SHARE.set(lambda: max(1, self._cores // min(together, self._busy())))
+        try:
+            return function(*arguments)
+        finally:
+            with self._lock:
+                self._running -= 1
+
+    def _busy(self) -> int:
+        """Count the threads that are at work, or will be when another call begins."""
+        with self._lock:
+            return self.count if self._left > 0 or self._waiting else max(1, self._running)
 
     def __enter__(self) -> Self:
         return self
@@ -78,12 +99,7 @@ class Threads:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _with_share(share: int, function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
-    _SHARE.set(share)
-    return function(*arguments)
-
-
-_SHARE: ContextVar[int | None] = ContextVar("how many threads may work for this one", default=None)
+_SHARE: ContextVar[Callable[[], int] | None] = ContextVar("how many threads may work for this one", default=None)
 
 
 def in_parallel(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import NoReturn
 
+from baler_core.data.block import Block
 from baler_core.data.variables import Layout
 from baler_core.errors import BalerError, BoundBroken, PluginError
 from baler_core.format.arrays import encode_state
@@ -17,7 +18,7 @@ from baler_core.format.streams import pack_streams
 from baler_core.machine.progress import bits_per_row, bits_per_value, shown
 from baler_core.machine.records import dataclass
 from baler_core.pipeline.task import Task
-from baler_core.plugin.interfaces import NO_HINTS, Effort, Estimate, Hints, Model, Streams
+from baler_core.plugin.interfaces import NO_HINTS, Effort, Estimate, Hints, Model, Streams, Tolerances
 
 logger = logging.getLogger(__name__)
 BASELINE = "scalar"
@@ -65,25 +66,24 @@ class FittedModel:
 
 
 class PlainCoding:
-    """What the baseline makes of a task's first block, once for each effort: models are compared with it at every turn."""
+    """What the baseline makes of a block, once for each effort: models are compared with it at every turn."""
 
-    def __init__(self, kind: type[Model], task: Task) -> None:
-        self._kind, self._task = kind, task
+    def __init__(self, kind: type[Model], block: Block, layout: Layout, tolerances: Tolerances) -> None:
+        self._kind, self._given = kind, (block, layout, tolerances)
         self._made: dict[Effort, Streams] = {}
 
     def __call__(self, effort: Effort) -> Streams:
         """Return its streams; it does with `balanced` what it does with `max`."""
         effort = "fast" if effort == "fast" else "max"
         if effort not in self._made:
-            task = self._task
-            model = with_effort(self._kind, effort)
-            self._made[effort] = model.encode(task.first, task.layout, task.tolerances, hints=NO_HINTS, plan=None)
+            self._made[effort] = with_effort(self._kind, effort).encode(*self._given, hints=NO_HINTS, plan=None)
         return self._made[effort]
 
 
 def comparing(task: Task, kinds: Sequence[type[Model]]) -> Task:
     """Have the baseline, if it is among the kinds, encode the task's first block once for all that compare themselves."""
-    baseline = [PlainCoding(kind, task) for kind in kinds if kind.name == BASELINE]
+    first = task.first, task.layout, task.tolerances
+    baseline = [PlainCoding(kind, *first) for kind in kinds if kind.name == BASELINE]
     return replace(task, hints=replace(task.hints, plain=baseline[0])) if baseline else task
 
 

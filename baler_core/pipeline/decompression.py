@@ -65,7 +65,7 @@ def decompress(
         with (
             completed(output, over_folder=is_marked(output, reader.folders)) as temporary,
             not_believed(path, what),
-            memory_kept(total),
+            memory_kept(0 if memory else total),
         ):
             sink = reader.create(temporary, stored.schema())
             blocks = _restored_blocks(stored, path, lookup, memory, team)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ from baler_core.format.header import ErrorRecord
 from baler_core.format.streams import pack_streams
 from baler_core.machine.records import dataclass
 from baler_core.machine.threads import both
-from baler_core.pipeline.candidates import BASELINE, FittedModel, fitted, with_effort
+from baler_core.pipeline.candidates import BASELINE, FittedModel, PlainCoding, fitted, with_effort
 from baler_core.pipeline.group_models import choose_model, effort_of, task_for
 from baler_core.pipeline.guarantee import (
     EXACT_STREAM,
@@ -168,23 +169,27 @@ class GroupCoder:
 
     def encode_once(self, given: PreparedBlock) -> CodedBlock:
         """Encode a block with the steps that it has."""
+        plain = self._plain_of(given)
+        streams, expected = both(lambda: self._encode(given, plain), lambda: self._expected(given))
+        if plain is None or not self._may_be_smaller(expected, streams):
+            return self._or_baseline(given, self._held(given, 0, streams), expected, plain)
+        held, made = both(lambda: self._held(given, 0, streams), plain)
+        return self._smaller(given, held, made)
+
+    def _encode(self, given: PreparedBlock, plain: Callable[[], Streams] | None) -> Streams:
+        """Have the model encode a block, which may compare itself with the baseline."""
         seen = given.encoded
-
-        def encode() -> Streams:
-            return self.encoder.encode(seen.block, seen.layout, seen.tolerances, hints=self.hints, plan=None)
-
-        streams, expected = both(encode, lambda: self._expected(given))
-        if not self._may_be_smaller(expected, streams):
-            return self._or_baseline(given, self._held(given, 0, streams), expected)
-        held, plain = both(lambda: self._held(given, 0, streams), lambda: self._plain(given, expected))
-        return self._smaller(given, held, plain)
+        hints = self.hints if plain is None else replace(self.hints, plain=lambda _: plain())
+        return self.encoder.encode(seen.block, seen.layout, seen.tolerances, hints=hints, plan=None)
 
     def encode_first(self, given: PreparedBlock, streams: Streams, plain: Streams | None = None) -> CodedBlock:
         """Complete the first block, whose streams choosing has made and measured; `plain` are those of the baseline, if known."""
         held = self._held(given, 0, streams)
         if plain is not None:
             return self._smaller(given, held, plain)
-        return self._or_baseline(given, held, self._expected(given)) if EXACT_STREAM in held.streams else held
+        if EXACT_STREAM not in held.streams:
+            return held
+        return self._or_baseline(given, held, self._expected(given), self._plain_of(given))
 
     def _expected(self, given: PreparedBlock) -> Estimate | None:
         """Return what the baseline expects of a block."""
@@ -193,23 +198,24 @@ class GroupCoder:
         seen = given.encoded
         return self.baseline.estimate(seen.block, seen.layout, seen.tolerances, hints=NO_HINTS)
 
-    def _plain(self, given: PreparedBlock, expected: Estimate | None) -> Streams:
-        """Encode a block by the baseline."""
-        assert self.baseline is not None
-        seen, plan = given.encoded, None if expected is None else expected.plan
-        return self.baseline.encode(seen.block, seen.layout, seen.tolerances, hints=NO_HINTS, plan=plan)
+    def _plain_of(self, given: PreparedBlock) -> Callable[[], Streams] | None:
+        """Return what encodes a block by the baseline, once."""
+        if self.baseline is None:
+            return None
+        seen, effort = given.encoded, self.baseline.options.effort
+        return partial(PlainCoding(type(self.baseline), seen.block, seen.layout, seen.tolerances), effort)
 
     def _may_be_smaller(self, expected: Estimate | None, streams: Streams) -> bool:
         """Whether the baseline may well take fewer bytes than these streams."""
-        if self.baseline is None:
-            return False
         return expected is None or self._likely(expected.total) < len(pack_streams([streams]))
 
-    def _or_baseline(self, given: PreparedBlock, held: CodedBlock, expected: Estimate | None) -> CodedBlock:
+    def _or_baseline(
+        self, given: PreparedBlock, held: CodedBlock, expected: Estimate | None, plain: Callable[[], Streams] | None
+    ) -> CodedBlock:
         """Take the baseline instead where it is smaller."""
-        if not self._may_be_smaller(expected, held.streams):
+        if plain is None or not self._may_be_smaller(expected, held.streams):
             return held
-        return self._smaller(given, held, self._plain(given, expected))
+        return self._smaller(given, held, plain())
 
     def _smaller(self, given: PreparedBlock, held: CodedBlock, plain: Streams) -> CodedBlock:
         smaller = len(pack_streams([plain])) < len(pack_streams([held.streams]))
