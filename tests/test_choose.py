@@ -80,7 +80,7 @@ def test_a_model_that_estimates_in_another_way_is_reported(caplog: pytest.LogCap
 
 def test_without_any_working_model_the_reason_is_said() -> None:
     with pytest.raises(baler_core.BalerError, match="never works"):
-        choose([Failing], task((50,)))
+        choose([Failing], task((50,))).size()
     with pytest.raises(baler_core.ConfigError, match="no model"):
         choose([], task((50,)))
 
@@ -174,7 +174,10 @@ def test_some_columns_of_very_many_tell_which_models_save_nothing() -> None:
         name = "longer"
 
     given = short_columns(600, 20, 1 << 20)
-    assert choose([Longer, Plain], given).model.name == "scalar"
+    chosen = choose([Longer, Plain], given)
+    assert chosen.model.name == "scalar"
+    assert set(asked) == {("longer", 144), ("scalar", 144)}  # others may be encoded meanwhile
+    assert chosen.size()
     assert set(asked) == {("longer", 144), ("scalar", 144), ("scalar", 600)}
     asked.clear()
     choose([Longer, Plain], replace(given, hints=Hints(for_other_files=True))).size()
