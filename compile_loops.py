@@ -149,6 +149,7 @@ def compile_area(area: str, target: str) -> None:
         importlib.import_module(module)
     put_numba_in(checked=target == "checked")
     compile_references.put_in_numba()
+    _keep_selections()
     name = _name_of(area, target)
     extension = cc(name, source_module=sys.modules[__name__])
     extension.output_dir = str(FOLDER)
@@ -160,6 +161,14 @@ def compile_area(area: str, target: str) -> None:
     extension.compile()
     described = {"sources": sources_of(area), "codes": _codes(loops, extension.output_file)}
     (FOLDER / f"{name}.json").write_text(json.dumps(described))
+
+
+def _keep_selections() -> None:
+    """Have LLVM leave selections by a bit as they are: it takes bits for foreseeable, makes branches of them, and most are wrong."""
+    from llvmlite import binding
+
+    if platform.machine() in ("x86_64", "AMD64"):  # others know no such option, and LLVM ends where it meets one
+        binding.set_option("", "-x86-cmov-converter=false")
 
 
 def _compiler(*, checked: bool) -> tuple[Any, Any]:

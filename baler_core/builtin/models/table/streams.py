@@ -13,12 +13,11 @@ from baler_core.builtin.models.table.contexts.coder import (
     ColumnCoding,
     Selectors,
     WarmUp,
-    code_by_counters,
     code_column,
-    marginal_counters,
 )
 from baler_core.builtin.models.table.contexts.decisions import list_decisions
 from baler_core.builtin.models.table.contexts.marginals import Marginal
+from baler_core.builtin.models.table.contexts.one_context import code_by_counters, marginal_counters
 from baler_core.builtin.models.table.contexts.places import (
     ParentColumn,
     place_contexts,

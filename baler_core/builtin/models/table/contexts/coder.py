@@ -289,39 +289,3 @@ def code_rest(registers: Array, data: Array, values: Array, row: Integer, low: I
         else:
             high = middle
     values[row] = low
-
-
-PRIOR_COUNT = 6
-"""What the marginal's chance is worth at the start, in bits seen."""
-
-
-def marginal_counters(chances: Array, places: int, nodes: int, size: int) -> Array:
-    """Make `size` counters that start at the marginal's chances: `places` per context, `nodes` in the tree."""
-    one = np.full(places, 1 << 31, np.int64)
-    one[:nodes] = chances.astype(np.int64) << 16
-    return np.resize(one | PRIOR_COUNT, size).astype(np.uint32)
-
-
-@compiled
-def code_by_counters(
-    coder: Coder, values: Array, tree: BinTree, places: ContextSlots, counters: Array, warm_up: WarmUp
-) -> None:
-    """Code a column with one context and no mixing: fast."""
-    registers, data = coder
-    encoding = registers[ENCODING] == 1
-    coded, edges = np.zeros(len(values) + 1, np.int64), tree.edges
-    for row in range(len(values)):
-        if row == warm_up.rows:
-            registers[:] = warm_up.registers
-            encoding = registers[ENCODING] == 1
-        place = places.base[row, 0] + _own_place(coded, row, 0, len(edges), places)
-        node = 0 if len(tree.splits) else -1
-        while node >= 0:
-            slot = (place + node) & places.masks[0]
-            chance = min(max(np.int64(counters[slot]) >> 16, 32), 65536 - 32)
-            wanted = 1 if encoding and values[row] >= edges[tree.splits[node]] else 0
-            bit = code_bit(registers, data, wanted, chance)
-            learn_counter(counters, slot, bit, COUNT_LIMIT)
-            node = tree.children[node, bit]
-        coded[row] = -node
-        code_rest(registers, data, values, row, edges[-1 - node], edges[-node])
