@@ -82,6 +82,20 @@ def move_weights_code() -> Any:
     return move_weights
 
 
+def high_product_code() -> Any:
+    """Return what stands for `baler_core.entropy.lanes.high_product`."""
+
+    @intrinsic
+    def high_product(typing_context: Any, one: Any, other: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            product = builder.mul(*(builder.zext(number, ir.IntType(128)) for number in arguments))
+            return builder.trunc(builder.lshr(product, ir.IntType(128)(64)), _WORD)
+
+        return types.uint64(types.uint64, types.uint64), code
+
+    return high_product
+
+
 def sum_products_code() -> Any:
     """Return what stands for `baler_core.entropy.lanes.sum_products`: each product and each sum is rounded by itself."""
 

@@ -1,4 +1,4 @@
-"""Sums of products, and steps of weights: plain Python, for which the build puts vector instructions."""
+"""Products and sums of products, and steps of weights: plain Python, for which the build puts vector instructions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ LANES = 8
 """Numbers of a vector: arrays are filled up with zeros to a multiple of it."""
 SUMS = 4
 """Sums of products that are made side by side."""
+
+
+@inlined
+def high_product(one: Integer, other: Integer) -> Integer:
+    """Return the upper 64 bits of a product of two unsigned numbers of 64 bits."""
+    return np.uint64((int(one) * int(other)) >> 64)
 
 
 @inlined

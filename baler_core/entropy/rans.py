@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from baler_core.entropy.lanes import high_product
 from baler_core.machine.compiled import Array, Integer, compiled, inlined, place_of
 
 FREQUENCY_BITS = 12
@@ -24,6 +25,19 @@ _ZERO_BITS = FREQUENCY_BITS + 1
 # A state of an encoder must not exceed its symbol's frequency times this power of two.
 _GROWTH_BITS = 51
 _WORD = 0xFFFFFFFF
+# 2^(63 + more) / frequency, rounded up, with the fewest bits more that make a quotient of states, below 2^63, exact.
+_MORE = np.frexp(np.maximum(np.arange(TOTAL + 1) - 1, 0))[1].astype(np.uint64)
+
+
+def _reciprocals() -> Array:
+    """Return uint64 for each frequency, see `_MORE`: of less than 64 bits for all above 1."""
+    frequencies = np.arange(TOTAL + 1, dtype=np.uint64)
+    frequencies[0] = 1
+    whole, rest = np.divmod(np.uint64(1 << 63), frequencies)
+    return (whole << _MORE) + ((rest << _MORE) + frequencies - np.uint64(1)) // frequencies
+
+
+_RECIPROCALS = _reciprocals()
 
 
 class SymbolTables(NamedTuple):
@@ -75,7 +89,8 @@ def encode_codes(codes: Array, spans: Array, words: Array) -> tuple[Integer, Int
     """Write codes into `words` (uint32, one for each at most) from the end; both states, and where the words start.
 
     `codes` is uint16: the places of their spans (see `spans_of`), in the order of decoding. Frequencies are chosen from
-    counts of the same codes, so that none of those met is 0; and each code gives one word at most.
+    counts of the same codes, so that none of those met is 0; and each code gives one word at most. A state is divided by
+    a frequency above 1 by multiplying it with the reciprocal of that.
     """
     state = other = np.int64(LOWEST)
     place = np.int64(words.size)
@@ -86,7 +101,10 @@ def encode_codes(codes: Array, spans: Array, words: Array) -> tuple[Integer, Int
             place -= 1
             words[place_of(place)] = state & _WORD
             state >>= 32
-        share = np.int64(np.uint64(state) // np.uint64(frequency))
+        share = state
+        if frequency > 1:
+            found = high_product(np.uint64(state), _RECIPROCALS[place_of(frequency)])
+            share = np.int64(found >> (_MORE[place_of(frequency)] - np.uint64(1)))
         state = (share << FREQUENCY_BITS) + (state - share * frequency) + (span & (TOTAL - 1))
         state, other = other, state
     return other, state, place

@@ -20,7 +20,7 @@ def corrections(original: np.ndarray, restored: np.ndarray, holes: np.ndarray | 
 
 @compiled
 def _steps(original: Array, restored: Array, steps: Array) -> None:
-    for place in range(steps.size):
+    for place in range(np.uint64(steps.size)):
         half = (original[place] - restored[place]) / 2
         steps[place] = np.int32(min(max(np.rint(half), -LARGEST), LARGEST))
 
@@ -42,7 +42,7 @@ def correct(restored: np.ndarray, steps: np.ndarray) -> np.ndarray:
 
 @compiled
 def _add(restored: Array, steps: Array) -> None:
-    for place in range(steps.size):
+    for place in range(np.uint64(steps.size)):
         restored[place] += 2.0 * steps[place]
 
 

@@ -55,6 +55,9 @@ def _round(coefficients: Array, scale: float, boxes: Array, integers: Array) -> 
             y, above = row % (box[4] - box[1]), row // (box[4] - box[1])
             z, plane = above % (box[3] - box[0]), above // (box[3] - box[0])
             first = (plane * nz + box[0] + z) * ny * nx + (box[1] + y) * nx + box[2]
+            if not any_magnitude(near, first, width):
+                out[first : first + width] = 0
+                continue
             sum_along(sums, near, first, line)
             rest = weight_at(y, box[4] - box[1]) + weight_at(z, box[3] - box[0])
             for d in (-2, -1, 1, 2):
@@ -73,6 +76,15 @@ def _round(coefficients: Array, scale: float, boxes: Array, integers: Array) -> 
 
 
 @inlined
+def any_magnitude(near: Array, first: Integer, width: Integer) -> Any:
+    """Return whether anything in a row that begins at `first` is half a step or more: else all of it is rounded to 0."""
+    found, start = np.int32(0), np.uint64(first)
+    for x in range(np.uint64(width)):
+        found |= np.int32(near[start + x] > 0)
+    return found
+
+
+@inlined
 def weight_at(place: Integer, count: Integer) -> Any:
     """Return the weights of the neighbours along an axis of `count` places, up to two places away; never 0."""
     total = np.float32(1e-9)
@@ -82,14 +94,14 @@ def weight_at(place: Integer, count: Integer) -> Any:
     return total
 
 
-@compiled
+@inlined
 def measure(near: Array, flat: Array, scale: float) -> None:
     """Store magnitudes in whole steps."""
     for place in range(np.uint64(flat.size)):
         near[place] = np.float32(np.rint(min(abs(flat[place]) * scale, LARGEST)))
 
 
-@compiled
+@inlined
 def sum_along(sums: Array, near: Array, first: Integer, line: Array) -> None:
     """Set sums to the magnitudes beside each place of a row that begins at `first`."""
     start, two = np.uint64(first), np.uint64(2)
@@ -101,7 +113,7 @@ def sum_along(sums: Array, near: Array, first: Integer, line: Array) -> None:
         sums[x] = close + _HALF * (line[x] + line[x + np.uint64(4)])
 
 
-@compiled
+@inlined
 def add_magnitudes(sums: Array, near: Array, first: Integer, share: Any) -> None:
     """Add the magnitudes of another row, which begins at `first`."""
     start = np.uint64(first)
@@ -109,7 +121,7 @@ def add_magnitudes(sums: Array, near: Array, first: Integer, share: Any) -> None
         sums[x] += share * near[start + x]
 
 
-@compiled
+@inlined
 def round_row(out: Array, flat: Array, first: Integer, scale: float, summed: tuple[Array, Array], rest: Any) -> None:
     """Round a row.
 
