@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from baler_core.entropy.magnitudes import BINS, bit_length, logarithmic
-from baler_core.machine.compiled import Array, Integer, compiled
+from baler_core.machine.compiled import Array, Integer, compiled, place_of
 
 # Lengths in bits that are distinguished; longer ones share the last.
 _LENGTHS = 24
@@ -47,7 +47,7 @@ def count_lengths(integers: Array, counts: Array, every: Integer) -> int:
     Only one of `every` so many rows counts, another one in each plane. Integers are 32 bits, sums of them 64; bins are below BINS, lengths are clamped.
     """
     slices, planes, ny, nx = integers.shape
-    blank = np.zeros(nx, np.int32)
+    blank, last, flat = np.zeros(nx, np.int32), place_of(nx - 1), counts.reshape(-1)
     raw = 0
     for s in range(slices):
         for p in range(planes):
@@ -56,12 +56,12 @@ def count_lengths(integers: Array, counts: Array, every: Integer) -> int:
                 north = integers[s, p, y - 1] if y else blank
                 before = integers[s - 1, p, y] if s else blank
                 west = np.int64(0)
-                for x in range(nx):
+                for x in range(place_of(nx)):
                     size = abs(np.int64(row[x]))
                     near = 3 * west + 3 * abs(np.int64(north[x])) + 4 * abs(np.int64(before[x]))
-                    near += abs(np.int64(north[min(x + 1, nx - 1)]))
+                    near += abs(np.int64(north[min(x + place_of(1), last)]))
                     length = bit_length(size)
-                    counts[logarithmic(2 * near), min(length, _LENGTHS - 1)] += 1
+                    flat[place_of(logarithmic(2 * near) * _LENGTHS + min(length, _LENGTHS - 1))] += 1
                     raw += length
                     west = size
     return raw
