@@ -82,6 +82,27 @@ def move_weights_code() -> Any:
     return move_weights
 
 
+def add_halved_code() -> Any:
+    """Return what stands for `baler_core.entropy.lanes.add_halved`."""
+
+    @intrinsic
+    def add_halved(typing_context: Any, weights: Any, start: Any, inputs: Any, blocks: Any, change: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            weights, start, inputs, blocks, change = arguments
+            factors = _filled(builder, change)
+            with cgutils.for_range(builder, blocks) as loop:
+                first = builder.mul(loop.index, _WORD(LANES))
+                place = _vector(context, builder, signature.args[0], weights, builder.add(start, first))
+                found = builder.load(_vector(context, builder, signature.args[2], inputs, first), align=4)
+                moved = builder.ashr(builder.add(builder.mul(found, factors), _constant(32768)), _constant(16))
+                builder.store(builder.add(builder.load(place, align=4), moved), place, align=4)
+            return context.get_dummy_value()
+
+        return types.void(weights, types.int64, inputs, types.int64, types.int32), code
+
+    return add_halved
+
+
 def high_product_code() -> Any:
     """Return what stands for `baler_core.entropy.lanes.high_product`."""
 

@@ -38,6 +38,16 @@ def move_weights(weights: Array, start: Integer, inputs: Array, blocks: Integer,
 
 
 @inlined
+def add_halved(weights: Array, start: Integer, inputs: Array, blocks: Integer, change: Integer) -> None:
+    """Add inputs times a change, over 2^16 and rounded, to weights, so many vectors of both; all of 32 bits, with no overflow.
+
+    Weights alone may wrap around.
+    """
+    for i in range(blocks * LANES):
+        weights[start + i] += np.int32(np.int32(inputs[i] * change) + np.int32(32768)) >> 16
+
+
+@inlined
 def sum_products(
     sums: Array, place: Integer, apart: Integer, weights: Array, start: Integer, values: Array, terms: Integer
 ) -> None:
