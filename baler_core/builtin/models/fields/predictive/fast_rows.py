@@ -190,10 +190,12 @@ def encode_row(stream: Stream, arrays: RowArrays, row: RowGeometry, whole: bool 
     one, two, three = np.int64(values[first - 1]), np.int64(values[first - 2]), np.int64(values[first - 3])
     west = far = left = ZERO
     for x in range(sums.size):
-        mean = min(max((sums[place_of(x)] + by_one * one + by_two * two + by_three * three) >> shift, low), high)
+        # what the last value adds comes last: the processor waits for it
+        total = sums[place_of(x)] + by_two * two + by_three * three + by_one * one
+        mean = min(max(total >> shift, low), high)
         (actual, fraction), error = rounded(mean, whole), ZERO
         if hole < 0 or holes[place_of(hole + x)] == 0:
-            chosen = bin_of((np.int64(expected[place_of(x)]) + share * (4 * west + far)) >> ERROR_BITS)
+            chosen = bin_of((np.int64(expected[place_of(x)]) + share * far + 4 * share * west) >> ERROR_BITS)
             step = (values[place_of(first + x)] - actual + _HALF) >> FRACTION
             symbol = symbol_of(abs(step))
             codes[place_of(number)] = code_of((line + min(3, abs(fraction) >> 3)) * EXPECTED + chosen, symbol)
@@ -230,10 +232,12 @@ def decode_row(stream: Stream, arrays: RowArrays, row: RowGeometry, whole: bool 
     one, two, three = np.int64(values[first - 1]), np.int64(values[first - 2]), np.int64(values[first - 3])
     west = far = left = ZERO
     for x in range(sums.size):
-        mean = min(max((sums[place_of(x)] + by_one * one + by_two * two + by_three * three) >> shift, low), high)
+        # what the last value adds comes last: the processor waits for it
+        total = sums[place_of(x)] + by_two * two + by_three * three + by_one * one
+        mean = min(max(total >> shift, low), high)
         (actual, fraction), error = rounded(mean, whole), ZERO
         if hole < 0 or holes[place_of(hole + x)] == 0:
-            known = (np.int64(expected[place_of(x)]) + share * (4 * west + far)) >> ERROR_BITS
+            known = (np.int64(expected[place_of(x)]) + share * far + 4 * share * west) >> ERROR_BITS
             entry = tables[place_of((line + min(3, abs(fraction) >> 3)) * TABLED + min(known, TABLED - 1))]
             symbol, state, other, place = decode_symbol(spans, symbols, words, np.int64(entry), state, other, place)
             if symbol:

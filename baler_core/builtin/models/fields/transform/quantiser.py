@@ -32,11 +32,6 @@ def quantise(coefficients: np.ndarray, step: float, bands: list[Band]) -> np.nda
     return integers
 
 
-def dequantise(integers: np.ndarray, step: float) -> np.ndarray:
-    """Return float64, same shape, C order."""
-    return np.multiply(integers, step, order="C")
-
-
 # What is no number becomes 0 or a limit: it is an integer of 32 bits in any case.
 @compiled
 def _round(coefficients: Array, scale: float, boxes: Array, integers: Array) -> None:
