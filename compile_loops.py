@@ -108,14 +108,20 @@ def put_numba_in(checked: bool) -> None:
     from numba.cpython.unsafe.tuple import tuple_setitem
 
     import compile_vectors
-    from baler_core.entropy.lanes import move_weights, weighted_sum
+    from baler_core.entropy.lanes import add_halved, high_product, move_weights, sum_products, weighted_sum
     from baler_core.machine.compiled import INLINED, Loop, prefetch, with_item
 
-    made: dict[int, Any] = {id(with_item): tuple_setitem, id(prefetch): compile_vectors.prefetch_code()}
+    made: dict[int, Any] = {
+        id(with_item): tuple_setitem,
+        id(prefetch): compile_vectors.prefetch_code(),
+        id(high_product): compile_vectors.high_product_code(),
+    }
     if not checked:
         made |= {
             id(weighted_sum): compile_vectors.weighted_sum_code(),
             id(move_weights): compile_vectors.move_weights_code(),
+            id(add_halved): compile_vectors.add_halved_code(),
+            id(sum_products): compile_vectors.sum_products_code(),
         }
     for module in [module for name, module in sys.modules.items() if name.startswith("baler_core.")]:
         for name, value in list(vars(module).items()):

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol, Self
 import numpy as np
 
 from baler_core.data.bound_syntax import NO_LIMITS, MeanKind, Sign
-from baler_core.data.distances import apart, bits_of, distance, exponent_of
+from baler_core.data.distances import apart, are_near, bits_of, distance, exponent_of
 from baler_core.data.error_bound import LOSSLESS, ErrorBound
 from baler_core.data.noise_steps import NoiseShare, NoiseSteps
 from baler_core.data.patterns import meant_among, name_matches, names_in_full
@@ -353,6 +353,9 @@ class Tolerance:
         NaN must stay NaN, an infinity itself, a zero that has no leeway keeps its sign; special values stay, and no other
         value becomes one; no value crosses a limit, or zero where `sign` is `keep`, or a threshold.
         """
+        sided = self.fill or self.lower or self.upper or self.thresholds or self.sign == "keep"
+        if self.kind == "abs" and not sided and are_near(original, restored, self.value * SAFETY):
+            return np.zeros(original.shape, bool)
         different = bits_of(original) != bits_of(restored)
         if self.kind == "exact" or not different.any():
             return different

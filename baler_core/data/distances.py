@@ -10,8 +10,17 @@ import numpy as np
 def distance(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return |x - y| as float64 without integer overflow."""
     if x.dtype.kind == "f":
-        return np.asarray(np.abs(x.astype(np.float64) - y.astype(np.float64)))
+        apart_by = np.asarray(np.subtract(x, y, dtype=np.float64))
+        return np.abs(apart_by, out=apart_by)
     return apart(x, y).astype(np.float64)
+
+
+def are_near(x: np.ndarray, y: np.ndarray, most: float) -> bool:
+    """Return whether all of these are floats, finite, and at most so far apart."""
+    if x.dtype.kind != "f" or not x.size or most <= 0:
+        return False
+    with np.errstate(all="ignore"):
+        return bool(0 <= distance(x, y).max() <= most)
 
 
 def apart(x: np.ndarray, y: np.ndarray) -> np.ndarray:

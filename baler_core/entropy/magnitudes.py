@@ -12,7 +12,7 @@ import numpy as np
 
 from baler_core.entropy.arithmetic import code_bit
 from baler_core.entropy.mixing import WEIGHT_ONE, learn_counter, learned, new_counters, squash, stretch
-from baler_core.machine.compiled import Array, Integer, inlined, with_item
+from baler_core.machine.compiled import Array, Integer, inlined, place_of, with_item
 
 # One number for each context that is mixed.
 Places: TypeAlias = tuple[Integer, ...]
@@ -142,7 +142,7 @@ def learn_inputs(weights: Array, row: Integer, inputs: Places, error: Integer) -
 @inlined
 def code_simply(registers: Array, data: Array, counters: Array, place: Integer, bit: Integer) -> Integer:
     """Code one bit by one counter alone."""
-    probability = max(16, min(65520, np.int64(counters[place]) >> 16))
+    probability = max(16, min(65520, np.int64(counters[place_of(place)]) >> 16))
     bit = code_bit(registers, data, bit, probability)
     learn_counter(counters, place, bit, 400)
     return bit

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from baler_core.machine.compiled import Array, Integer, inlined
+from baler_core.machine.compiled import Array, Integer, inlined, place_of
 
 # Probabilities are 16-bit; the logistic scale has 256 steps per unit and reaches to +-12.
 SCALE = 256
@@ -42,13 +42,13 @@ RATES = (65536 * 2 // (2 * np.arange(1024) + 3)).astype(np.uint16)
 @inlined
 def squash(x: Integer) -> Integer:
     """Return the probability (1 .. 65535) at `x` on the logistic scale."""
-    return np.int64(SQUASH[min(REACH, max(-REACH, x)) + REACH])
+    return np.int64(SQUASH[place_of(min(REACH, max(-REACH, x)) + REACH)])
 
 
 @inlined
 def stretch(probability: Integer) -> Integer:
     """The place of a 16-bit probability on the logistic scale; callers have it from the upper half of 32 bits, or clamped."""
-    return np.int64(STRETCH[probability >> 2])
+    return np.int64(STRETCH[place_of(probability >> 2)])
 
 
 @inlined
@@ -69,7 +69,8 @@ def learned(counter: Integer, bit: Integer, limit: Integer) -> Integer:
 @inlined
 def learn_counter(counters: Array, place: Integer, bit: Integer, limit: Integer) -> None:
     """Move a counter towards `bit`."""
-    counters[place] = learned(np.int64(counters[place]), bit, limit)
+    at = place_of(place)
+    counters[at] = learned(np.int64(counters[at]), bit, limit)
 
 
 @inlined

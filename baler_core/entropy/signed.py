@@ -13,9 +13,10 @@ from __future__ import annotations
 import numpy as np
 
 from baler_core.entropy.arithmetic import code_bit
+from baler_core.entropy.lanes import LANES, add_halved, weighted_sum
 from baler_core.entropy.magnitudes import BINS, LENGTHS, bit_length, code_simply
 from baler_core.entropy.mixing import STRETCH, WEIGHT_ONE, learned, new_counters, squash
-from baler_core.machine.compiled import Array, Integer, inlined
+from baler_core.machine.compiled import Array, Integer, inlined, place_of
 
 # Nodes of small numbers: whether one is zero, its sign, then for each sign lengths of 1 .. 11 and more, and three for the first
 # bits of lengths 2 .. 6 and more.
@@ -118,9 +119,9 @@ def code_signed_node(
     )
     bit = code_bit(registers, data, bit, squash(((first + second + third) * _THIRD) >> 16))
     target = 65535 if bit else 0
-    learn_slots(weights, row, slots, np.int32(((target - squash(first)) * _RATE) >> 4))
-    learn_slots(weights, other, slots, np.int32(((target - squash(second)) * _RATE) >> 4))
-    learn_slots(weights, shaped, slots, np.int32(((target - squash(third)) * _RATE) >> 4))
+    add_halved(weights, row, slots, slots.size // LANES, np.int32(((target - squash(first)) * _RATE) >> 4))
+    add_halved(weights, other, slots, slots.size // LANES, np.int32(((target - squash(second)) * _RATE) >> 4))
+    add_halved(weights, shaped, slots, slots.size // LANES, np.int32(((target - squash(third)) * _RATE) >> 4))
     learn_places(counters, places, slots.size - 1, node, bit)
     return bit
 
@@ -131,30 +132,20 @@ def code_signed_node(
 def look_up(slots: Array, counters: Array, places: Array, node: Integer) -> None:
     """Fill in the inputs of mixers; counters are 32 bits, of which the table gets the upper 12."""
     for i in range(slots.size - 1):
-        slots[i] = STRETCHED[np.int64(counters[np.uint64(places[i] + node)]) >> 20]
+        slots[place_of(i)] = STRETCHED[place_of(np.int64(counters[place_of(places[place_of(i)] + node)]) >> 20)]
 
 
 @inlined
 def weighted(weights: Array, row: Integer, slots: Array) -> Integer:
     """Return the weighted sum of the inputs, on the logistic scale; the weights of one mixer begin at `row`."""
-    total = np.int64(0)
-    for i in range(slots.size):
-        total += np.int64(weights[np.uint64(row + i)]) * np.int64(slots[i])
-    return total >> 16
-
-
-@inlined
-def learn_slots(weights: Array, row: Integer, slots: Array, change: Integer) -> None:
-    """Move the weights of one mixer along the gradient of the code length."""
-    for i in range(slots.size):
-        weights[np.uint64(row + i)] += np.int32(np.int32(slots[i] * change) + np.int32(32768)) >> 16
+    return weighted_sum(weights, row, slots, slots.size // LANES) >> 16
 
 
 @inlined
 def learn_places(counters: Array, places: Array, count: Integer, node: Integer, bit: Integer) -> None:
     """Move the counters of a node towards a bit."""
     for i in range(count):
-        at = np.uint64(places[i] + node)
+        at = place_of(places[place_of(i)] + node)
         counters[at] = learned(np.int64(counters[at]), bit, _LIMIT)
 
 

@@ -13,10 +13,10 @@ from baler_core.entropy.frequencies import (
 )
 from baler_core.entropy.magnitudes import LOGARITHMS, code_simply
 from baler_core.entropy.mixing import new_counters
-from baler_core.entropy.rans import LOWEST, SYMBOLS, SymbolTables, encode_codes
+from baler_core.entropy.rans import LOWEST, SYMBOLS, SymbolTables, encode_codes, table_entries
 from baler_core.entropy.symbols import CODES, ENDS, EXPECTED, FLAGS, OTHER, RAW, STATE, Stream
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint
-from baler_core.machine.compiled import Array, compiled
+from baler_core.machine.compiled import Array, compiled, place_of
 from baler_core.machine.records import dataclass
 
 
@@ -49,7 +49,7 @@ _NO_WORDS = np.zeros(0, np.uint32)
 def new_collector(values: int, flags: int) -> Stream:
     """Make an empty stream that can take so many values and flags."""
     ends, codes, raw = np.zeros(ENDS, np.int64), np.empty(2 * values, np.uint16), np.zeros(values + 2, np.uint32)
-    nothing = np.zeros(0, np.uint16), np.zeros(0, np.int64), np.zeros(0, np.uint8), np.zeros(0, np.uint32)
+    nothing = np.zeros(0, np.uint32), np.zeros(0, np.int64), np.zeros(0, np.uint8), np.zeros(0, np.uint32)
     return Stream(ends, codes, np.empty(flags, np.uint16), raw, _NO_WORDS, _NO_TABLES, *nothing)
 
 
@@ -105,7 +105,8 @@ def read_stream(head: Coder, reader: ByteReader, layout: ContextCounts) -> Strea
         If the bytes are damaged.
     """
     frequencies = read_frequencies(head, layout.contexts, EXPECTED, layout.signs)
-    chosen = frequencies.members.reshape(-1, EXPECTED)[:, LOGARITHMS].astype(np.uint16).ravel()
+    tables = frequencies.tables()
+    chosen = table_entries(tables)[frequencies.members].reshape(-1, EXPECTED)[:, LOGARITHMS].ravel()
     ends, words, raw = np.zeros(ENDS, np.int64), np.zeros(1, np.uint32), np.zeros(2, np.uint32)
     ends[STATE] = ends[OTHER] = LOWEST
     if reader.left:
@@ -116,7 +117,7 @@ def read_stream(head: Coder, reader: ByteReader, layout: ContextCounts) -> Strea
         rest = reader.rest()
         raw = np.frombuffer(rest + bytes(8 + -len(rest) % 4), "<u4").astype(np.uint32)
     nothing = np.zeros(0, np.uint16)
-    return Stream(ends, nothing, nothing, raw, words, frequencies.tables(), chosen, *head, new_counters(layout.flags))
+    return Stream(ends, nothing, nothing, raw, words, tables, chosen, *head, new_counters(layout.flags))
 
 
 def _chosen(stream: Stream, layout: ContextCounts) -> tuple[Frequencies, float]:
@@ -135,7 +136,7 @@ def _write_head(stream: Stream, layout: ContextCounts, head: Coder, frequencies:
 def count_codes(codes: Array, counts: Array) -> None:
     """How often each code occurs; there are as many counts as contexts of a layout make codes, fewer than 2^16."""
     for number in range(codes.size):
-        counts[np.int64(codes[number])] += 1
+        counts[place_of(codes[place_of(number)])] += 1
 
 
 @compiled

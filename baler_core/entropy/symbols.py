@@ -11,7 +11,7 @@ import numpy as np
 
 from baler_core.entropy.magnitudes import LOGARITHMS
 from baler_core.entropy.rans import SYMBOL_BITS, SymbolTables
-from baler_core.machine.compiled import Array, Integer, inlined
+from baler_core.machine.compiled import Array, Integer, inlined, place_of
 
 # Places in `Stream.ends`: symbols, raw bits and flags so far; words read, and the states of the decoder.
 CODES, RAW, FLAGS, PLACE, STATE, OTHER = range(6)
@@ -46,7 +46,8 @@ class Stream(NamedTuple):
     tables
         Frequencies of symbols (decoder).
     chosen
-        uint16 (lines * TABLED,): the table for each expected magnitude, in each line of contexts (decoder).
+        uint32 (lines * TABLED,): the entry of the table (see `rans.table_entries`) for each expected magnitude, in each line
+        of contexts (decoder).
     registers, data, counters
         An arithmetic decoder at work and its counters, for flags (decoder).
     """
@@ -91,7 +92,7 @@ def bits_below(symbol: Integer) -> Integer:
 @inlined
 def first_of(symbol: Integer) -> Integer:
     """The smallest magnitude of a symbol, which a table has only below MOST_SYMBOLS (see `frequencies.code_levels`)."""
-    return np.int64(_FIRST[symbol])
+    return np.int64(_FIRST[place_of(symbol)])
 
 
 @inlined
@@ -100,16 +101,16 @@ def put_bits(raw: Array, place: Integer, bits: Integer) -> None:
 
     A value takes at most 28 of them, and `raw` has 32 for each, and two words more.
     """
-    word, spread = place >> 5, np.uint64(bits) << np.uint64(place & 31)
+    word, spread = place_of(place >> 5), np.uint64(bits) << np.uint64(place & 31)
     raw[word] |= np.uint32(spread & np.uint64(0xFFFFFFFF))
-    raw[word + 1] |= np.uint32(spread >> np.uint64(32))
+    raw[word + np.uint64(1)] |= np.uint32(spread >> np.uint64(32))
 
 
 @inlined
 def get_bits(raw: Array, place: Integer, count: Integer) -> Integer:
     """Read up to 32 bits; zeros follow the end, since the last two words are 0. Places only grow, from 0."""
-    word = min(place >> 5, raw.size - 2)
-    both = np.uint64(raw[word]) | (np.uint64(raw[word + 1]) << np.uint64(32))
+    word = place_of(min(place >> 5, raw.size - 2))
+    both = np.uint64(raw[word]) | (np.uint64(raw[word + np.uint64(1)]) << np.uint64(32))
     return np.int64((both >> np.uint64(place & 31)) & ((np.uint64(1) << np.uint64(count)) - np.uint64(1)))
 
 

@@ -47,6 +47,12 @@ def with_item(items: tuple[Integer, ...], place: Integer, item: Integer) -> tupl
     return (*items[:place], item, *items[place + 1 :])
 
 
+@inlined
+def place_of(number: Integer) -> Integer:
+    """Return a place in an array, never negative, as an unsigned number: it needs no check against counting from the end."""
+    return np.uint64(number)
+
+
 def prefetch(array: Array, place: Integer) -> None:
     """Make the processor fetch an item of an array that will be needed; any place will do, and nothing else happens."""
 

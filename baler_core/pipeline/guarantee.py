@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 import numpy as np
 
 from baler_core.data.block import Block, values_of
-from baler_core.data.bounds import Tolerance
+from baler_core.data.bounds import SAFETY, Tolerance
 from baler_core.data.distances import distance
 from baler_core.data.mean_errors import MeanError, measure
 from baler_core.data.part import Part
@@ -266,8 +266,12 @@ def _largest_error(before: np.ndarray, after: np.ndarray, tolerance: Tolerance, 
     for part, (x, y) in zip(_slices(before.size), _pieces(before, after), strict=True):
         with np.errstate(all="ignore"):
             error = distance(x, y) if x.dtype.kind in "iuf" else np.zeros(x.shape)
-            share = error / tolerance.taken(part).allowed(x)
-        found = (float(each[np.isfinite(each)].max(initial=0.0)) for each in (error, share))
+            most = float(error.max(initial=0.0))
+            if tolerance.kind == "abs" and x.dtype.kind == "f" and math.isfinite(most):
+                found = [most, most / (tolerance.value * SAFETY)]
+            else:
+                share = error / tolerance.taken(part).allowed(x)
+                found = [float(each[np.isfinite(each)].max(initial=0.0)) for each in (error, share)]
         largest = ErrorRecord(*map(max, (largest.largest, largest.share), found))
     return ErrorRecord(largest.largest * scale, largest.share)
 

@@ -41,7 +41,7 @@ from baler_core.entropy.magnitudes import (
     new_weights,
 )
 from baler_core.entropy.mixing import new_counters
-from baler_core.machine.compiled import Array, Integer, compiled, inlined, with_item
+from baler_core.machine.compiled import Array, Integer, compiled, inlined, place_of, with_item
 
 _SHAPES = (4 * BINS, 32 * 32, 32 * 32, 32 * 32, 32 * 32, 32 * 32, 64 * 32)
 OFFSETS = np.concatenate([[0], np.cumsum(_SHAPES)]).astype(np.int64) * NODES
@@ -134,15 +134,25 @@ def slice_geometry(series: Series, sources: Array) -> SliceGeometry:
 @inlined
 def own_errors(errors: Array, here: Integer, width: Integer) -> Integer:
     """Return 16 x the weighted mean error of the neighbours already coded; margin 2 above and left, 1 right."""
-    total = 4 * errors[here - 1] + errors[here - 2] + 4 * errors[here - width] + errors[here - 2 * width]
-    return (total + 2 * (errors[here - width - 1] + errors[here - width + 1])) // 14
+    total = (
+        4 * errors[place_of(here - 1)]
+        + errors[place_of(here - 2)]
+        + 4 * errors[place_of(here - width)]
+        + errors[place_of(here - 2 * width)]
+    )
+    return (total + 2 * (errors[place_of(here - width - 1)] + errors[place_of(here - width + 1)])) // 14
 
 
 @inlined
 def other_errors(errors: Array, here: Integer, width: Integer) -> Integer:
     """Return 16 x the weighted mean error about a place of a slice already coded."""
-    edge = errors[here - 1] + errors[here + 1] + errors[here - width] + errors[here + width]
-    return (4 * errors[here] + edge) // 8
+    edge = (
+        errors[place_of(here - 1)]
+        + errors[place_of(here + 1)]
+        + errors[place_of(here - width)]
+        + errors[place_of(here + width)]
+    )
+    return (4 * errors[place_of(here)] + edge) // 8
 
 
 @inlined
@@ -165,8 +175,12 @@ def expect_error(errors: Array, here: Integer, geometry: SliceGeometry) -> tuple
 @inlined
 def texture(planes: Array, place: Integer, width: Integer) -> Integer:
     """Return how much the neighbours above and to the left differ, in 1/1024 of a step."""
-    west, north, corner = planes[place - 1], planes[place - width], planes[place - width - 1]
-    return abs(west - corner) + abs(north - corner) + abs(north - planes[place - width + 1])
+    west, north, corner = (
+        planes[place_of(place - 1)],
+        planes[place_of(place - width)],
+        planes[place_of(place - width - 1)],
+    )
+    return abs(west - corner) + abs(north - corner) + abs(north - planes[place_of(place - width + 1)])
 
 
 @inlined
@@ -194,7 +208,8 @@ def find_places(
     found = (
         min(3, abs(fraction) >> 3) * BINS + expected,
         (logarithmic(local) >> 1) * 32 + (logarithmic(ahead) >> 1),
-        (logarithmic(errors[here - 1]) >> 1) * 32 + (logarithmic(errors[here - geometry.pitch]) >> 1),
+        (logarithmic(errors[place_of(here - 1)]) >> 1) * 32
+        + (logarithmic(errors[place_of(here - geometry.pitch)]) >> 1),
         (logarithmic(apart) >> 1) * 32 + half,
         (logarithmic((local + ahead) >> 1) >> 1) * 32 + (logarithmic(aside) >> 1),
         (logarithmic(near >> (FRACTION - 3)) >> 1) * 32 + half,
@@ -246,7 +261,7 @@ def code_slice(
         open_row(values, start, width)
         for x in range(nx):
             place, here = own * values.size + start + x, (own * (ny + 4) + y + 2) * pitch + 2 + x
-            wanted, base, row = planes[place], planes[place + geometry.back], 0
+            wanted, base, row = planes[place_of(place)], planes[place_of(place + geometry.back)], 0
             if classes > 1:
                 found = activity(planes, place, width, geometry.back, temporal)
                 row = class_of(linear, columns, classes, found) * columns
@@ -254,8 +269,8 @@ def code_slice(
             predictions = predict(inputs, near, linear, row, adaptive, base, limits)
             mean = blend(predictions, recent, side, x + 2)
             guess = mean if closed else ((mean + _HALF) >> FRACTION) << FRACTION
-            planes[place] = guess
-            if masked and holes[hole + x]:
+            planes[place_of(place)] = guess
+            if masked and holes[place_of(hole + x)]:
                 continue
             fraction = (mean - guess) >> (FRACTION - 6)
             features = texture(planes, place, width), fraction, guess - limits[0]
@@ -263,14 +278,16 @@ def code_slice(
             left = (wanted - guess + _HALF) >> FRACTION
             size = code_magnitude(registers, data, counters, weights, places, chosen, abs(left), 0)
             if size:
-                sign_at = sign_place(fraction, chosen, residuals[side, x + 1], residuals[1 - side, x + 2])
+                sign_at = sign_place(
+                    fraction, chosen, residuals[side, place_of(x + 1)], residuals[1 - side, place_of(x + 2)]
+                )
                 size = -size if code_simply(registers, data, signs, sign_at, 1 if left < 0 else 0) else size
             actual = guess + (np.int64(size) << FRACTION)
-            planes[place] = actual
-            residuals[side, x + 2] = size
-            errors[here] = min(abs(actual - mean) >> (FRACTION - 4), _LARGEST_ERROR)
+            planes[place_of(place)] = actual
+            residuals[side, place_of(x + 2)] = size
+            errors[place_of(here)] = min(abs(actual - mean) >> (FRACTION - 4), _LARGEST_ERROR)
             for k in range(PREDICTIONS):
-                recent[k, side, x + 2] = abs(actual - predictions[k])
+                recent[k, side, place_of(x + 2)] = abs(actual - predictions[k])
             adapt(adaptive, near, predictions, actual)
         close_row(values, start, nx)
 

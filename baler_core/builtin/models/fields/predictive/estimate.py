@@ -18,6 +18,8 @@ from baler_core.builtin.models.fields.predictive.stencil_fit import MIXED, few_v
 from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Effort
 
+# The part of a chunk's rows that a glance is at, and how many these are at least.
+_GLANCE, _FEWEST_ROWS = 4, 16
 # What mixing takes of what the same stencils take without.
 _MIXED_SIZE: Mapping[Effort, float] = {"balanced": 0.97, "max": 0.93}
 
@@ -41,6 +43,29 @@ class Probe:
     data: bytes = b""
 
 
+def glance(joint: JointFields, effort: Effort) -> JointFields:
+    """Return the family, with the bytes to expect from counting some rows of its middle chunk."""
+    places = chunks_of(joint, effort)
+    frames, depth, rows, columns = places[len(places) // 2]
+    count = (rows.stop - rows.start) // _GLANCE
+    if count < _FEWEST_ROWS:
+        return joint
+    first = (rows.start + rows.stop - count) // 2
+    fields = [member.field for member in joint.members]
+    integers = gather(fields, joint.arrangement, (frames, depth, slice(first, first + count), columns))
+    size, _ = counted_with(integers, learn_stencils(integers, effort))
+    return replace(joint, expected=size * _share(joint, integers) + _rest_bytes(joint))
+
+
+def _share(joint: JointFields, integers: Integers) -> float:
+    """Return of how many times as many values these are a sample."""
+    return len(joint.members) * joint.members[0].field.values.size / max(1, integers.values.size)
+
+
+def _rest_bytes(joint: JointFields) -> float:
+    return sum(member.field.rest_bytes * member.field.values.size for member in joint.members)
+
+
 def probe(joint: JointFields, effort: Effort) -> JointFields:
     """Return the family, with the bytes to expect from its middle chunk: coded with little effort, else counted."""
     fields, arrangement = [member.field for member in joint.members], joint.arrangement
@@ -57,9 +82,7 @@ def probe(joint: JointFields, effort: Effort) -> JointFields:
         # where few bits are left, what mixing takes of them cannot be foretold
         if effort == "max" and 8 * size < integers.values.size:
             size = min(size, len(encode_with(integers, stencils, MIXED[effort])[0]))
-    share = len(fields) * fields[0].values.size / max(1, integers.values.size)
-    rests = sum(field.rest_bytes * field.values.size for field in fields)
-    return replace(joint, expected=size * share + rests, recipe=found)
+    return replace(joint, expected=size * _share(joint, integers) + _rest_bytes(joint), recipe=found)
 
 
 # Values that stencils are fitted to for an estimate.

@@ -47,7 +47,7 @@ from baler_core.entropy.symbols import (
     put_bits,
     symbol_of,
 )
-from baler_core.machine.compiled import Array, Integer, compiled, inlined
+from baler_core.machine.compiled import Array, Integer, compiled, inlined, place_of
 
 _HALF = 1 << (FRACTION - 1)
 # Lines of bins of expected errors: one for each variable, or for each of two
@@ -190,27 +190,29 @@ def encode_row(stream: Stream, arrays: RowArrays, row: RowGeometry, whole: bool 
     one, two, three = np.int64(values[first - 1]), np.int64(values[first - 2]), np.int64(values[first - 3])
     west = far = left = ZERO
     for x in range(sums.size):
-        mean = min(max((sums[x] + by_one * one + by_two * two + by_three * three) >> shift, low), high)
+        # what the last value adds comes last: the processor waits for it
+        total = sums[place_of(x)] + by_two * two + by_three * three + by_one * one
+        mean = min(max(total >> shift, low), high)
         (actual, fraction), error = rounded(mean, whole), ZERO
-        if hole < 0 or holes[hole + x] == 0:
-            chosen = bin_of((np.int64(expected[x]) + share * (4 * west + far)) >> ERROR_BITS)
-            step = (values[first + x] - actual + _HALF) >> FRACTION
+        if hole < 0 or holes[place_of(hole + x)] == 0:
+            chosen = bin_of((np.int64(expected[place_of(x)]) + share * far + 4 * share * west) >> ERROR_BITS)
+            step = (values[place_of(first + x)] - actual + _HALF) >> FRACTION
             symbol = symbol_of(abs(step))
-            codes[number] = code_of((line + min(3, abs(fraction) >> 3)) * EXPECTED + chosen, symbol)
+            codes[place_of(number)] = code_of((line + min(3, abs(fraction) >> 3)) * EXPECTED + chosen, symbol)
             number += 1
             if step:
                 below, negative = bits_below(symbol), np.int64(step < 0)
                 put_bits(raw, bits, abs(step) & ((1 << below) - 1))
                 bits += below
-                codes[number] = _FIRST_SIGN + 2 * signs + (sign_context(fraction, chosen, left) ^ negative)
+                codes[place_of(number)] = _FIRST_SIGN + 2 * signs + (sign_context(fraction, chosen, left) ^ negative)
                 number += 1
                 left = 1 + negative
                 actual += step << FRACTION
             else:
                 left = ZERO
             error = error_of(symbol, fraction)
-            errors[place_of_errors + x] = error
-        values[first + x] = actual
+            errors[place_of(place_of_errors + x)] = error
+        values[place_of(first + x)] = actual
         three, two, one = two, one, actual
         far, west = west, error
     ends[CODES], ends[RAW] = number, bits
@@ -230,26 +232,29 @@ def decode_row(stream: Stream, arrays: RowArrays, row: RowGeometry, whole: bool 
     one, two, three = np.int64(values[first - 1]), np.int64(values[first - 2]), np.int64(values[first - 3])
     west = far = left = ZERO
     for x in range(sums.size):
-        mean = min(max((sums[x] + by_one * one + by_two * two + by_three * three) >> shift, low), high)
+        # what the last value adds comes last: the processor waits for it
+        total = sums[place_of(x)] + by_two * two + by_three * three + by_one * one
+        mean = min(max(total >> shift, low), high)
         (actual, fraction), error = rounded(mean, whole), ZERO
-        if hole < 0 or holes[hole + x] == 0:
-            known = (np.int64(expected[x]) + share * (4 * west + far)) >> ERROR_BITS
-            table = tables[(line + min(3, abs(fraction) >> 3)) * TABLED + min(known, TABLED - 1)]
-            symbol, state, other, place = decode_symbol(spans, symbols, words, np.int64(table), state, other, place)
+        if hole < 0 or holes[place_of(hole + x)] == 0:
+            known = (np.int64(expected[place_of(x)]) + share * far + 4 * share * west) >> ERROR_BITS
+            entry = tables[place_of((line + min(3, abs(fraction) >> 3)) * TABLED + min(known, TABLED - 1))]
+            symbol, state, other, place = decode_symbol(spans, symbols, words, np.int64(entry), state, other, place)
             if symbol:
                 below = bits_below(symbol)
                 size = first_of(symbol) + get_bits(raw, bits, below)
                 bits += below
                 pattern = sign_context(fraction, bin_of(known), left)
-                bit, state, other, place = decode_bit(ones[signs + (pattern >> 1)], words, state, other, place)
+                odds = np.int64(ones[place_of(signs + (pattern >> 1))])
+                bit, state, other, place = decode_bit(odds, words, state, other, place)
                 negative = bit ^ (pattern & 1)
                 left = np.int64(1 + negative)
                 actual += (size - 2 * negative * size) << FRACTION
             else:
                 left = ZERO
             error = error_of(symbol, fraction)
-            errors[place_of_errors + x] = error
-        values[first + x] = actual
+            errors[place_of(place_of_errors + x)] = error
+        values[place_of(first + x)] = actual
         three, two, one = two, one, actual
         far, west = west, error
     ends[RAW], ends[PLACE], ends[STATE], ends[OTHER] = bits, place, state, other

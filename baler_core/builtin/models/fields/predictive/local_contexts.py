@@ -30,7 +30,7 @@ from baler_core.builtin.models.fields.predictive.signed_contexts import ValueFea
 from baler_core.builtin.models.fields.predictive.stencil import MARGIN
 from baler_core.entropy.arithmetic import Coder
 from baler_core.entropy.signed import SLOTS, code_signed
-from baler_core.machine.compiled import Array, Integer, compiled, inlined
+from baler_core.machine.compiled import Array, Integer, compiled, inlined, place_of
 
 _HALF = 1 << (FRACTION - 1)
 _COARSE = FRACTION - 4
@@ -77,7 +77,7 @@ def code_local_slice(
         open_row(values, start, width)
         for x in range(nx):
             place, here = own * values.size + start + x, (own * (ny + 4) + y + 2) * pitch + 2 + x
-            wanted, base, row, column = planes[place], planes[place + geometry.back], 0, x % BLOCK
+            wanted, base, row, column = planes[place_of(place)], planes[place_of(place + geometry.back)], 0, x % BLOCK
             if column == 0:
                 if x:
                     close_block(sums, x // BLOCK - 1, features, trusts)
@@ -93,12 +93,12 @@ def code_local_slice(
             moved = min(max(plain + change, low), high)
             mean = blend_two(plain, moved, recent, side, x + 2)
             guess = mean if closed else ((mean + _HALF) >> FRACTION) << FRACTION
-            planes[place] = guess
-            if masked and holes[hole + x]:
+            planes[place_of(place)] = guess
+            if masked and holes[place_of(hole + x)]:
                 continue
             value = ValueFeatures(
                 place, here, guess, (mean - guess) >> (FRACTION - 6), max(0, guess - low) >> FRACTION,
-                distances[side, x + 1], distances[1 - side, x + 2], distances[1 - side, x + 3],
+                distances[side, place_of(x + 1)], distances[1 - side, place_of(x + 2)], distances[1 - side, place_of(x + 3)],
             )  # fmt: skip
             by_error, by_shape, expected = find_signed_places(
                 places, planes, errors, geometry, (plain, moved, plain), value
@@ -108,10 +108,13 @@ def code_local_slice(
                 (wanted - guess + _HALF) >> FRACTION, expected,
             )  # fmt: skip
             actual = guess + (distance << FRACTION)
-            planes[place] = actual
-            distances[side, x + 2] = distance
-            errors[here] = min(abs(actual - mean) >> _COARSE, _LARGEST_ERROR)
-            recent[0, side, x + 2], recent[1, side, x + 2] = abs(actual - plain), abs(actual - moved)
-            features[column * (rows + 1) + rows], trusts[column] = float(actual - plain), trust_of(expected)
+            planes[place_of(place)] = actual
+            distances[side, place_of(x + 2)] = distance
+            errors[place_of(here)] = min(abs(actual - mean) >> _COARSE, _LARGEST_ERROR)
+            recent[0, side, place_of(x + 2)], recent[1, side, place_of(x + 2)] = (
+                abs(actual - plain),
+                abs(actual - moved),
+            )
+            features[column * (rows + 1) + rows], trusts[place_of(column)] = float(actual - plain), trust_of(expected)
         close_block(sums, (nx - 1) // BLOCK, features, trusts)
         close_row(values, start, nx)

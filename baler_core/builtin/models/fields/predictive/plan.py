@@ -12,7 +12,7 @@ import numpy as np
 from baler_core.builtin.models.fields.codec import JointFields, Prepared, Sketch
 from baler_core.builtin.models.fields.layout import Arrangement, Box, arrangements_of
 from baler_core.builtin.models.fields.predictive.decoded_image import DecodedImage, decoded_image
-from baler_core.builtin.models.fields.predictive.estimate import estimated_rate, probe
+from baler_core.builtin.models.fields.predictive.estimate import estimated_rate, glance, probe
 from baler_core.builtin.models.fields.predictive.field import Integers
 from baler_core.builtin.models.fields.predictive.held import SteppedField
 from baler_core.builtin.models.fields.predictive.joint_fields import gather
@@ -35,6 +35,8 @@ _FEW_BYTES, _MANY = 0.125, 0.25
 _FEWEST_FRAMES, _FRAMES = 16, 96
 # How many times too large samples make predicted fields look at most.
 _LEEWAY = 1.6
+# Fields of which a glance expects so many times the bytes of another model are not looked at any further.
+_FAR_BEHIND = 1.06
 # Choices that differ by less than this factor are near each other.
 _CLOSE = 1.03
 _ADVANTAGE = 0.97
@@ -57,6 +59,10 @@ def sketch_fields(members: Sequence[Prepared], effort: Effort) -> Sketch:
     alone = [(_joined_fields([m], effort)[0], decoded[id(m)]) for m in members if id(m) in decoded]
 
     def finish(rival: float) -> list[JointFields]:
+        if effort == "fast" and not alone and sum(fields.expected for fields in together) > rival:
+            seen = [glance(fields, effort) for fields in together]
+            if sum(fields.expected for fields in seen) > _FAR_BEHIND * rival:
+                return seen
         found = [_smaller(probe(fields, effort), image) for fields, image in alone]
         return [*(probe(fields, effort) for fields in together), *found]
 

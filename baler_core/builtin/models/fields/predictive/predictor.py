@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 
 from baler_core.builtin.models.fields.predictive.stencil import FEATURES
-from baler_core.machine.compiled import Array, Integer, inlined
+from baler_core.machine.compiled import Array, Integer, inlined, place_of
 
 Predictions: TypeAlias = tuple[Integer, Integer, Integer]
 FRACTION = 10
@@ -35,14 +35,14 @@ def coarse(value: Integer) -> Integer:
 def activity(planes: Array, place: Integer, width: Integer, back: Integer, temporal: Integer) -> Integer:
     """How much the neighbours differ, from each other and from those `back` if `temporal`: in 1/1024 of a step."""
     west, north, corner, east = (
-        planes[place - 1],
-        planes[place - width],
-        planes[place - width - 1],
-        planes[place - width + 1],
+        planes[place_of(place - 1)],
+        planes[place_of(place - width)],
+        planes[place_of(place - width - 1)],
+        planes[place_of(place - width + 1)],
     )
     past = place + back
-    moved = 2 * (abs(west - planes[past - 1]) + abs(north - planes[past - width]))
-    moved += abs(corner - planes[past - width - 1]) + abs(east - planes[past - width + 1])
+    moved = 2 * (abs(west - planes[place_of(past - 1)]) + abs(north - planes[place_of(past - width)]))
+    moved += abs(corner - planes[place_of(past - width - 1)]) + abs(east - planes[place_of(past - width + 1)])
     return abs(west - corner) + abs(north - corner) + abs(north - east) + temporal * moved
 
 
@@ -61,7 +61,7 @@ def gather(inputs: Array, planes: Array, steps: Array, place: Integer, base: Int
     """Store the differences of the neighbours, `steps` from the `place`, to `base`."""
     for i in range(steps.size):
         # places are never negative, which the compiler knows of unsigned numbers: else it would check each one
-        inputs[i] = planes[np.uint64(place + steps[i])] - base
+        inputs[place_of(i)] = planes[place_of(place + steps[place_of(i)])] - base
 
 
 @inlined
@@ -96,7 +96,7 @@ def predict(
 def fill_near(near: Array, inputs: Array) -> None:
     """Store inputs in the units of the adaptive part."""
     for i in range(inputs.size):
-        near[i] = coarse(inputs[i])
+        near[place_of(i)] = coarse(inputs[place_of(i)])
 
 
 @inlined
@@ -104,7 +104,7 @@ def dot(weights: Array, row: Integer, inputs: Array) -> Integer:
     """Return the weighted sum of the inputs; the weights are flat, and `row` is where they begin."""
     total = np.int64(0)
     for i in range(inputs.size):
-        total += np.int64(weights[np.uint64(row + i)]) * np.int64(inputs[i])
+        total += np.int64(weights[np.uint64(row + i)]) * np.int64(inputs[place_of(i)])
     return total
 
 
@@ -136,8 +136,9 @@ def share_of(near: Integer, least: Integer) -> Integer:
 def nearby(errors: Array, k: Integer, row: Integer, x: Integer) -> Integer:
     """Return weighted errors of a prediction at the left and upper neighbours."""
     above = 1 - row
-    total = 2 * errors[k, row, x - 1] + errors[k, row, x - 2]
-    return total + 2 * errors[k, above, x] + errors[k, above, x - 1] + errors[k, above, x + 1]
+    one, two, here, three = place_of(x - 1), place_of(x - 2), place_of(x), place_of(x + 1)
+    total = 2 * errors[k, row, one] + errors[k, row, two]
+    return total + 2 * errors[k, above, here] + errors[k, above, one] + errors[k, above, three]
 
 
 @inlined
@@ -157,5 +158,5 @@ def move(adaptive: Array, row: Integer, near: Array, ratio: Integer, shift: Inte
     """Move the weights of one correction, which begin at `row`."""
     for i in range(near.size):
         at = np.uint64(row + i)
-        moved = adaptive[at] + ((ratio * near[i] + (1 << (shift - 1))) >> shift)
+        moved = adaptive[at] + ((ratio * near[place_of(i)] + (1 << (shift - 1))) >> shift)
         adaptive[at] = min(max(moved, -(1 << 24)), 1 << 24)

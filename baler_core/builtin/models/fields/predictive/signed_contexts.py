@@ -46,7 +46,7 @@ from baler_core.entropy.signed import (
     first_signed_counters,
     new_signed_weights,
 )
-from baler_core.machine.compiled import Array, Integer, compiled, inlined
+from baler_core.machine.compiled import Array, Integer, compiled, inlined, place_of
 
 _LINES = 8
 # Rows of counters of each context; those of few contexts come first.
@@ -130,13 +130,19 @@ def find_signed_places(
     half, line = expected >> 1, min((value.fraction + 32) >> 3, _LINES - 1)
     apart = (abs(predictions[1] - predictions[0]) + abs(predictions[2] - predictions[0])) >> _COARSE
     near = texture(planes, place, width) >> (FRACTION - 3)
-    far_west, far_north = planes[place - 2] - planes[place - 1], planes[place - 2 * width] - planes[place - width]
-    west, north = (planes[place - 1] - guess) >> _COARSE, (planes[place - width] - guess) >> _COARSE
-    corner, east = (planes[place - width - 1] - guess) >> _COARSE, (planes[place - width + 1] - guess) >> _COARSE
+    far_west, far_north = (
+        planes[place_of(place - 2)] - planes[place_of(place - 1)],
+        planes[place_of(place - 2 * width)] - planes[place_of(place - width)],
+    )
+    west, north = (planes[place_of(place - 1)] - guess) >> _COARSE, (planes[place_of(place - width)] - guess) >> _COARSE
+    corner, east = (
+        (planes[place_of(place - width - 1)] - guess) >> _COARSE,
+        (planes[place_of(place - width + 1)] - guess) >> _COARSE,
+    )
     to_west, to_north = seven(west, size), seven(north, size)
     top, low = max(max(west, north), max(corner, east)), min(min(west, north), min(corner, east))
     plain, moved = seven((predictions[0] - guess) >> _COARSE, size), seven((predictions[1] - guess) >> _COARSE, size)
-    beside, above = errors[here - 1], errors[here - pitch]
+    beside, above = errors[place_of(here - 1)], errors[place_of(here - pitch)]
     height = bit_length(value.height)
     found = (
         line * BINS + expected,
@@ -146,7 +152,7 @@ def find_signed_places(
         (plain * 7 + moved) * 32 + half,
         nine(west, size) * 81 + nine(north, size) * 9 + nine(corner, size),
         min(height, 15) * 49 + to_west * 7 + to_north,
-        pair(beside + above, errors[here - pitch + 1] + errors[here - pitch - 1]),
+        pair(beside + above, errors[place_of(here - pitch + 1)] + errors[place_of(here - pitch - 1)]),
         (logarithmic(apart) >> 1) * 32 + half,
         pair((local + ahead) >> 1, aside),
         min(2 * height, 63) * 32 + half,
@@ -188,7 +194,7 @@ def code_signed_slice(
         open_row(values, start, width)
         for x in range(nx):
             place, here = own * values.size + start + x, (own * (ny + 4) + y + 2) * pitch + 2 + x
-            wanted, base, row = planes[place], planes[place + geometry.back], 0
+            wanted, base, row = planes[place_of(place)], planes[place_of(place + geometry.back)], 0
             if classes > 1:
                 found = activity(planes, place, width, geometry.back, temporal)
                 row = class_of(linear, columns, classes, found) * columns
@@ -196,12 +202,12 @@ def code_signed_slice(
             predictions = predict(inputs, near, linear, row, adaptive, base, limits)
             mean = blend(predictions, recent, side, x + 2)
             guess = mean if closed else ((mean + _HALF) >> FRACTION) << FRACTION
-            planes[place] = guess
-            if masked and holes[hole + x]:
+            planes[place_of(place)] = guess
+            if masked and holes[place_of(hole + x)]:
                 continue
             value = ValueFeatures(
                 place, here, guess, (mean - guess) >> (FRACTION - 6), max(0, guess - limits[0]) >> FRACTION,
-                distances[side, x + 1], distances[1 - side, x + 2], distances[1 - side, x + 3],
+                distances[side, place_of(x + 1)], distances[1 - side, place_of(x + 2)], distances[1 - side, place_of(x + 3)],
             )  # fmt: skip
             by_error, by_shape, expected = find_signed_places(places, planes, errors, geometry, predictions, value)
             distance = code_signed(
@@ -209,10 +215,10 @@ def code_signed_slice(
                 (wanted - guess + _HALF) >> FRACTION, expected,
             )  # fmt: skip
             actual = guess + (distance << FRACTION)
-            planes[place] = actual
-            distances[side, x + 2] = distance
-            errors[here] = min(abs(actual - mean) >> _COARSE, _LARGEST_ERROR)
+            planes[place_of(place)] = actual
+            distances[side, place_of(x + 2)] = distance
+            errors[place_of(here)] = min(abs(actual - mean) >> _COARSE, _LARGEST_ERROR)
             for k in range(PREDICTIONS):
-                recent[k, side, x + 2] = abs(actual - predictions[k])
+                recent[k, side, place_of(x + 2)] = abs(actual - predictions[k])
             adapt(adaptive, near, predictions, actual)
         close_row(values, start, nx)

@@ -20,7 +20,7 @@ def corrections(original: np.ndarray, restored: np.ndarray, holes: np.ndarray | 
 
 @compiled
 def _steps(original: Array, restored: Array, steps: Array) -> None:
-    for place in range(steps.size):
+    for place in range(np.uint64(steps.size)):
         half = (original[place] - restored[place]) / 2
         steps[place] = np.int32(min(max(np.rint(half), -LARGEST), LARGEST))
 
@@ -42,7 +42,7 @@ def correct(restored: np.ndarray, steps: np.ndarray) -> np.ndarray:
 
 @compiled
 def _add(restored: Array, steps: Array) -> None:
-    for place in range(steps.size):
+    for place in range(np.uint64(steps.size)):
         restored[place] += 2.0 * steps[place]
 
 
@@ -55,13 +55,13 @@ def nonzero_counts(integers: np.ndarray, bands: list[Band]) -> np.ndarray:
         int32 (slices, variables, z, y, x) of coefficients.
     """
     shape = integers.shape[2:]
-    found = np.zeros(integers.shape[1:], np.int64)
+    found, counts = np.zeros(integers.shape[1:], np.int64), np.zeros(integers.shape[1:], np.int32)
+    _count(np.ascontiguousarray(integers).reshape(len(integers), counts.size), counts.reshape(-1))
     finest = max(band.level for band in bands)
     for band in bands:
         if band.level != finest:
             continue
-        part = integers[(slice(None), slice(None), *(slice(first, end) for first, end in band.box))]
-        count = np.count_nonzero(part, axis=0)
+        count = counts[(slice(None), *(slice(first, end) for first, end in band.box))]
         places = [
             np.minimum(np.arange(n) * (end - first) // max(n, 1), end - first - 1)
             for n, (first, end) in zip(shape, band.box, strict=True)
@@ -69,6 +69,15 @@ def nonzero_counts(integers: np.ndarray, bands: list[Band]) -> np.ndarray:
         found += count[(slice(None), *np.ix_(*places))]
     share = found * 16 // max(1, len(integers))
     return np.minimum(63, share + np.minimum(found, 8)).astype(np.int32)
+
+
+@compiled
+def _count(integers: Array, counts: Array) -> None:
+    """Add how many slices have something at each place."""
+    for number in range(integers.shape[0]):
+        row = integers[number]
+        for place in range(np.uint64(counts.size)):
+            counts[place] += np.int32(row[place] != 0)
 
 
 def whole(shape: tuple[int, ...]) -> list[Band]:

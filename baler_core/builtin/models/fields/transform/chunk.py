@@ -123,10 +123,12 @@ def _coded(parts: Sequence[TileIntegers], recipe: Recipe) -> tuple[Recipe, list[
     Noise leaves contexts nothing to tell, and what adapts to it takes more than what was counted before.
     """
     quick = replace(recipe, mixed=0)
-    if not recipe.mixed or _is_noise(parts, recipe):
+    if not recipe.mixed:
+        return quick, in_parallel(lambda part: encode_tile(part, quick), parts)
+    counted = in_parallel(lambda part: coded_size([part], quick), parts)
+    if _is_noise(parts, recipe, counted[len(parts) // 2]):
         return quick, in_parallel(lambda part: encode_tile(part, quick), parts)
     coded = in_parallel(lambda part: encode_tile(part, recipe), parts)
-    counted = in_parallel(lambda part: coded_size([part], quick), parts)
     if sum(counted) < sum(map(len, coded)):
         again = in_parallel(lambda part: encode_tile(part, quick), parts)
         if sum(map(len, again)) < sum(map(len, coded)):
@@ -134,11 +136,14 @@ def _coded(parts: Sequence[TileIntegers], recipe: Recipe) -> tuple[Recipe, list[
     return recipe, coded
 
 
-def _is_noise(parts: Sequence[TileIntegers], recipe: Recipe) -> bool:
-    """Return whether mixing is not worth its time: of many bits, where it saves next to nothing of the first slices."""
+def _is_noise(parts: Sequence[TileIntegers], recipe: Recipe, counted: float) -> bool:
+    """Return whether mixing is not worth its time: of many bits, where it saves next to nothing of the first slices.
+
+    `counted` is what the middle one of the parts takes without.
+    """
     part, quick = parts[len(parts) // 2], replace(recipe, mixed=0)
     slices = len(part.coefficients) // _FIRST_SLICES
-    if not slices or 8 * coded_size([part], quick) < _MANY_BITS * part.corrections.size:
+    if not slices or 8 * counted < _MANY_BITS * part.corrections.size:
         return False
     first = TileIntegers(np.ascontiguousarray(part.coefficients[:slices]), part.corrections[:0])
     return len(encode_tile(first, recipe)) > _HARDLY * coded_size([first], quick)

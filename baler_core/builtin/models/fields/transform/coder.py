@@ -9,7 +9,7 @@ import numpy as np
 from baler_core.builtin.models.fields.transform import band_fields as field
 from baler_core.builtin.models.fields.transform.band_fields import FieldStructure, describe_bands
 from baler_core.builtin.models.fields.transform.contexts import BandStatistics, Views, band_sheet, code_band
-from baler_core.builtin.models.fields.transform.neighbourhood import any_nonzero, means
+from baler_core.builtin.models.fields.transform.neighbourhood import SHEET, any_nonzero, means
 from baler_core.entropy.arithmetic import ENCODING, Coder
 from baler_core.entropy.magnitudes import Places, bit_length, code_simply
 from baler_core.machine.compiled import Array, Integer, compiled
@@ -69,7 +69,11 @@ def code_slices(
     As in `fast_coder.code_slices`, places follow from shapes and recipes alone; links point to earlier slices or are -1.
     """
     around, hints, bands = known.around, known.hints, known.bands
-    blank = np.zeros(integers.shape[2:], np.int32)
+    blank, most = np.zeros(integers.shape[2:], np.int32), 1
+    for b in range(bands.shape[0]):
+        ny, nx = bands[b, field.END_Y] - bands[b, field.FIRST_Y], bands[b, field.END_X] - bands[b, field.FIRST_X]
+        most = max(most, (bands[b, field.END_Z] - bands[b, field.FIRST_Z]) * ny * nx)
+    scratch = np.empty(most * SHEET, np.int32), np.empty(most, np.int32), np.empty(most, np.int32)
     others = np.zeros((3, *blank.shape), np.int32)
     hinted = np.zeros(hints.shape, np.int32)
     for variable in range(hints.shape[0]):
@@ -87,14 +91,15 @@ def code_slices(
                 others[1] = around[second, variable] if second >= 0 else blank
             there = (nearest >= 0, second >= 0 and hints.size == 0, variable > 0)
             views = Views(integers[number, variable], around[number, variable], ahead, side, others, there)
-            code_variable(coder, statistics, views, known, number, contexts)
+            code_variable(coder, statistics, views, known, number, contexts, scratch)
 
 
 @compiled
 def code_variable(
-    coder: Coder, statistics: BandStatistics, views: Views, known: FieldContext, number: Integer, contexts: Places
-) -> None:
-    """Code all bands of one slice (its `number`) of one variable."""
+    coder: Coder, statistics: BandStatistics, views: Views, known: FieldContext, number: Integer, contexts: Places,
+    scratch: tuple[Array, Array, Array],
+) -> None:  # fmt: skip
+    """Code all bands of one slice (its `number`) of one variable; see `contexts.band_sheet` for `scratch`."""
     (registers, data), there = coder, views.there
     for b in range(known.bands.shape[0]):
         band = known.bands[b]
@@ -105,6 +110,7 @@ def code_variable(
             band[field.HAS_SECOND] = there[1]
             near = band[field.OWN_WEIGHT] + 2 * there[0] + there[1] + 2 * there[2] + band[field.HAS_PARENT]
             band[field.TOTAL_SCALE] = (1 << 16) // near + 1
-            sheet = band_sheet(views, band, known.siblings[b, : band[field.SIBLINGS]], len(contexts) > 3)
+            siblings = known.siblings[b, : band[field.SIBLINGS]]
+            sheet = band_sheet(views, band, siblings, len(contexts) > 3, scratch)
             code_band(coder, statistics, views, sheet, band, contexts)
             means(views.values, band, views.own)

@@ -43,7 +43,7 @@ from baler_core.entropy.magnitudes import (
     new_weights,
 )
 from baler_core.entropy.mixing import new_counters
-from baler_core.machine.compiled import Array, Integer, compiled, inlined, with_item
+from baler_core.machine.compiled import Array, Integer, compiled, inlined, place_of, with_item
 
 _SHAPES = (4 * BINS, 32 * 32, 32 * 32, 32 * 32, 64 * 32, 4 * 4 * 3 * 3 * 3, 32 * 32)
 OFFSETS = np.concatenate([[0], np.cumsum(_SHAPES)]).astype(np.int64) * NODES
@@ -115,7 +115,7 @@ class Views(NamedTuple):
 def sign_of(values: Array, at: Integer, step: Integer) -> Integer:
     """Return 0, 1 or 2 for a zero, positive or negative neighbour `step` places back; 0 for step 0."""
     # no branch may read an array: around it, references to the array would be counted each time
-    value = np.int64(values[at - step]) * (step > 0)
+    value = np.int64(values[place_of(at - step)]) * (step > 0)
     return np.int64(value > 0) + 2 * np.int64(value < 0)
 
 
@@ -132,12 +132,15 @@ def sign_place(
 
 
 @compiled
-def band_sheet(views: Views, band: Array, siblings: Array, many: bool) -> Array:
-    """Fill in the sheet of a band: int32 (places * SHEET,), see `neighbourhood.fill_sheet`."""
+def band_sheet(views: Views, band: Array, siblings: Array, many: bool, scratch: tuple[Array, Array, Array]) -> Array:
+    """Fill in the sheet of a band: int32 (places * SHEET,), see `neighbourhood.fill_sheet`.
+
+    It is the first of three arrays of `scratch`, which are large enough for any band.
+    """
     nz, ny = band[field.END_Z] - band[field.FIRST_Z], band[field.END_Y] - band[field.FIRST_Y]
     places = nz * ny * (band[field.END_X] - band[field.FIRST_X])
-    parents, sibling_sums = np.zeros(places, np.int32), np.zeros(places, np.int32)
-    sheet = np.zeros(places * SHEET, np.int32)
+    sheet, parents, sibling_sums = scratch[0][: places * SHEET], scratch[1][:places], scratch[2][:places]
+    parents[:], sibling_sums[:] = 0, 0
     if band[field.HAS_PARENT]:
         add_parent(parents, views.own, band)
     add_siblings(sibling_sums, views.values, siblings, band)
@@ -165,14 +168,14 @@ def find_places(
     chances
         Context of the slice and the band.
     """
-    first, first_bin = sheet[at + FIRST], sheet[at + FIRST_BIN]
+    first, first_bin = sheet[place_of(at + FIRST)], sheet[place_of(at + FIRST_BIN)]
     found = (
         chosen,
         (logarithmic(local) >> 1) * 32 + (first_bin >> 5),
-        np.int64(sheet[at + PARENT_BINS]),
-        np.int64(sheet[at + OTHER_BINS]),
+        np.int64(sheet[place_of(at + PARENT_BINS)]),
+        np.int64(sheet[place_of(at + OTHER_BINS)]),
         chances * 32 + ((chosen & (BINS - 1)) >> 1),
-        close + sheet[at + CLOSE],
+        close + sheet[place_of(at + CLOSE)],
         (logarithmic(local + first) >> 1) * 32 + (first_bin & 31),
     )
     places = contexts
@@ -184,16 +187,16 @@ def find_places(
 @inlined
 def any_of(values: Array, first: Integer, count: Integer) -> Integer:
     """Return 1 if anything in a stretch of a row differs from zero."""
-    found = np.int64(0)
+    found: Integer = np.int64(0)
     for place in range(first, first + count):
-        found |= values[place]
+        found |= values[place_of(place)]
     return np.int64(found != 0)
 
 
 @inlined
 def expected_by_band(above: Array, x: Integer, west: Integer, far: Integer, scale: Integer) -> Integer:
     """Return 16 x the weighted mean magnitude of the neighbours in the band."""
-    return ((above[ABOVE, x] + 4 * west + 2 * far) * scale) >> 16
+    return ((above[ABOVE, place_of(x)] + 4 * west + 2 * far) * scale) >> 16
 
 
 @compiled
@@ -226,10 +229,10 @@ def code_band(
         look_above(above, sheet, near, row, here, (pitch, layer))
         steps, x, resume = (0, shape[2] * (y > 0), shape[1] * shape[2] * (z > 0)), 0, 0
         while x < nx:
-            at, value = row + x * SHEET, np.int64(values[start + x])
-            west: Integer = np.int64(near[here + x - 1])
-            far: Integer = np.int64(near[here + x - 2])
-            zero_run = np.int64(above[ZERO_RUN, x]) * (west + far == 0)
+            at, value = row + x * SHEET, np.int64(values[place_of(start + x)])
+            west: Integer = np.int64(near[place_of(here + x - 1)])
+            far: Integer = np.int64(near[place_of(here + x - 2)])
+            zero_run = np.int64(above[ZERO_RUN, place_of(x)]) * (west + far == 0)
             if zero_run >= SHORTEST_RUN and x >= resume:
                 run = min(zero_run, LONGEST_RUN)
                 resume = x + run
@@ -241,15 +244,16 @@ def code_band(
                 x += 1
                 continue
             local = expected_by_band(above, x, west, far, own_scale)
-            chosen = sheet[at + CONTEXT_SET] + logarithmic(((sheet[at + TOTAL] + local * own_weight) * scale) >> 16)
-            close = min(west, 3) * 108 + above[NORTH, x] * 9 + (0 if high else 27 * min(far, 3))
+            known: Integer = sheet[place_of(at + TOTAL)] + local * own_weight
+            chosen = sheet[place_of(at + CONTEXT_SET)] + logarithmic((known * scale) >> 16)
+            close = min(west, 3) * 108 + above[NORTH, place_of(x)] * 9 + (0 if high else 27 * min(far, 3))
             places = find_places(sheet, at, local, close, chosen, band_class, contexts)
             least = 1 if zero_run else 0
             size = code_magnitude(registers, data, counters, weights, places, chosen, abs(value), least)
-            near[here + x] = min(size, LARGEST)
+            near[place_of(here + x)] = min(size, LARGEST)
             if size:
                 back = (min(x, 1), steps[1], steps[2])
                 place = sign_place(values, nearest, beside, start + x, back, depth)
                 size = -size if code_simply(registers, data, signs, place, 1 if value < 0 else 0) else size
-            values[start + x] = size
+            values[place_of(start + x)] = size
             x += 1

@@ -15,7 +15,6 @@ from baler_core.builtin.models.fields.transform.fast_neighbourhood import (
     MOST_NEAR,
     SIGN_CONTEXTS,
     WEIGHT_BITS,
-    fill_near,
     sign_context,
 )
 from baler_core.entropy.magnitudes import bit_length, code_simply
@@ -40,7 +39,7 @@ from baler_core.entropy.symbols import (
     put_bits,
     symbol_of,
 )
-from baler_core.machine.compiled import Array, Integer, compiled, inlined
+from baler_core.machine.compiled import Array, Integer, compiled, inlined, place_of
 
 # Context sets of symbols, flags and kinds of bands of each of the two parts of a tile.
 CONTEXT_SETS, FLAG_PLACES, KINDS = 4, RUNS * 5, 32
@@ -94,7 +93,7 @@ class BandContexts(NamedTuple):
 @inlined
 def end_of_zeros(base: Array, x: Integer, end: Integer) -> Integer:
     """Return where the zeros of `base` from x on end."""
-    while x < end and base[x] == 0:
+    while x < end and base[place_of(x)] == 0:
         x += 1
     return x
 
@@ -103,7 +102,7 @@ def end_of_zeros(base: Array, x: Integer, end: Integer) -> Integer:
 def any_nonzero_in_run(values: Array, first: Integer, end: Integer) -> Integer:
     """Return 1 if anything in a stretch of a row differs from zero."""
     for place in range(first, end):
-        if values[place]:
+        if values[place_of(place)]:
             return 1
     return 0
 
@@ -121,21 +120,21 @@ def encode_band(stream: Stream, arrays: FieldArrays, geometry: BandGeometry, con
         ahead, context_set = geometry.nearest + step, contexts.context_sets + (step if contexts.hinted else 0)
         west = far = left = resume = x = ZERO
         while x < nx:
-            known = np.int64(base[at + x])
+            known = np.int64(base[place_of(at + x)])
             if known == 0 and west + far == 0 and x >= resume:
                 resume = end_of_zeros(base, at + x, at + min(nx, x + LONGEST_RUN)) - at
                 if resume - x >= SHORTEST_RUN:
                     wanted = any_nonzero_in_run(values, there + x, there + resume)
-                    flags[flag] = 2 * (contexts.runs + bit_length(resume - x)) + wanted
+                    flags[place_of(flag)] = 2 * (contexts.runs + bit_length(resume - x)) + wanted
                     flag += 1
                     if wanted == 0:
                         x = resume
                         continue
             known += (4 * west + 2 * far) * geometry.own_weight
-            value = np.int64(values[there + x])
+            value = np.int64(values[place_of(there + x)])
             symbol, left_before = symbol_of(abs(value)), left
-            line = (contexts.line + np.int64(context_sets[context_set + x])) * EXPECTED
-            codes[number] = code_of(line + bin_of(known >> WEIGHT_BITS), symbol)
+            line = (contexts.line + np.int64(context_sets[place_of(context_set + x)])) * EXPECTED
+            codes[place_of(number)] = code_of(line + bin_of(known >> WEIGHT_BITS), symbol)
             number, left = number + 1, ZERO
             if value:
                 below, left = bits_below(symbol), np.int64(1) + np.int64(value < 0)
@@ -143,7 +142,7 @@ def encode_band(stream: Stream, arrays: FieldArrays, geometry: BandGeometry, con
                 bits += below
                 above, before = geometry.row if y else 0, ahead + x if contexts.ahead else -1
                 pattern = sign_context(values, there + x, above, before, left_before)
-                codes[number] = _FIRST_SIGN + 2 * contexts.signs + (pattern ^ (left - 1))
+                codes[place_of(number)] = _FIRST_SIGN + 2 * contexts.signs + (pattern ^ (left - 1))
                 number += 1
             far, west = west, min(first_of(symbol), MOST_NEAR)
             x += 1
@@ -152,7 +151,7 @@ def encode_band(stream: Stream, arrays: FieldArrays, geometry: BandGeometry, con
 
 @compiled
 def decode_band(stream: Stream, arrays: FieldArrays, geometry: BandGeometry, contexts: BandContexts) -> None:
-    """Read what `encode_band` collected; `near` is filled in.
+    """Read what `encode_band` collected; `near`, of zeros at first, is filled in.
 
     Magnitudes are below 2^31 (`symbols.first_of`, and 28 bits more); sums of limited ones are never negative: clamped, TABLED.
     """
@@ -164,9 +163,10 @@ def decode_band(stream: Stream, arrays: FieldArrays, geometry: BandGeometry, con
         y, places = row % geometry.ny, prepare_row(base, near, geometry, row // geometry.ny, row % geometry.ny)
         at, there, step = np.int64(places.base), np.int64(places.slices), np.int64(places.slices) - geometry.own
         ahead, context_set = geometry.nearest + step, contexts.context_sets + (step if contexts.hinted else 0)
-        west = far = left = resume = x = ZERO
+        around, west = np.int64(places.near), ZERO
+        far = left = resume = x = ZERO
         while x < nx:
-            known = np.int64(base[at + x])
+            known = np.int64(base[place_of(at + x)])
             if known == 0 and west + far == 0 and x >= resume:
                 resume = end_of_zeros(base, at + x, at + min(nx, x + LONGEST_RUN)) - at
                 run = contexts.runs + bit_length(resume - x)
@@ -174,9 +174,9 @@ def decode_band(stream: Stream, arrays: FieldArrays, geometry: BandGeometry, con
                     x = resume
                     continue
             known += (4 * west + 2 * far) * geometry.own_weight
-            line = (contexts.line + np.int64(context_sets[context_set + x])) * TABLED
-            table = np.int64(tables[line + min(known >> WEIGHT_BITS, TABLED - 1)])
-            symbol, state, other, place = decode_symbol(spans, symbols, words, table, state, other, place)
+            line = (contexts.line + np.int64(context_sets[place_of(context_set + x)])) * TABLED
+            entry = np.int64(tables[place_of(line + min(known >> WEIGHT_BITS, TABLED - 1))])
+            symbol, state, other, place = decode_symbol(spans, symbols, words, entry, state, other, place)
             left_before, left = left, ZERO
             if symbol:
                 below = bits_below(symbol)
@@ -184,10 +184,11 @@ def decode_band(stream: Stream, arrays: FieldArrays, geometry: BandGeometry, con
                 bits += below
                 above, before = geometry.row if y else 0, ahead + x if contexts.ahead else -1
                 pattern = sign_context(values, there + x, above, before, left_before)
-                bit, state, other, place = decode_bit(ones[contexts.signs + (pattern >> 1)], words, state, other, place)
+                odds = np.int64(ones[place_of(contexts.signs + (pattern >> 1))])
+                bit, state, other, place = decode_bit(odds, words, state, other, place)
                 left = 1 + (bit ^ (pattern & 1))
-                values[there + x] = size if left == 1 else -size
+                values[place_of(there + x)] = size if left == 1 else -size
+                near[place_of(around + x)] = min(size, MOST_NEAR)
             far, west = west, min(first_of(symbol), MOST_NEAR)
             x += 1
-        fill_near(near, values, places)
     ends[RAW], ends[PLACE], ends[STATE], ends[OTHER] = bits, place, state, other

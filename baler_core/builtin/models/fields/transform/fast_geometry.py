@@ -14,11 +14,10 @@ from baler_core.builtin.models.fields.transform.fast_neighbourhood import (
     add_front,
     add_parent,
     fill_near,
-    place_of,
     smooth,
     start_sums,
 )
-from baler_core.machine.compiled import Array, Integer, compiled, inlined
+from baler_core.machine.compiled import Array, Integer, compiled, inlined, place_of
 
 
 class BandGeometry(NamedTuple):

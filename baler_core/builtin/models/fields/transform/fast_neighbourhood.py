@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baler_core.machine.compiled import Array, Integer, compiled, inlined
+from baler_core.machine.compiled import Array, Integer, compiled, inlined, place_of
 
 # Magnitudes and means count up to these. The largest sum: 5 means by a weight of at most 129 from other slices, 7/16 of one
 # from the parent, and 9 and 9 magnitudes by at most 683 from the band itself: below 2^29.
@@ -47,12 +47,6 @@ class ParentRow(NamedTuple):
     first: Integer
     length: Integer
     halved: Integer
-
-
-@inlined
-def place_of(number: Integer) -> Integer:
-    """Return a place in a flat array as an unsigned number, which needs no check against counting from the end."""
-    return np.uint64(number)
 
 
 @compiled
@@ -172,7 +166,7 @@ def sign_context(values: Array, here: Integer, row: Integer, ahead: Integer, lef
     left
         The sign to the left: 0, 1 or 2 for none, positive or negative.
     """
-    above = np.int64(values[here - row]) if row else np.int64(0)
-    before = np.int64(values[ahead]) if ahead >= 0 else np.int64(0)
+    above = np.int64(values[place_of(here - row)]) if row else np.int64(0)
+    before = np.int64(values[place_of(ahead)]) if ahead >= 0 else np.int64(0)
     up = np.int64(above > 0) + 2 * np.int64(above < 0)
     return np.int64(_SIGN_CONTEXTS[(left * 3 + up) * 3 + np.int64(before > 0) + 2 * np.int64(before < 0)])

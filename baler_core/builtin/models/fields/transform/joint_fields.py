@@ -24,7 +24,7 @@ from baler_core.entropy.masks import encode_classes
 from baler_core.entropy.varint import write_sized, write_varint
 from baler_core.machine.records import dataclass
 from baler_core.plugin.interfaces import Effort, State
-from baler_core.quantise.units import Units, choose_units
+from baler_core.quantise.units import Units, choose_units, pieces_of
 
 _MIXED = {"fast": 0, "balanced": 3, "max": 7}
 
@@ -101,17 +101,19 @@ class FieldBlock:
         return last[1]
 
     def _made(self, box: Box) -> Chunk:
-        numbers, empty = [], []
-        for field in self._fields:
-            place = (self._block, *box)
-            number = field.units.forward(self._arrangement.forward(field.values)[place])
-            hole = ~np.isfinite(number)
+        place, stacked, masked = (self._block, *box), None, None
+        for number, field in enumerate(self._fields):
+            values = self._arrangement.forward(field.values)[place]
+            if stacked is None:
+                stacked = np.empty((len(values), len(self._fields), *values.shape[1:]))
+            field.units.forward(values, stacked[:, number])
             if field.classes is not None:
-                hole |= self._arrangement.forward(field.classes)[place] > 0
-            numbers.append(number)
-            empty.append(hole)
-        stacked, masked = np.stack(numbers, 1), np.stack(empty, 1)
-        if not masked.any():
+                masked = np.zeros(stacked.shape, bool) if masked is None else masked
+                masked[:, number] = self._arrangement.forward(field.classes)[place] > 0
+        assert stacked is not None
+        if not all(np.isfinite(part).all() for (part,) in pieces_of(stacked)):
+            masked = ~np.isfinite(stacked) if masked is None else masked | ~np.isfinite(stacked)
+        if masked is None or not masked.any():
             return Chunk(stacked)
         return Chunk(holes.fill_smoothly(stacked, masked), masked)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from baler_core.machine.compiled import Array, Integer, compiled, inlined
+from baler_core.machine.compiled import Array, Integer, compiled, inlined, place_of
 
 _FIRST, _SECOND, _THIRD, _FOURTH = -1.586134342059924, -0.052980118572961, 0.882911075530934, 0.443506852043971
 _GAIN = 1.149604398860241
@@ -43,10 +43,33 @@ def join_slices(slices: Array, sizes: Array) -> None:
     """Invert `split_slices`."""
     scratch = new_scratch(sizes)
     for number in range(slices.shape[0]):
-        for level in range(sizes.shape[0] - 2, -1, -1):
-            for axis in range(2, -1, -1):
-                if sizes[level, axis] != sizes[level + 1, axis]:
-                    lift_axis(slices[number], sizes[0], sizes[level], axis, scratch, 0)
+        join_slice(slices[number], sizes, scratch)
+
+
+@compiled
+def restore_slices(integers: Array, step: float, slices: Array, sizes: Array) -> None:
+    """Store what integers times a step are when joined; each slice is done while it is in the processor's cache.
+
+    Parameters
+    ----------
+    integers
+        int32 (slices, z * y * x).
+    """
+    scratch = new_scratch(sizes)
+    for number in range(slices.shape[0]):
+        given, made = integers[number], slices[number]
+        for place in range(np.uint64(given.size)):
+            made[place] = given[place] * step
+        join_slice(made, sizes, scratch)
+
+
+@inlined
+def join_slice(flat: Array, sizes: Array, scratch: Array) -> None:
+    """Join one slice in place."""
+    for level in range(sizes.shape[0] - 2, -1, -1):
+        for axis in range(2, -1, -1):
+            if sizes[level, axis] != sizes[level + 1, axis]:
+                lift_axis(flat, sizes[0], sizes[level], axis, scratch, 0)
 
 
 @inlined
@@ -81,17 +104,18 @@ def lift_axis(flat: Array, shape: Array, part: Array, axis: Integer, scratch: Ar
 def split_line(line: Array, scratch: Array) -> None:
     """Split one line in place."""
     odd, even = line.size // 2, (line.size + 1) // 2
-    for k in range(odd):
-        scratch[k] = line[2 * k]
-        scratch[even + k] = line[2 * k + 1]
+    begin, one, two = place_of(even), place_of(1), place_of(2)
+    for k in range(place_of(odd)):
+        scratch[k] = line[two * k]
+        scratch[begin + k] = line[two * k + one]
     scratch[even - 1] = line[2 * even - 2]
     lift_odd_of_line(scratch, even, odd, _FIRST)
     lift_even_of_line(scratch, even, odd, _SECOND)
     lift_odd_of_line(scratch, even, odd, _THIRD)
     lift_even_of_line(scratch, even, odd, _FOURTH)
-    for k in range(even):
+    for k in range(place_of(even)):
         line[k] = scratch[k] * _GAIN
-    for k in range(even, even + odd):
+    for k in range(begin, place_of(even + odd)):
         line[k] = scratch[k] / _GAIN
 
 
@@ -99,25 +123,27 @@ def split_line(line: Array, scratch: Array) -> None:
 def join_line(line: Array, scratch: Array) -> None:
     """Invert `split_line`."""
     odd, even = line.size // 2, (line.size + 1) // 2
-    for k in range(even):
+    for k in range(place_of(even)):
         scratch[k] = line[k] / _GAIN
-    for k in range(even, even + odd):
+    for k in range(place_of(even), place_of(even + odd)):
         scratch[k] = line[k] * _GAIN
     lift_even_of_line(scratch, even, odd, -_FOURTH)
     lift_odd_of_line(scratch, even, odd, -_THIRD)
     lift_even_of_line(scratch, even, odd, -_SECOND)
     lift_odd_of_line(scratch, even, odd, -_FIRST)
-    for k in range(odd):
-        line[2 * k] = scratch[k]
-        line[2 * k + 1] = scratch[even + k]
+    begin, one, two = place_of(even), place_of(1), place_of(2)
+    for k in range(place_of(odd)):
+        line[two * k] = scratch[k]
+        line[two * k + one] = scratch[begin + k]
     line[2 * even - 2] = scratch[even - 1]
 
 
 @inlined
 def lift_odd_of_line(line: Array, even: Integer, odd: Integer, factor: float) -> None:
     """Add `factor` times both neighbours to the odd values, mirrored at the end."""
-    for k in range(even - 1):
-        line[even + k] += factor * (line[k] + line[k + 1])
+    begin, one = place_of(even), place_of(1)
+    for k in range(place_of(even - 1)):
+        line[begin + k] += factor * (line[k] + line[k + one])
     if odd == even:
         line[even + odd - 1] += 2 * factor * line[even - 1]
 
@@ -126,8 +152,9 @@ def lift_odd_of_line(line: Array, even: Integer, odd: Integer, factor: float) ->
 def lift_even_of_line(line: Array, even: Integer, odd: Integer, factor: float) -> None:
     """Add `factor` times both neighbours to the even values, mirrored at the ends."""
     line[0] += 2 * factor * line[even]
-    for k in range(1, odd):
-        line[k] += factor * (line[even + k - 1] + line[even + k])
+    begin, one = place_of(even), place_of(1)
+    for k in range(one, place_of(odd)):
+        line[k] += factor * (line[begin + k - one] + line[begin + k])
     if even > odd:
         line[even - 1] += 2 * factor * line[even + odd - 1]
 
@@ -137,17 +164,21 @@ def split_strip(flat: Array, start: Integer, apart: Integer, count: Integer, wid
     """Split `width` neighbouring lines of `count` values, which are `apart` in memory."""
     odd, even = count // 2, (count + 1) // 2
     for k in range(count):
-        place = start + apart * (2 * k if k < even else 2 * (k - even) + 1)
-        for x in range(width):
-            scratch[k, x] = flat[place + x]
+        row, place = scratch[k], place_of(start + apart * (2 * k if k < even else 2 * (k - even) + 1))
+        for x in range(place_of(width)):
+            row[x] = flat[place + x]
     lift_odd_of_strip(scratch, even, odd, width, _FIRST)
     lift_even_of_strip(scratch, even, odd, width, _SECOND)
     lift_odd_of_strip(scratch, even, odd, width, _THIRD)
     lift_even_of_strip(scratch, even, odd, width, _FOURTH)
     for k in range(count):
-        place = start + apart * k
-        for x in range(width):
-            flat[place + x] = scratch[k, x] * _GAIN if k < even else scratch[k, x] / _GAIN
+        row, place = scratch[k], place_of(start + apart * k)
+        if k < even:
+            for x in range(place_of(width)):
+                flat[place + x] = row[x] * _GAIN
+        else:
+            for x in range(place_of(width)):
+                flat[place + x] = row[x] / _GAIN
 
 
 @compiled
@@ -155,17 +186,21 @@ def join_strip(flat: Array, start: Integer, apart: Integer, count: Integer, widt
     """Invert `split_strip`."""
     odd, even = count // 2, (count + 1) // 2
     for k in range(count):
-        place = start + apart * k
-        for x in range(width):
-            scratch[k, x] = flat[place + x] / _GAIN if k < even else flat[place + x] * _GAIN
+        row, place = scratch[k], place_of(start + apart * k)
+        if k < even:
+            for x in range(place_of(width)):
+                row[x] = flat[place + x] / _GAIN
+        else:
+            for x in range(place_of(width)):
+                row[x] = flat[place + x] * _GAIN
     lift_even_of_strip(scratch, even, odd, width, -_FOURTH)
     lift_odd_of_strip(scratch, even, odd, width, -_THIRD)
     lift_even_of_strip(scratch, even, odd, width, -_SECOND)
     lift_odd_of_strip(scratch, even, odd, width, -_FIRST)
     for k in range(count):
-        place = start + apart * (2 * k if k < even else 2 * (k - even) + 1)
-        for x in range(width):
-            flat[place + x] = scratch[k, x]
+        row, place = scratch[k], place_of(start + apart * (2 * k if k < even else 2 * (k - even) + 1))
+        for x in range(place_of(width)):
+            flat[place + x] = row[x]
 
 
 @compiled
@@ -190,5 +225,5 @@ def lift_even_of_strip(strip: Array, even: Integer, odd: Integer, width: Integer
 @inlined
 def add_scaled(row: Array, one: Array, other: Array, factor: float, width: Integer) -> None:
     """Add `factor` times the sum of two other rows to a row."""
-    for x in range(width):
+    for x in range(place_of(width)):
         row[x] += factor * (one[x] + other[x])

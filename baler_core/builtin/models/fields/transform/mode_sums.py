@@ -10,10 +10,11 @@ import math
 
 import numpy as np
 
-from baler_core.machine.compiled import Array, Integer, compiled, inlined
+from baler_core.entropy.lanes import LANES, SUMS, sum_products
+from baler_core.machine.compiled import Array, compiled, inlined, place_of
 
-# So many neighbouring points are summed up side by side, within the processor's cache.
-_STRIP = 128
+# So many times `LANES` neighbouring points are summed up side by side, within the processor's cache.
+_STRIP = 16
 
 
 def orthonormal(rows: np.ndarray) -> np.ndarray:
@@ -41,57 +42,71 @@ def combined(factors: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 @compiled
 def make_orthonormal(rows: Array) -> None:
-    """Subtract from each row its share of each row before, one after the other, and scale it to length 1; in place."""
-    for number in range(rows.shape[0]):
-        row = rows[number]
-        for earlier in range(number):
-            other, share = rows[earlier], 0.0
-            for place in range(row.size):
-                share += other[place] * row[place]
-            for place in range(row.size):
-                row[place] -= share * other[place]
+    """Subtract from each row its share of each row before, one after the other, and scale it to length 1; in place.
+
+    A row that is done is subtracted from all that follow. Rows stand side by side then, so that what is done to each of
+    them place after place, in its own order, is done to several at once.
+    """
+    count, places = rows.shape
+    sides, shares = np.ascontiguousarray(rows.T), np.empty(count)
+    for number in range(count):
         total = 0.0
-        for place in range(row.size):
-            total += row[place] * row[place]
+        for place in range(places):
+            total += sides[place, number] * sides[place, number]
         length = math.sqrt(total)
-        for place in range(row.size):
-            row[place] = row[place] / length if length > 0 else 0.0
+        for place in range(places):
+            sides[place, number] = sides[place, number] / length if length > 0 else 0.0
+        later = shares[number + 1 :]
+        later[:] = 0.0
+        for place in range(places):
+            add_scaled_row(later, sides[place, number + 1 :], sides[place, number])
+        for place in range(places):
+            subtract_scaled_row(sides[place, number + 1 :], later, sides[place, number])
+    rows[:] = sides.T
+
+
+@inlined
+def add_scaled_row(sums: Array, row: Array, factor: float) -> None:
+    """Add a row times a factor to sums."""
+    for place in range(sums.size):
+        sums[place] += factor * row[place]
+
+
+@inlined
+def subtract_scaled_row(row: Array, shares: Array, factor: float) -> None:
+    """Subtract shares times a factor from a row."""
+    for place in range(row.size):
+        row[place] -= shares[place] * factor
 
 
 @compiled
 def add_rows(factors: Array, rows: Array, sums: Array) -> None:
     """Add up all rows times their factors, in their order, for each sum.
 
-    Strips of rows are copied together: rows that are a power of two apart get in each other's way in the cache. Two sums
-    are made at a time, and four rows added to them one after the other: so they are loaded and stored less often.
+    Strips of rows are copied together: rows that are a power of two apart get in each other's way in the cache. `SUMS`
+    sums of `LANES` points are made at a time, in registers.
     """
-    count, fours = factors.shape[1], factors.shape[1] // 4 * 4
-    for first in range(0, rows.shape[1], _STRIP):
-        end = min(first + _STRIP, rows.shape[1])
-        strip = np.ascontiguousarray(rows[:, first:end])
-        one, two = np.empty(end - first), np.empty(end - first)
-        for number in range(0, factors.shape[0], 2):
-            other = min(number + 1, factors.shape[0] - 1)
-            one[:], two[:] = 0.0, 0.0
-            for mode in range(0, fours, 4):
-                add_four(one, two, strip, mode, (factors[number], factors[other]))
-            for mode in range(fours, count):
-                for place in range(one.size):
-                    one[place] += factors[number, mode] * strip[mode, place]
-                    two[place] += factors[other, mode] * strip[mode, place]
-            sums[number, first:end], sums[other, first:end] = one, two
-
-
-@inlined
-def add_four(one: Array, two: Array, strip: Array, mode: Integer, factors: tuple[Array, Array]) -> None:
-    """Add four rows, from `mode` on, times their factors to two sums: the first one first."""
-    first, second = factors
-    a, b, c, d = first[mode], first[mode + 1], first[mode + 2], first[mode + 3]
-    e, f, g, h = second[mode], second[mode + 1], second[mode + 2], second[mode + 3]
-    for place in range(one.size):
-        total = one[place] + a * strip[mode, place]
-        other = two[place] + e * strip[mode, place]
-        total, other = total + b * strip[mode + 1, place], other + f * strip[mode + 1, place]
-        total, other = total + c * strip[mode + 2, place], other + g * strip[mode + 2, place]
-        one[place] = total + d * strip[mode + 3, place]
-        two[place] = other + h * strip[mode + 3, place]
+    (count, points), whole, flat = rows.shape, factors.shape[0] // SUMS * SUMS, sums.reshape(-1)
+    weights = np.zeros((whole + SUMS) * count)
+    weights[: factors.size] = factors.reshape(-1)
+    strip, few = np.zeros((_STRIP, count * LANES)), np.empty(SUMS * LANES)
+    for first in range(0, points, _STRIP * LANES):
+        end = min(points, first + _STRIP * LANES)
+        for mode in range(count):
+            row = rows[mode]
+            for block in range((end - first) // LANES):
+                at, here = place_of(mode * LANES), place_of(first + block * LANES)
+                for lane in range(np.uint64(LANES)):
+                    strip[block, at + lane] = row[here + lane]
+            for place in range(first + (end - first) // LANES * LANES, end):
+                strip[(place - first) // LANES, mode * LANES + (place - first) % LANES] = row[place]
+        for place in range(first, end, LANES):
+            values, width = strip[(place - first) // LANES], min(LANES, end - place)
+            done = whole if width == LANES else 0
+            for number in range(0, done, SUMS):
+                sum_products(flat, number * points + place, points, weights, number * count, values, count)
+            for number in range(done, factors.shape[0], SUMS):
+                sum_products(few, 0, LANES, weights, number * count, values, count)
+                for which in range(min(SUMS, factors.shape[0] - number)):
+                    there = (number + which) * points + place
+                    flat[there : there + width] = few[which * LANES : which * LANES + width]

@@ -11,7 +11,7 @@ import numpy as np
 
 from baler_core.builtin.models.fields.transform import band_fields as field
 from baler_core.entropy.magnitudes import BINS, logarithmic
-from baler_core.machine.compiled import Array, Integer, compiled, inlined
+from baler_core.machine.compiled import Array, Integer, compiled, inlined, place_of
 
 # Numbers that the sheet of a band holds for each place, side by side, before anything of the band is coded.
 TOTAL, FIRST, FIRST_BIN, PARENT_BINS, OTHER_BINS, CLOSE, CONTEXT_SET, KNOWN = range(8)
@@ -29,7 +29,7 @@ def any_nonzero(values: Array, box: Array) -> Integer:
     """Return 1 if any integer of a box of a slice differs from zero."""
     for z in range(box[field.FIRST_Z], box[field.END_Z]):
         for y in range(box[field.FIRST_Y], box[field.END_Y]):
-            for x in range(box[field.FIRST_X], box[field.END_X]):
+            for x in range(place_of(box[field.FIRST_X]), place_of(box[field.END_X])):
                 if values[z, y, x]:
                     return 1
     return 0
@@ -49,12 +49,13 @@ def means(values: Array, box: Array, out: Array) -> None:
     scale = (1 << 20) // weight + 1
     for z in range(box[field.FIRST_Z], box[field.END_Z]):
         for y in range(box[field.FIRST_Y], box[field.END_Y]):
-            row = out[z, y]
-            for x in range(box[field.FIRST_X], box[field.END_X]):
+            row, first, end, one = out[z, y], place_of(box[field.FIRST_X]), place_of(box[field.END_X]), place_of(1)
+            for x in range(first, end):
                 row[x] = 8 * size_of(values[z, y, x])
-            for x in range(box[field.FIRST_X] + 1, box[field.END_X]):
-                row[x] += 2 * size_of(values[z, y, x - 1])
-                row[x - 1] += 2 * size_of(values[z, y, x])
+            for x in range(first + one, end):
+                row[x] += 2 * size_of(values[z, y, x - one])
+            for x in range(first + one, end):
+                row[x - one] += 2 * size_of(values[z, y, x])
             if y > box[field.FIRST_Y]:
                 add_row(row, values[z, y - 1], box)
             if y + 1 < box[field.END_Y]:
@@ -63,14 +64,14 @@ def means(values: Array, box: Array, out: Array) -> None:
                 add_row(row, values[z - 1, y], box)
             if z + 1 < box[field.END_Z]:
                 add_row(row, values[z + 1, y], box)
-            for x in range(box[field.FIRST_X], box[field.END_X]):
+            for x in range(first, end):
                 row[x] = min((16 * np.int64(row[x]) * scale) >> 20, MOST)
 
 
 @compiled
 def add_row(row: Array, values: Array, box: Array) -> None:
     """Add the neighbours on one side."""
-    for x in range(box[field.FIRST_X], box[field.END_X]):
+    for x in range(place_of(box[field.FIRST_X]), place_of(box[field.END_X])):
         row[x] += 2 * size_of(values[x])
 
 
@@ -87,7 +88,7 @@ def add_parent(out: Array, means: Array, band: Array) -> None:
                 (z * ny + y) * nx,
             )
             for x in range(nx):
-                out[at + x] = means[pz, py, min(first + (x >> shift), last)]
+                out[place_of(at + x)] = means[pz, py, place_of(min(first + (x >> shift), last))]
 
 
 @compiled
@@ -101,8 +102,8 @@ def add_siblings(out: Array, values: Array, boxes: Array, band: Array) -> None:
             for y in range(ny):
                 cy, at = min(boxes[c, field.FIRST_Y] + y, boxes[c, field.END_Y] - 1), (z * ny + y) * nx
                 for x in range(nx):
-                    size = size_of(values[cz, cy, min(first + x, last)])
-                    out[at + x] = min(out[at + x] + 16 * size, MOST)
+                    size, to = size_of(values[cz, cy, place_of(min(first + x, last))]), place_of(at + x)
+                    out[to] = min(out[to] + 16 * size, MOST)
 
 
 class OtherSlices(NamedTuple):
@@ -134,20 +135,22 @@ def fill_sheet(sheet: Array, parents: Array, siblings: Array, others: OtherSlice
     own_set, hinted, place, at = band[field.CONTEXT_SET] * BINS, band[field.HINTED], 0, 0
     for z in range(band[field.FIRST_Z], band[field.END_Z]):
         for y in range(band[field.FIRST_Y], band[field.END_Y]):
-            for x in range(band[field.FIRST_X], band[field.END_X]):
+            for x in range(place_of(band[field.FIRST_X]), place_of(band[field.END_X])):
                 first, second = np.int64(means[0, z, y, x]), np.int64(means[1, z, y, x])
                 third: Integer = np.int64(means[2, z, y, x])
-                parent, sibling = np.int64(parents[place]), np.int64(siblings[place])
+                parent, sibling = np.int64(parents[place_of(place)]), np.int64(siblings[place_of(place)])
                 total = 2 * first + 2 * third + ((parent * 7) >> 4)
-                sheet[at + TOTAL] = total + band[field.HAS_SECOND] * second
-                sheet[at + FIRST] = first
-                sheet[at + FIRST_BIN] = (logarithmic(first) >> 1) * 32 + (logarithmic(parent + sibling) >> 1)
-                sheet[at + PARENT_BINS] = (logarithmic(parent) >> 1) * 32 + (logarithmic(sibling) >> 1)
-                sheet[at + CONTEXT_SET] = hinted_context_set(second) * BINS if hinted else own_set
-                sheet[at + KNOWN] = first | second | third | parent | sibling
+                sheet[place_of(at + TOTAL)] = total + band[field.HAS_SECOND] * second
+                sheet[place_of(at + FIRST)] = first
+                sheet[place_of(at + FIRST_BIN)] = (logarithmic(first) >> 1) * 32 + (logarithmic(parent + sibling) >> 1)
+                sheet[place_of(at + PARENT_BINS)] = (logarithmic(parent) >> 1) * 32 + (logarithmic(sibling) >> 1)
+                sheet[place_of(at + CONTEXT_SET)] = hinted_context_set(second) * BINS if hinted else own_set
+                sheet[place_of(at + KNOWN)] = first | second | third | parent | sibling
                 if many:
-                    sheet[at + OTHER_BINS] = (logarithmic(first + second) >> 1) * 32 + (logarithmic(third) >> 1)
-                    sheet[at + CLOSE] = 3 * min(abs(ahead[z, y, x]), 2) + min(abs(beside[z, y, x]), 2)
+                    sheet[place_of(at + OTHER_BINS)] = (logarithmic(first + second) >> 1) * 32 + (
+                        logarithmic(third) >> 1
+                    )
+                    sheet[place_of(at + CLOSE)] = 3 * min(abs(ahead[z, y, x]), 2) + min(abs(beside[z, y, x]), 2)
                 place += 1
                 at += SHEET
 
@@ -172,18 +175,23 @@ def look_above(
     (pitch, layer), run = back, 0
     for x in range(above.shape[1] - 1, -1, -1):
         place = here + x
-        north: Integer = np.int64(near[place - pitch])
-        diagonal: Integer = np.int64(near[place - pitch - 1]) + near[place - pitch + 1]
-        total = 4 * north + near[place - 2 * pitch] + 2 * diagonal
+        north: Integer = np.int64(near[place_of(place - pitch)])
+        diagonal: Integer = np.int64(near[place_of(place - pitch - 1)]) + near[place_of(place - pitch + 1)]
+        total = 4 * north + near[place_of(place - 2 * pitch)] + 2 * diagonal
         # without layers the same reads stay within `near`, and do not count
         front, deep = place - layer, np.int64(layer > 0)
-        total += deep * (4 * np.int64(near[front]) + near[place - 2 * layer] + near[front - 1] + near[front + 1])
-        total += deep * (np.int64(near[front - pitch]) + near[front + pitch])
-        diagonal += deep * near[front]
-        above[ABOVE, x] = total
-        above[NORTH, x] = 3 * min(north, 3) + min(diagonal, 2)
-        run = 0 if total | sheet[at + x * SHEET + KNOWN] else run + 1
-        above[ZERO_RUN, x] = run
+        total += deep * (
+            4 * np.int64(near[place_of(front)])
+            + near[place_of(place - 2 * layer)]
+            + near[place_of(front - 1)]
+            + near[place_of(front + 1)]
+        )
+        total += deep * (np.int64(near[place_of(front - pitch)]) + near[place_of(front + pitch)])
+        diagonal += deep * near[place_of(front)]
+        above[ABOVE, place_of(x)] = total
+        above[NORTH, place_of(x)] = 3 * min(north, 3) + min(diagonal, 2)
+        run = 0 if total | sheet[place_of(at + x * SHEET + KNOWN)] else run + 1
+        above[ZERO_RUN, place_of(x)] = run
 
 
 @inlined

@@ -32,44 +32,57 @@ def quantise(coefficients: np.ndarray, step: float, bands: list[Band]) -> np.nda
     return integers
 
 
-def dequantise(integers: np.ndarray, step: float) -> np.ndarray:
-    """Return float64, same shape, C order."""
-    return np.multiply(integers, step, order="C")
-
-
 # What is no number becomes 0 or a limit: it is an integer of 32 bits in any case.
 @compiled
 def _round(coefficients: Array, scale: float, boxes: Array, integers: Array) -> None:
-    """Round row by row, each after its neighbours' magnitudes were summed up, in loops that become vector instructions."""
+    """Round band by band and slice by slice, in loops that become vector instructions.
+
+    The magnitudes of three slices of a band are kept, with margins of zeros, and a fourth that is zero throughout: it stands
+    for what is before the first and behind the last.
+    """
     slices, variables, nz, ny, nx = integers.shape
-    flat, out, near = coefficients.reshape(-1), integers.reshape(-1), np.empty(integers.size, np.float32)
-    measure(near, flat, scale)
-    line, apart = np.empty(nx + 4, np.float32), variables * nz * ny * nx
+    flat, out = coefficients.reshape(-1), integers.reshape(-1)
     for b in range(boxes.shape[0]):
         box = boxes[b]
-        width = box[5] - box[2]
-        sums, weights = np.empty(width, np.float32), np.empty(width, np.float32)
-        for x in range(width):
-            weights[x] = weight_at(x, width)
-        for row in range(slices * variables * (box[3] - box[0]) * (box[4] - box[1])):
-            y, above = row % (box[4] - box[1]), row // (box[4] - box[1])
-            z, plane = above % (box[3] - box[0]), above // (box[3] - box[0])
-            first = (plane * nz + box[0] + z) * ny * nx + (box[1] + y) * nx + box[2]
-            sum_along(sums, near, first, line)
-            rest = weight_at(y, box[4] - box[1]) + weight_at(z, box[3] - box[0])
-            for d in (-2, -1, 1, 2):
-                share = _ONE if abs(d) == 1 else _HALF
-                if 0 <= y + d < box[4] - box[1]:
-                    add_magnitudes(sums, near, first + d * nx, share)
-                if 0 <= z + d < box[3] - box[0]:
-                    add_magnitudes(sums, near, first + d * ny * nx, share)
-            if plane >= variables:
-                add_magnitudes(sums, near, first - apart, _ONE)
-                rest += _ONE
-            if plane < (slices - 1) * variables:
-                add_magnitudes(sums, near, first + apart, _ONE)
-                rest += _ONE
-            round_row(out, flat, first, scale, (sums, weights), rest)
+        shape = (box[3] - box[0], box[4] - box[1], box[5] - box[2])
+        first = (box[0] * ny + box[1]) * nx + box[2]
+        weights, sums = np.empty(shape[2], np.float32), np.empty(shape[2], np.float32)
+        for x in range(shape[2]):
+            weights[x] = weight_at(x, shape[2])
+        steps = ((shape[1] + 4) * (shape[2] + 4) if shape[0] > 1 else 0, shape[2] + 4)
+        size = (shape[0] + 3) * steps[0] + (shape[1] + 4) * steps[1]
+        near = np.zeros(4 * size, np.float32)
+        for variable in range(variables):
+            for number in range(-1, slices):
+                begin, apart = first + variable * nz * ny * nx, variables * nz * ny * nx
+                if number + 1 < slices:
+                    place = (number + 1) % 3 * size
+                    measure(near, place, flat, begin + (number + 1) * apart, scale, shape, steps, (ny * nx, nx))
+                if number < 0:
+                    continue
+                before = (number - 1) % 3 * size if number else 3 * size
+                after = (number + 1) % 3 * size if number + 1 < slices else 3 * size
+                beside = _ONE * np.float32(number > 0) + _ONE * np.float32(number + 1 < slices)
+                for z in range(shape[0]):
+                    for y in range(shape[1]):
+                        here = begin + number * apart + (z * ny + y) * nx
+                        within = (z + 2) * steps[0] + (y + 2) * steps[1] + 2
+                        places = (number % 3 * size + within, before + within, after + within)
+                        if any_magnitude(near, places[0], shape[2]):
+                            sum_around(sums, near, places, steps)
+                            rest = weight_at(y, shape[1]) + weight_at(z, shape[0]) + beside
+                            round_row(out, flat, here, scale, (sums, weights), rest)
+                        else:
+                            out[here : here + shape[2]] = 0
+
+
+@inlined
+def any_magnitude(near: Array, first: Integer, width: Integer) -> Any:
+    """Return whether anything in a row that begins at `first` is half a step or more: else all of it is rounded to 0."""
+    found, start = np.int32(0), np.uint64(first)
+    for x in range(np.uint64(width)):
+        found |= np.int32(near[start + x] > 0)
+    return found
 
 
 @inlined
@@ -82,34 +95,42 @@ def weight_at(place: Integer, count: Integer) -> Any:
     return total
 
 
-@compiled
-def measure(near: Array, flat: Array, scale: float) -> None:
-    """Store magnitudes in whole steps."""
-    for place in range(np.uint64(flat.size)):
-        near[place] = np.float32(np.rint(min(abs(flat[place]) * scale, LARGEST)))
+@inlined
+def measure(
+    near: Array, place: Integer, flat: Array, first: Integer, scale: float,
+    shape: tuple[Integer, Integer, Integer], steps: tuple[Integer, Integer], apart: tuple[Integer, Integer],
+) -> None:  # fmt: skip
+    """Store magnitudes of a band in whole steps, between the margins; `steps` and `apart` lie between planes and rows."""
+    for z in range(shape[0]):
+        for y in range(shape[1]):
+            to = np.uint64(place + (z + 2) * steps[0] + (y + 2) * steps[1] + 2)
+            source = np.uint64(first + z * apart[0] + y * apart[1])
+            for x in range(np.uint64(shape[2])):
+                near[to + x] = np.float32(np.rint(min(abs(flat[source + x]) * scale, LARGEST)))
 
 
-@compiled
-def sum_along(sums: Array, near: Array, first: Integer, line: Array) -> None:
-    """Set sums to the magnitudes beside each place of a row that begins at `first`."""
-    start, two = np.uint64(first), np.uint64(2)
-    line[:2], line[sums.size + 2 : sums.size + 4] = 0, 0
+@inlined
+def sum_around(
+    sums: Array, near: Array, places: tuple[Integer, Integer, Integer], steps: tuple[Integer, Integer]
+) -> None:
+    """Set sums to the magnitudes around each place of a row: in the band, and in the slices before and after."""
+    here, before, after = np.uint64(places[0]), np.uint64(places[1]), np.uint64(places[2])
+    plane, row = np.uint64(steps[0]), np.uint64(steps[1])
+    one, two = np.uint64(1), np.uint64(2)
+    north, south = here - row, here + row
+    far, farther = north - row, south + row
     for x in range(np.uint64(sums.size)):
-        line[x + two] = near[start + x]
-    for x in range(np.uint64(sums.size)):
-        close = line[x + np.uint64(1)] + line[x + np.uint64(3)]
-        sums[x] = close + _HALF * (line[x] + line[x + np.uint64(4)])
+        total = near[here + x - one] + near[here + x + one] + _HALF * (near[here + x - two] + near[here + x + two])
+        total = total + _HALF * near[far + x] + near[north + x] + near[south + x] + _HALF * near[farther + x]
+        sums[x] = total + near[before + x] + near[after + x]
+    if plane:
+        up, down = here - plane, here + plane
+        above, below = up - plane, down + plane
+        for x in range(np.uint64(sums.size)):
+            sums[x] += _HALF * near[above + x] + near[up + x] + near[down + x] + _HALF * near[below + x]
 
 
-@compiled
-def add_magnitudes(sums: Array, near: Array, first: Integer, share: Any) -> None:
-    """Add the magnitudes of another row, which begins at `first`."""
-    start = np.uint64(first)
-    for x in range(np.uint64(sums.size)):
-        sums[x] += share * near[start + x]
-
-
-@compiled
+@inlined
 def round_row(out: Array, flat: Array, first: Integer, scale: float, summed: tuple[Array, Array], rest: Any) -> None:
     """Round a row.
 

@@ -24,6 +24,9 @@ from baler_core.builtin.models.fields.transform.tile_bytes import coded_size
 from baler_core.builtin.models.fields.transform.wavelet import bands
 from baler_core.plugin.interfaces import Effort
 
+# So many coefficients of a tile, and corrections, are counted.
+_MOST_COUNTED = 1 << 19
+
 
 class SampledBlock:
     """A sample of a block, and what was found out about it, which is remembered."""
@@ -101,16 +104,17 @@ class SampledBlock:
         analysed = analyse_middle(self.block, recipe, basis)
         found = analysed.integers
         common = 0.0 if sizes is None else float(sizes[used_slices([found.coefficients])])
-        return analysed, common + _counted([found], int(np.prod(self.block.shape)) / max(1, found.corrections.size))
+        share = int(np.prod(self.block.shape)) / max(1, found.corrections.size)
+        return analysed, common + _counted([found], share, _MOST_COUNTED)
 
     def forget(self) -> None:
         """Release what is large."""
         self._slices.clear()
 
 
-def _counted(parts: list[TileIntegers], share: float) -> float:
+def _counted(parts: list[TileIntegers], share: float, most: int = 0) -> float:
     coefficients, corrections = [part.coefficients for part in parts], [part.corrections for part in parts]
-    return counted_size(coefficients, share) + counted_size(corrections, share)
+    return counted_size(coefficients, share, most) + counted_size(corrections, share, most)
 
 
 def whole_size(block: TiledFrames, recipe: Recipe) -> float:

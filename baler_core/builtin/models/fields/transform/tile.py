@@ -12,7 +12,7 @@ import xxhash
 from baler_core.builtin.models.fields.layout import EVERYTHING, Box
 from baler_core.builtin.models.fields.transform import bound_layer, temporal, wavelet
 from baler_core.builtin.models.fields.transform.block import Recipe
-from baler_core.builtin.models.fields.transform.quantiser import dequantise, quantise
+from baler_core.builtin.models.fields.transform.quantiser import quantise
 from baler_core.machine.recent import Recent
 from baler_core.machine.records import dataclass
 
@@ -124,7 +124,7 @@ def _inverse(
     coefficients: np.ndarray, recipe: Recipe, matrix: np.ndarray | None, inside: Box = EVERYTHING
 ) -> np.ndarray:
     frames, *space = inside
-    slices = wavelet.inverse(dequantise(coefficients, recipe.step_size), recipe.levels)
+    slices = wavelet.restored(np.ascontiguousarray(coefficients), recipe.step_size, recipe.levels)
     points = np.ascontiguousarray(slices[(slice(None), slice(None), *space)])
     if matrix is not None:
         return temporal.inverse(points, recipe.time, matrix[frames])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import lru_cache
 
 import numpy as np
 
-from baler_core.builtin.models.fields.transform.lifting import join_slices, split_slices
+from baler_core.builtin.models.fields.transform.lifting import join_slices, restore_slices, split_slices
 from baler_core.machine.records import dataclass
 
 SHORTEST = 8
@@ -68,6 +69,14 @@ def inverse(values: np.ndarray, levels: int) -> np.ndarray:
     return values
 
 
+def restored(integers: np.ndarray, step: float, levels: int) -> np.ndarray:
+    """Return `inverse` of integers (C order) times a step: float64, same shape."""
+    values = np.empty(integers.shape)
+    sizes = np.array(sizes_by_level(integers.shape[-3:], levels), np.int64)
+    restore_slices(_flat(integers), step, _flat(values), sizes)
+    return values
+
+
 def _flat(values: np.ndarray) -> np.ndarray:
     """(slices, z * y * x), also where there is nothing."""
     return values.reshape(math.prod(values.shape[:-3]), math.prod(values.shape[-3:]))
@@ -75,6 +84,11 @@ def _flat(values: np.ndarray) -> np.ndarray:
 
 def bands(shape: tuple[int, ...], levels: int) -> list[Band]:
     """Return all bands, coarse to fine; a band's parent and the earlier bands of its level come before it."""
+    return list(_bands(shape, levels))
+
+
+@lru_cache(64)
+def _bands(shape: tuple[int, ...], levels: int) -> tuple[Band, ...]:
     sizes = sizes_by_level(shape, levels)[::-1]
     found = [Band(tuple((0, n) for n in sizes[0]), -1)]
     for level in range(levels):
@@ -86,7 +100,7 @@ def bands(shape: tuple[int, ...], levels: int) -> list[Band]:
             box = tuple((low[a], high[a]) if detail[a] else (0, low[a]) for a in range(len(shape)))
             if all(end > first for first, end in box):
                 found.append(Band(box, level, *_parent(sizes, level, detail)))
-    return found
+    return tuple(found)
 
 
 def _parent(sizes: list[tuple[int, ...]], level: int, detail: tuple[bool, ...]) -> tuple[Box | None, tuple[bool, ...]]:
