@@ -304,6 +304,31 @@ def test_chunks_are_restored_by_themselves(
         np.testing.assert_array_equal(file["u"][3:11, 5, ::4], whole["u"][3:11, 5, ::4])
 
 
+@pytest.mark.parametrize("effort", ["fast", "balanced"])
+@pytest.mark.parametrize("model", ["transform", "predictive"])
+def test_frames_after_the_last_one_wanted_are_not_decoded(
+    tmp_path: Path, model: str, effort: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Along whichever axis a model takes for that of frames."""
+    u, path = waves()["noisy"] + 10, tmp_path / "a.bal"
+    baler_core.compress({"u": u}, path, bounds={"*": {"abs": 2e-2}}, model={"name": model, "effort": effort})
+    whole, decoded = baler_core.open(path, as_="numpy")["u"], list[int]()
+    module, name = {"transform": (chunk, "decode_tile"), "predictive": (restored_fields, "decode_integers")}[model]
+    decode = getattr(module, name)
+
+    def counted(*given: Any) -> Any:
+        found = decode(*given)
+        decoded.append(len(getattr(found, "corrections", found)))
+        return found
+
+    monkeypatch.setattr(module, name, counted)
+    for axis in range(3):
+        some = tuple(slice(2, 7) if axis == number else slice(None) for number in range(3))
+        with baler_core.open_file(path) as file:
+            np.testing.assert_array_equal(file["u"][some], whole[some])
+    assert min(decoded) == 7
+
+
 def test_chunks_of_rows_are_restored_by_themselves(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rng, path = np.random.default_rng(4), tmp_path / "a.bal"
     data = {"pt": rng.exponential(30, 2000), "n": rng.poisson(3, 2000)}
