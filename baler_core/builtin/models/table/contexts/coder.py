@@ -297,9 +297,11 @@ PRIOR_COUNT = 6
 
 def marginal_counters(chances: Array, places: int, nodes: int, size: int) -> Array:
     """Make `size` counters that start at the marginal's chances: `places` per context, `nodes` in the tree."""
-    one = np.full(places, 1 << 31, np.int64)
-    one[:nodes] = chances.astype(np.int64) << 16
-    return np.resize(one | PRIOR_COUNT, size).astype(np.uint32)
+    one = np.full(places, 1 << 31 | PRIOR_COUNT, np.uint32)
+    one[:nodes] = chances.astype(np.uint32) << 16 | PRIOR_COUNT
+    repeated = np.empty((-(-size // places), places), np.uint32)
+    repeated[:] = one
+    return repeated.reshape(-1)[:size]
 
 
 @compiled
