@@ -40,7 +40,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
 
     Attributes
     ----------
-    name, title, classname
+    name, title, classname, is_ntuple
         As in the ROOT file.
     num_entries
         How many events there are.
@@ -50,13 +50,13 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         self.parent, self.stored, self.part, skeleton = parent, parent.stored, part, part.schema.skeleton
         self.object_path = str(skeleton["tree"])
         self.name, self.title = self.object_path.rpartition("/")[2], str(skeleton.get("title", ""))
-        default = "TTree" if skeleton.get("kind") == "TTree" else "ROOT::RNTuple"
-        self.classname = str(skeleton.get("class", default))
+        self.is_ntuple = skeleton.get("kind") == "RNTuple"
+        self.classname = str(skeleton.get("class", "ROOT::RNTuple" if self.is_ntuple else "TTree"))
         schema = part.schema
         self._branches: dict[str, OpenBranch] = {}
         for branch in branches_of(schema):
             self._branches[branch.key] = OpenBranch(self, branch)
-            if skeleton.get("kind") == "RNTuple":
+            if self.is_ntuple:
                 inner = {".".join((branch.key, *path)): (form, path) for path, form in fields_inside(branch.form)}
                 self._branches |= {key: OpenBranch(self, replace(branch, form=f), p) for key, (f, p) in inner.items()}
         first = schema.variables[0]

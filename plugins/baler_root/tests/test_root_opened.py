@@ -265,6 +265,8 @@ def test_fields_of_ntuples_are_read_like_those_of_uproot(tmp_path: Path) -> None
         tree, other = original["Events"], ours["Events"]
         assert ak.array_equal(other.arrays(entry_start=7, entry_stop=31), tree.arrays(entry_start=7, entry_stop=31))
         assert set(other.keys()) == set(tree.keys())
+        assert other.typenames() == tree.typenames()
+        assert other.keys(filter_typename="std::vector<*") == tree.keys(filter_typename="std::vector<*") == ["hits"]
         for name in ("Jet", "Jet.pt", "Jet.id", "hits", "name"):
             assert ak.array_equal(other[name].array(entry_start=7), tree[name].array(entry_start=7)), name
 
