@@ -15,7 +15,7 @@ from baler_core import ConfigError, DataError, File, look_up
 from baler_root.contents.forms import fields_inside
 from baler_root.opened_branch import OpenBranch
 from baler_root.opened_expressions import Expressions
-from baler_root.opened_filters import Filter, accepting, short_names
+from baler_root.opened_filters import Filter, accepting, kept_unread, short_names
 from baler_root.opened_parent import OpenParent
 from baler_root.opened_reading import Documented, ReadCounters, documented, without_ignored
 from baler_root.opened_steps import entries_in
@@ -77,7 +77,8 @@ class OpenTree(Mapping[str, "OpenBranch"]):
             If there is no such branch; with the nearest names.
         """
         found = self._found(name)
-        return look_up(name, self._branches, self.where, "branch") if found is None else found
+        kept = kept_unread(self.part.schema.skeleton)
+        return look_up(name, self._branches, self.where, "branch", kept) if found is None else found
 
     def _found(self, name: str) -> OpenBranch | OpenParent | None:
         if name in self._branches:

@@ -122,6 +122,21 @@ def test_coffea_makes_events_of_it(files: tuple[Path, Path], tree: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("tree", ["Events", "Fields"])
+def test_coffea_makes_events_for_dask_of_paths(files: tuple[Path, Path], tree: str) -> None:
+    """Of open files it does not, those of uproot included."""
+    nanoevents = pytest.importorskip("coffea.nanoevents")
+    pytest.importorskip("dask_awkward")
+    options = baler_root.uproot_options()
+    make = nanoevents.NanoEventsFactory.from_root
+    events = make({str(files[1]): tree}, mode="dask", uproot_options=options).events()
+    with baler_root.open(files[1]) as ours:
+        assert ak.array_equal(
+            events.Jet.eta.compute(scheduler="sync"), ours[tree]["Jet_eta"].array(), check_parameters=False
+        )
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_processors_of_coffea_run_over_it(files: tuple[Path, Path]) -> None:
     processor = pytest.importorskip("coffea.processor")
 
