@@ -67,14 +67,22 @@ class FileSet(ByName["JoinedArray"]):
             If it is not the one that the manifest lists.
         """
         if number not in self._open:
-            file = self._opened(self.manifest.parts[number])
+            file = self.opened(number)
             while len(self._open) >= _MOST_OPEN:
                 oldest = next(iter(self._open))
                 self._open.pop(oldest).close()
             self._open[number] = file
         return self._open[number]
 
-    def _opened(self, record: PartRecord) -> File:
+    def opened(self, number: int) -> File:
+        """Return one of the files, opened anew: the caller closes it.
+
+        Raises
+        ------
+        FormatError
+            If it is not the one that the manifest lists.
+        """
+        record = self.manifest.parts[number]
         place = self.path.parent / record.file
         if place.is_file() and place.stat().st_size != record.file_bytes:
             raise FormatError(f"{place}: is not the file that {self.path.name} lists: run the compression again")
@@ -120,7 +128,7 @@ class FileSet(ByName["JoinedArray"]):
             raise OutsideError(f"{self.path}: has {starts[-1]:,} rows along {dim!r}: there are no rows {start}:{stop}")
         pieces = [
             self.part(number).rows(low, high, names=names, dim=dim)
-            for number, low, high in _overlaps(starts, start, stop)
+            for number, low, high in overlaps(starts, start, stop)
         ]
         return {name: _joined([piece[name] for piece in pieces]) for name in pieces[0]}
 
@@ -157,8 +165,8 @@ class JoinedArray(IndexedArray):
     def _read(self, box: tuple[slice, ...]) -> np.ndarray:
         if not self.dims or not self._files.is_joined(self.dims[0]):
             return inside(self._same, box)
-        overlaps = _overlaps(self._files.starts(self.dims[0]), box[0].start, box[0].stop)
-        pieces = [self._files.part(number)[self.name][(slice(low, high), *box[1:])] for number, low, high in overlaps]
+        touched = overlaps(self._files.starts(self.dims[0]), box[0].start, box[0].stop)
+        pieces = [self._files.part(number)[self.name][(slice(low, high), *box[1:])] for number, low, high in touched]
         return _joined(pieces)
 
     @cached_property
@@ -186,7 +194,7 @@ def _joined(pieces: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(pieces)
 
 
-def _overlaps(starts: Sequence[int], start: int, stop: int) -> list[tuple[int, int, int]]:
+def overlaps(starts: Sequence[int], start: int, stop: int) -> list[tuple[int, int, int]]:
     """Return (file, first row, end) of the rows in each file; an empty piece of one file where there are none."""
     first = min(max(0, bisect_right(starts, start) - 1), len(starts) - 2)
     found = [
