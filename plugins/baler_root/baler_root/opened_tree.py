@@ -19,7 +19,7 @@ from baler_root.opened_filters import Filter, accepting, kept_unread, short_name
 from baler_root.opened_parent import OpenParent
 from baler_root.opened_reading import Documented, ReadCounters, documented, without_ignored
 from baler_root.opened_steps import entries_in
-from baler_root.opened_together import Library, grouped, library_of, together
+from baler_root.opened_together import Library, grouped, library_of, series_of
 from baler_root.schema.parts import TreeSchema
 from baler_root.schema.skeleton import branches_of
 
@@ -242,8 +242,7 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         else:
             columns = {name: self[name].read(start, stop, short) for name in names}
         if short == "pd":
-            frame = together(columns, stop - start, start, short)
-            columns = {name: frame[name] for name in frame} if len(columns) == len(frame.columns) else columns
+            columns = series_of(columns, stop - start, start)
         if not self._is_plain(asked):
             columns = asked.computed(columns)
         length = len(next(iter(columns.values()))) if columns else stop - start
