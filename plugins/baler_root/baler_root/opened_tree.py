@@ -15,9 +15,10 @@ from baler_core import ConfigError, DataError, File, look_up
 from baler_root.contents.forms import fields_inside
 from baler_root.opened_branch import OpenBranch
 from baler_root.opened_expressions import Expressions
+from baler_root.opened_facts import TreeFacts
 from baler_root.opened_filters import Filter, accepting, kept_unread, short_names
 from baler_root.opened_parent import OpenParent
-from baler_root.opened_reading import Documented, ReadCounters, documented, without_ignored
+from baler_root.opened_reading import Documented, documented, without_ignored
 from baler_root.opened_steps import entries_in
 from baler_root.opened_together import Library, grouped, library_of, series_of
 from baler_root.schema.parts import TreeSchema
@@ -35,7 +36,7 @@ class TreeParent(Protocol):
     def close(self) -> None: ...
 
 
-class OpenTree(Mapping[str, "OpenBranch"]):
+class OpenTree(TreeFacts, Mapping[str, "OpenBranch"]):
     """A tree, read as `uproot.TTree` is: only the branches and entries that are asked for are restored.
 
     Attributes
@@ -171,23 +172,6 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         """Return the branches in order."""
         return list(self._branches.values())
 
-    @property
-    def aliases(self) -> dict[str, str]:
-        """Return none: aliases of the original are kept for its restored file, and expressions are taken from callers alone."""
-        return {}
-
-    @property
-    def file(self) -> Any:
-        """Return the file, as an uproot file: `file.uuid`, `file.file_path`."""
-        return self.parent
-
-    source = ReadCounters()  # stays 0
-
-    @property
-    def where(self) -> str:
-        """Return the file and the tree, for messages."""
-        return f"{self.stored.path}, {self.object_path}"
-
     # ---- values
 
     def arrays(
@@ -248,7 +232,8 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         length = len(next(iter(columns.values()))) if columns else stop - start
         if ak_add_doc and short == "ak":
             columns = {name: documented(one, self._found(name), ak_add_doc) for name, one in columns.items()}
-        return grouped(columns, length, short, how)
+        made = grouped(columns, length, short, how)
+        return documented(made, self, ak_add_doc) if short == "ak" and how is None else made
 
     def _virtual(self, names: Sequence[str], start: int, stop: int, library: Library) -> dict[str, Any]:
         if library != "ak":

@@ -83,6 +83,11 @@ def test_branches_tell_what_uproot_tells_of_them(files: tuple[Path, Path]) -> No
         columns = (one.arrays(["Jet_eta", "run"], how=dict, **asked) for one in (tree, expected))
         found, wanted = ({n: a.layout.parameters for n, a in one.items()} for one in columns)
         assert found == wanted
+        tables = (one.arrays(["run"], ak_add_doc=True) for one in (ours["folder/Runs"], original["folder/Runs"]))
+        found, wanted = (table.layout.parameters for table in tables)
+        assert found == wanted == {"__doc__": "of runs"}
+        ((_, report),) = tree.iterate(["run"], step_size=EVENTS, report=True)
+        assert (report.tree.name, report.file_path) == ("Events", str(files[1]))
         branch = tree["run"]
         chosen = branch.array(branch.interpretation, 3, 5, decompression_executor=None, ak_add_doc=True)
         assert chosen.to_list() == [3, 4]
