@@ -140,6 +140,24 @@ def test_what_was_learned_is_in_the_bytes_or_with_the_encoder() -> None:
             decoder.decode(other)
 
 
+@pytest.mark.parametrize("mark", [np.nan, -999.0, 1e20])
+@pytest.mark.parametrize("bound", [{"abs": 0.01}, {"range": 1e-3}])
+def test_an_encoder_keeps_marks_that_its_sample_did_not_have(mark: float, bound: dict[str, float]) -> None:
+    """No bound is widened by them, and they cost about what they do in an encoder of such arrays."""
+    y, x = np.meshgrid(np.linspace(0, 6, 60), np.linspace(0, 9, 50), indexing="ij")
+    sample = (np.sin(x) * np.cos(y)).astype("f4")
+    array = sample.copy()
+    array[10:25, 7:19] = mark
+    encoder = baler_core.Encoder(sample, bounds=bound, effort="fast", model="predictive")
+    encoded = encoder.encode(array)
+    restored = baler_core.Decoder().decode(encoded)
+    np.testing.assert_array_equal(restored[10:25, 7:19], array[10:25, 7:19])
+    left = array[np.abs(array) < 2]
+    allowed = bound.get("abs", 1e-3 * float(np.ptp(left)))
+    assert np.abs(restored[np.abs(array) < 2] - left).max() <= allowed * (1 + 1e-6)
+    assert len(encoded) < 1.1 * len(encoder.encode(sample)) + 100
+
+
 def test_an_encoder_refuses_other_arrays() -> None:
     encoder = Encoder(smooth(), bounds={"abs": 0.05}, effort="fast", model="scalar")
     for other in (smooth(dtype="<f8"), smooth(dtype=">f4"), smooth().ravel()):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import baler_core
@@ -454,6 +455,30 @@ def test_what_is_not_joined_must_be_the_same_in_all_files(tmp_path: Path) -> Non
         assert found["unit"][()] == 7
         with pytest.raises(DataError, match="differs between"):
             found["number"][()]
+
+
+def test_a_set_of_tables_is_one_table(tmp_path: Path) -> None:
+    """Whose categories are those of all files; codes of other categories are not joined."""
+    frames = [
+        pd.DataFrame({"x": np.arange(5.0) + n, "kind": pd.Categorical([f"{'ab'[n]}{k % 2}" for k in range(5)])})
+        for n in range(2)
+    ]
+    for n, frame in enumerate(frames):
+        frame.to_parquet(tmp_path / f"f{n}.parquet")
+    paths = [tmp_path / "f0.parquet", tmp_path / "f1.parquet"]
+    place = baler_core.compress_many(paths, tmp_path / "set", bounds="lossless")
+    wanted = pd.concat([frame.astype({"kind": str}) for frame in frames], ignore_index=True)
+    with baler_core.open_file(place) as found:
+        table = found.to_pandas()
+        assert table["kind"].cat.categories.tolist() == ["a0", "a1", "b0", "b1"]
+        pd.testing.assert_frame_equal(table.astype({"kind": str}), wanted)
+        some = found.to_arrow(["kind", "x"], start=3, stop=-2)
+        assert some.to_pydict() == wanted[["kind", "x"]].iloc[3:8].to_dict("list")
+        assert found.to_polars("x", start=20).height == 0
+        np.testing.assert_array_equal(found.rows(4, 6, names="x")["x"], [4.0, 1.0])
+        with pytest.raises(DataError, match="the categories of 'kind' differ"):
+            found["kind"][:]
+        assert found["kind"][5:].tolist() == [0, 1, 0, 1, 0]
 
 
 def test_files_of_other_kinds_are_no_set(folder: Path) -> None:

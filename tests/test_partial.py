@@ -12,10 +12,12 @@ import pytest
 import reference
 
 import baler_core
-from baler_core import Layout, Part, Tolerance, Variable
+from baler_core import Layout, Part, Tolerance, Training, Variable
 from baler_core.builtin.models.fields.layout import read_arrangement
 from baler_core.builtin.models.fields.predictive import restored_fields
 from baler_core.builtin.models.fields.transform import chunk
+from baler_core.builtin.models.table import restored_blocks
+from baler_core.builtin.models.table.model import TableModel
 from baler_core.builtin.models.table.row_blocks import split_blocks
 from baler_core.data.block import make_block, values_of
 from baler_core.data.variables import Schema
@@ -304,6 +306,31 @@ def test_chunks_are_restored_by_themselves(
         np.testing.assert_array_equal(file["u"][3:11, 5, ::4], whole["u"][3:11, 5, ::4])
 
 
+@pytest.mark.parametrize("effort", ["fast", "balanced"])
+@pytest.mark.parametrize("model", ["transform", "predictive"])
+def test_frames_after_the_last_one_wanted_are_not_decoded(
+    tmp_path: Path, model: str, effort: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Along whichever axis a model takes for that of frames."""
+    u, path = waves()["noisy"] + 10, tmp_path / "a.bal"
+    baler_core.compress({"u": u}, path, bounds={"*": {"abs": 2e-2}}, model={"name": model, "effort": effort})
+    whole, decoded = baler_core.open(path, as_="numpy")["u"], list[int]()
+    module, name = {"transform": (chunk, "decode_tile"), "predictive": (restored_fields, "decode_integers")}[model]
+    decode = getattr(module, name)
+
+    def counted(*given: Any) -> Any:
+        found = decode(*given)
+        decoded.append(len(getattr(found, "corrections", found)))
+        return found
+
+    monkeypatch.setattr(module, name, counted)
+    for axis in range(3):
+        some = tuple(slice(2, 7) if axis == number else slice(None) for number in range(3))
+        with baler_core.open_file(path) as file:
+            np.testing.assert_array_equal(file["u"][some], whole[some])
+    assert min(decoded) == 7
+
+
 def test_chunks_of_rows_are_restored_by_themselves(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rng, path = np.random.default_rng(4), tmp_path / "a.bal"
     data = {"pt": rng.exponential(30, 2000), "n": rng.poisson(3, 2000)}
@@ -322,6 +349,33 @@ def test_chunks_of_rows_are_restored_by_themselves(tmp_path: Path, caplog: pytes
         baler_core.compress(data, path, chunks={"dim1": 300}, **stated)
     baler_core.compress(data, path, chunks={"dim0": 300}, bounds="lossless", model="scalar", overwrite=True)
     assert "the model scalar does not cut it into 'chunks': it is restored as a whole" in caplog.text
+
+
+@pytest.mark.parametrize("outside", [3, 400])
+def test_rows_after_the_last_one_wanted_are_not_decoded(outside: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever lies outside the ranges of a plan; where a compressor has gone over that, columns before it are decoded whole."""
+    rng = np.random.default_rng(7)
+    names = [f"c{number}" for number in range(8)]
+    variables = tuple(Variable(name, "<i4", ("row",)) for name in names)
+    walks = np.cumsum(rng.poisson(2, (8, 3000)), axis=0).astype("<i4")
+    known = dict(zip(names, walks, strict=True))
+    given = {name: values.copy() for name, values in known.items()}
+    given["c3"][rng.choice(3000, outside, replace=False)] = rng.integers(2**20, 2**22, outside)
+    given["c5"][[10, 20, 2900]] = 10_000
+    model, layout = TableModel(TableModel.Options(effort="fast")), Layout("table", variables, {"row": 3000})
+    tolerances = {name: Tolerance("exact") for name in names}
+    fitted, block = (layout.build(values) for values in (known, given))
+    model.fit([fitted], layout=layout, tolerances=tolerances, training=Training())
+    streams = model.encode(block, layout, tolerances)
+    decoded, decode = [], restored_blocks.decode_symbols
+    monkeypatch.setattr(
+        restored_blocks, "decode_symbols", lambda data, rows, *more: decoded.append(rows) or decode(data, rows, *more)
+    )
+    found = model.decode_part(streams, layout, tolerances, Part(frozenset(names), {"row": slice(15, 40)}))
+    for name in names:
+        np.testing.assert_array_equal(found[name], given[name][15:40])
+    assert set(decoded) == ({40} if outside == 3 else {40, 3000})
+    assert decoded.count(3000) <= len(names) // 2
 
 
 def test_chunks_of_events_count_their_rows() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -119,3 +120,29 @@ def test_the_engine_brings_nothing_heavy_before_a_file_is_opened() -> None:
 def names_in(printed: str) -> set[str]:
     """The names in a printed list."""
     return {name.strip(" '[]\n") for name in printed.split(",")}
+
+
+def test_a_manifest_opens_as_one_set(tmp_path: Path, dataset: xr.Dataset) -> None:
+    """Lazily joined, each file decoded by itself; what all have is compared when it is read."""
+    pieces = [dataset.isel(t=slice(0, 9)), dataset.isel(t=slice(9, 30)), dataset.isel(t=slice(30, 40))]
+    paths = [tmp_path / f"run{number}.nc" for number in range(3)]
+    for path, piece in zip(paths, pieces, strict=True):
+        times = {"units": "seconds since 2020-01-01", "dtype": "f8"}
+        piece.to_netcdf(path, encoding={"t": times, "u": {"_FillValue": -999.0}})
+    manifest = baler_core.compress_many(paths, tmp_path / "out", name="runs", bounds={"u": {"abs": 0.01}}, model=FAST)
+    with xr.open_dataset(manifest, chunks={}) as found:
+        assert found.u.chunks == ((9, 21, 10), (50,))
+        xr.testing.assert_identical(found.drop_vars("u").load(), dataset.drop_vars("u"))
+        for key in ({"t": slice(None, None, -4)}, {"t": [3, 35, 12], "x": 7}, {"t": -1}, {"t": slice(5, 5)}):
+            part = found.u.isel(key)
+            assert (np.abs(part - dataset.u.isel(key)) <= 0.0101).all()
+            assert part.shape == dataset.u.isel(key).shape
+        again = pickle.loads(pickle.dumps(found))  # noqa: S301
+        assert abs(again.u.mean().compute() - dataset.u.mean()) < 0.01
+    with xr.open_datatree(manifest) as tree:
+        assert tree.u.sizes == dataset.u.sizes
+    with pytest.raises(OSError, match="there is no group 'other'"):
+        xr.open_dataset(manifest, group="other")
+    (tmp_path / "out" / "run1.bal").unlink()
+    with pytest.raises(OSError, match=r"run1\.bal: there is no such file"):
+        xr.open_dataset(manifest)

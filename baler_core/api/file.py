@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from baler_core.api.format_columns import named_columns
 from baler_core.api.how_opened import Opening
 from baler_core.api.stored_array import StoredFile
 from baler_core.api.tables import columns_of, html_of, to_arrow, to_pandas, to_polars
@@ -97,19 +98,20 @@ class File(StoredFile):
         return stored[:].tobytes() if begin.startswith(signatures) else b""
 
     def _columns(self, names: Sequence[str] | str | None, start: int | None, stop: int | None) -> dict[str, Any]:
-        patterns = [names] if isinstance(names, str) else names
-        if patterns is not None:
-            patterns = [part for one in patterns for part in self._parts_of(one)]
-        chosen = select_names(self.schema.names, patterns, str(self.path))
-        if patterns is not None:  # columns lie as they were asked for
-            chosen = list(
-                dict.fromkeys(name for one in patterns for name in matching_names([one], chosen))
-                | dict.fromkeys(chosen)
-            )
-        if patterns is None:  # columns show their nulls themselves
+        if names is None:  # columns show their nulls themselves
             masks = {mask for found in self.nulls.values() for mask in found}
-            chosen = [name for name in chosen if name not in masks]
-        return columns_of(self, chosen, start, stop)
+            return columns_of(self, [name for name in self.schema.names if name not in masks], start, stop, every=True)
+        patterns = [names] if isinstance(names, str) else list(names)
+        columns = named_columns(self, patterns)
+        patterns = [part for one in patterns for part in ([one] if one in columns else self._parts_of(one))]
+        stated = [
+            one for one in patterns if matching_names([one], self.schema.names) or not matching_names([one], columns)
+        ]
+        known = [*self.schema.names, *columns]
+        chosen = select_names(self.schema.names, stated, str(self.path)) if stated else []
+        # columns lie as they were asked for
+        found = dict.fromkeys(name for one in patterns for name in matching_names([one], known))
+        return columns_of(self, list(found | dict.fromkeys(chosen)), start, stop)
 
     def _parts_of(self, name: str) -> list[str]:
         """Return the variables that a column of parts (`st` of `st.a` and `st.b`) is made of; any other name as it is."""

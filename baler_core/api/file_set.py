@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,11 +16,19 @@ from baler_core.api.by_name import ByName
 from baler_core.api.file import File
 from baler_core.api.how_opened import Opening
 from baler_core.api.indexed_array import IndexedArray
+from baler_core.api.joined_tables import joined_arrow, joined_frames
 from baler_core.api.stored_array import StoredArray
 from baler_core.data.part import inside
-from baler_core.errors import DataError, FormatError, OutsideError
+from baler_core.data.variables import select_names
+from baler_core.errors import ConfigError, DataError, FormatError, OutsideError
+from baler_core.machine.optional import need
 from baler_core.pipeline.many.digests import growing_dimensions, schema_digest
 from baler_core.pipeline.many.manifest import Manifest, PartRecord, read_manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
 
 logger = logging.getLogger(__name__)
 _MOST_OPEN = 16
@@ -67,14 +76,22 @@ class FileSet(ByName["JoinedArray"]):
             If it is not the one that the manifest lists.
         """
         if number not in self._open:
-            file = self._opened(self.manifest.parts[number])
+            file = self.opened(number)
             while len(self._open) >= _MOST_OPEN:
                 oldest = next(iter(self._open))
                 self._open.pop(oldest).close()
             self._open[number] = file
         return self._open[number]
 
-    def _opened(self, record: PartRecord) -> File:
+    def opened(self, number: int) -> File:
+        """Return one of the files, opened anew: the caller closes it.
+
+        Raises
+        ------
+        FormatError
+            If it is not the one that the manifest lists.
+        """
+        record = self.manifest.parts[number]
         place = self.path.parent / record.file
         if place.is_file() and place.stat().st_size != record.file_bytes:
             raise FormatError(f"{place}: is not the file that {self.path.name} lists: run the compression again")
@@ -118,19 +135,78 @@ class FileSet(ByName["JoinedArray"]):
         starts = self.starts(dim)
         if not 0 <= start <= stop <= starts[-1]:
             raise OutsideError(f"{self.path}: has {starts[-1]:,} rows along {dim!r}: there are no rows {start}:{stop}")
-        pieces = [
-            self.part(number).rows(low, high, names=names, dim=dim)
-            for number, low, high in _overlaps(starts, start, stop)
-        ]
+        touched = overlaps(starts, start, stop)
+        pieces = [self.part(number).rows(low, high, names=names, dim=dim) for number, low, high in touched]
+        for name in pieces[0]:
+            self.refuse_other_categories(name, [number for number, _, _ in touched])
         return {name: _joined([piece[name] for piece in pieces]) for name in pieces[0]}
+
+    def refuse_other_categories(self, name: str, numbers: Sequence[int]) -> None:
+        """Refuse to join codes of categories that mean something else in another file.
+
+        Raises
+        ------
+        DataError
+            If some of the files differ in them.
+        """
+        if name not in self.part(numbers[0]).categories:
+            return
+        listed = [np.asarray(file[file.categories[name].entries]) for file in map(self.part, numbers)]
+        if any(not np.array_equal(listed[0], other) for other in listed[1:]):
+            raise DataError(
+                f"{self.path}: the categories of {name!r} differ between its files, and its values count in them: take "
+                "to_arrow, to_pandas or to_polars"
+            )
 
     def _leading(self, names: Sequence[str] | str | None) -> str:
         first = self.part(0)
-        chosen = self._joined if names is None else ()
-        events = [dim for dim in chosen if dim not in first.counts]
-        if len(events) == 1:
-            return events[0]
-        raise OutsideError(f"{self.path}: rows of which dimension? Name one of {', '.join(self._joined)} as dim=")
+        chosen = select_names(first.schema.names, [names] if isinstance(names, str) else names, str(self.path))
+        try:
+            return first.leading_of(chosen)
+        except ConfigError as error:
+            raise OutsideError(
+                f"{self.path}: rows of which dimension? Name one of {', '.join(self._joined)} as dim="
+            ) from error
+
+    # ---- tables
+
+    def to_arrow(
+        self, names: Sequence[str] | str | None = None, *, start: int | None = None, stop: int | None = None
+    ) -> pa.Table:
+        """Return variables along one dimension as a table of arrow, rows counted over all files; as `File.to_arrow`."""
+        return joined_arrow([file.to_arrow(names, start=a, stop=b) for file, a, b in self._tables(names, start, stop)])
+
+    def to_pandas(
+        self, names: Sequence[str] | str | None = None, *, start: int | None = None, stop: int | None = None
+    ) -> pd.DataFrame:
+        """Return the same as a table of pandas."""
+        return joined_frames(
+            [file.to_pandas(names, start=a, stop=b) for file, a, b in self._tables(names, start, stop)]
+        )
+
+    def to_polars(
+        self, names: Sequence[str] | str | None = None, *, start: int | None = None, stop: int | None = None
+    ) -> pl.DataFrame:
+        """Return the same as a table of polars."""
+        need("a table of polars", "polars")
+        import polars as pl
+
+        frame = pl.from_arrow(self.to_arrow(names, start=start, stop=stop))
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    def _tables(
+        self, names: Sequence[str] | str | None, start: int | None, stop: int | None
+    ) -> Iterator[tuple[File, int, int]]:
+        """Yield the files that hold some rows of a table, and which of theirs: those of a slice of all."""
+        try:
+            dim = self.part(0).leading_of(self.part(0).schema.names)
+        except ConfigError:
+            dim = self._leading(names)
+        starts = self.starts(dim) if self.is_joined(dim) else [0, self.part(0).sizes[dim]]
+        low, high, _ = slice(start, stop).indices(starts[-1])
+        for number, first, last in overlaps(starts, low, max(low, high)):
+            yield self.part(number), first, last
 
     def close(self) -> None:
         """Release all files."""
@@ -157,8 +233,9 @@ class JoinedArray(IndexedArray):
     def _read(self, box: tuple[slice, ...]) -> np.ndarray:
         if not self.dims or not self._files.is_joined(self.dims[0]):
             return inside(self._same, box)
-        overlaps = _overlaps(self._files.starts(self.dims[0]), box[0].start, box[0].stop)
-        pieces = [self._files.part(number)[self.name][(slice(low, high), *box[1:])] for number, low, high in overlaps]
+        touched = overlaps(self._files.starts(self.dims[0]), box[0].start, box[0].stop)
+        self._files.refuse_other_categories(self.name, [number for number, _, _ in touched])
+        pieces = [self._files.part(number)[self.name][(slice(low, high), *box[1:])] for number, low, high in touched]
         return _joined(pieces)
 
     @cached_property
@@ -186,7 +263,7 @@ def _joined(pieces: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(pieces)
 
 
-def _overlaps(starts: Sequence[int], start: int, stop: int) -> list[tuple[int, int, int]]:
+def overlaps(starts: Sequence[int], start: int, stop: int) -> list[tuple[int, int, int]]:
     """Return (file, first row, end) of the rows in each file; an empty piece of one file where there are none."""
     first = min(max(0, bisect_right(starts, start) - 1), len(starts) - 2)
     found = [

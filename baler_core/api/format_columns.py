@@ -74,6 +74,14 @@ def table_columns(file: StoredFile, names: Collection[str]) -> Sequence[TableCol
     return found
 
 
+def named_columns(file: StoredFile, patterns: Sequence[str]) -> list[str]:
+    """Return columns that have other names than variables, where a pattern may mean one: of parts, or of nulls alone."""
+    names = file.schema.names
+    if all(pattern in names for pattern in patterns):
+        return []
+    return [column.name for column in table_columns(file, names) if column.name not in names]
+
+
 def built_columns(
     file: StoredFile, columns: Sequence[TableColumn], dim: str, start: int, stop: int
 ) -> dict[str, ArrowColumn]:
@@ -85,7 +93,8 @@ def built_columns(
         If what the file keeps of the original is damaged.
     """
     names = list(dict.fromkeys(name for column in columns for name in column.variables))
-    stored = {name: np.ma.getdata(values) for name, values in file.rows(start, stop, names=names, dim=dim).items()}
+    rows = file.rows(start, stop, names=names, dim=dim) if names else {}
+    stored = {name: np.ma.getdata(values) for name, values in rows.items()}
     found = {}
     with not_believed(file.path, file.header.reader.package):
         for column in columns:

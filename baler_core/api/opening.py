@@ -42,6 +42,8 @@ def opened(place: Place, trained: Path | None, form: Form | None, cache: str | i
         If the file is damaged, a plugin is missing, or it holds nothing of the form asked for.
     """
     if form is not None and form not in get_args(Form):
+        if form in ("arrow", "polars"):
+            raise ConfigError(f"open(as_={form!r}): tables of {form} are made by open_file(path).to_{form}()")
         raise ConfigError(f"open(as_=...): there is no form {form!r}. {did_you_mean(str(form), get_args(Form))}")
     refuse_manifest(place)
     if form != "numpy":

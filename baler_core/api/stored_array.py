@@ -283,7 +283,7 @@ class StoredFile(ByName[StoredArray]):
         """
         patterns = [names] if isinstance(names, str) else names
         chosen = select_names(self.schema.names, patterns, str(self.path))
-        dim = self._leading(chosen) if dim is None else dim
+        dim = self.leading_of(chosen) if dim is None else dim
         along = [name for name in chosen if self[name].leading_dim == dim]
         if not along:
             leading = {array.leading_dim for array in self.values() if array.dims}
@@ -294,7 +294,14 @@ class StoredFile(ByName[StoredArray]):
         found = self._parts.read_together(boxes)
         return {name: self[name]._masked(found[name], tuple(boxes[name])) for name in along}
 
-    def _leading(self, names: Sequence[str]) -> str:
+    def leading_of(self, names: Sequence[str]) -> str:
+        """Return the dimension whose rows variables are, together.
+
+        Raises
+        ------
+        ConfigError
+            If they lie along several.
+        """
         listed = {about.entries for name, about in self.categories.items() if name in names}
         found = dict.fromkeys(
             d for d in (self[name].leading_dim for name in names if name not in listed) if d is not None

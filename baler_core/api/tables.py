@@ -21,15 +21,25 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from baler_core.api.stored_array import StoredArray, StoredFile
+    from baler_core.plugin.reading import TableColumn
 
 # A notebook shows so many variables.
 _SHOWN = 60
 
 
-def columns_of(file: StoredFile, names: Sequence[str], start: int | None, stop: int | None) -> dict[str, Any]:
+def columns_of(
+    file: StoredFile, names: Sequence[str], start: int | None, stop: int | None, *, every: bool = False
+) -> dict[str, Any]:
     """Return variables as columns of one table, in their order: numbers and text flat, lists by offsets, fixed sizes as rows.
 
     What lists the categories of another column is no column itself.
+
+    Parameters
+    ----------
+    names
+        Of variables, and of columns of the original's format that are called otherwise.
+    every
+        Whether these are all that a table is made of, so that columns of nothing but nulls come along.
 
     Returns
     -------
@@ -43,9 +53,10 @@ def columns_of(file: StoredFile, names: Sequence[str], start: int | None, stop: 
     """
     listed = {file.categories[name].entries for name in names if name in file.categories}
     names = [name for name in names if name not in listed]
-    special = table_columns(file, names)
+    special = _special(file, names, every)
     covered = {name for column in special for name in column.variables}
-    leading = {file[name].leading_dim for name in (*names, *covered)}
+    lying = [name for name in (*names, *covered) if name in file] or _rows(file)
+    leading = {file[name].leading_dim for name in lying}
     if len(leading) != 1 or None in leading:
         dims = ", ".join(sorted(str(dim) for dim in leading)) or "none"
         raise DataError(
@@ -57,12 +68,30 @@ def columns_of(file: StoredFile, names: Sequence[str], start: int | None, stop: 
     low, high, _ = slice(start, stop).indices(length)
     high = max(low, high)
     made: dict[str, Any] = dict(built_columns(file, special, str(dim), low, high)) if special else {}
-    made |= {name: _column(file, file[name], low, high) for name in names if name not in covered}
+    made |= {name: _column(file, file[name], low, high) for name in names if name in file and name not in covered}
     places = {name: place for place, name in enumerate(names)}
     first, last = dict(places), 0
     for column in special:
-        first[column.name] = last = min((places[v] for v in column.variables if v in places), default=last)
+        own = [places[v] for v in (column.name, *column.variables) if v in places]
+        first[column.name] = last = min(own, default=last)
     return {name: made[name] for name in sorted(made, key=first.__getitem__)}
+
+
+def _special(file: StoredFile, names: Sequence[str], every: bool) -> list[TableColumn]:
+    """Return the columns that the original's format shows of variables that were asked for, or that were asked for themselves."""
+    asked, variables = {*names}, [name for name in names if name in file]
+    whole = table_columns(file, file.schema.names) if asked.difference(file) else ()
+    found = {column.name: column for column in whole if column.name in asked}
+    for column in table_columns(file, variables):
+        if every or asked.intersection(column.variables):
+            found.setdefault(column.name, column)
+    return list(found.values())
+
+
+def _rows(file: StoredFile) -> list[str]:
+    """Return the variables of which a table of all columns is made."""
+    listed = {found.entries for found in file.categories.values()}
+    return [name for name in file if name not in listed]
 
 
 def _column(file: StoredFile, array: StoredArray, start: int, stop: int) -> Any:

@@ -16,7 +16,7 @@ MAGIC = b"\x89BAL"
 
 
 class BalerBackendEntrypoint(BackendEntrypoint):  # type: ignore[misc, unused-ignore]
-    """Opens `.bal` files, whatever their originals were; values are restored when they are used."""
+    """Opens `.bal` files, whatever their originals were, and manifests of many; values are restored when they are used."""
 
     description = "Open .bal files (learned, error-bounded compression) with the engine `baler`"
     supports_groups = True
@@ -35,11 +35,11 @@ class BalerBackendEntrypoint(BackendEntrypoint):  # type: ignore[misc, unused-ig
     )
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
-        """Return whether a path ends in `.bal`, or bytes or a file object begin like such a file."""
+        """Return whether a path ends in `.bal` or `.balset`, or bytes or a file object begin like such a file."""
         if isinstance(filename_or_obj, bytes | memoryview):
             return bytes(filename_or_obj[: len(MAGIC)]) == MAGIC
         if isinstance(filename_or_obj, str | os.PathLike):
-            return os.fspath(filename_or_obj).lower().endswith(".bal")
+            return os.fspath(filename_or_obj).lower().endswith((".bal", ".balset"))
         if isinstance(filename_or_obj, io.IOBase) and filename_or_obj.seekable():
             place = filename_or_obj.tell()
             start = filename_or_obj.read(len(MAGIC))
@@ -74,17 +74,25 @@ class BalerBackendEntrypoint(BackendEntrypoint):  # type: ignore[misc, unused-ig
         OSError
             If the file is not there, is no `.bal` file, or is damaged; there is no such group.
         """
-        from baler_core.doors.xarray_store import open_group
-
         if unknown := [name for name in decoding if name not in self.open_dataset_parameters]:
             raise TypeError(f"open_dataset() got an unexpected keyword argument {unknown[0]!r}")
+        if _is_manifest(filename_or_obj):
+            from baler_core.doors.xarray_joined import open_joined
+
+            return open_joined(filename_or_obj, group, decoding, trained=trained, cache=cache_size)
+        from baler_core.doors.xarray_store import open_group
+
         return open_group(filename_or_obj, group, decoding, trained=trained, cache=cache_size)
 
     def open_groups_as_dict(self, filename_or_obj: Any, *, group: str | None = None, **options: Any) -> dict[str, Any]:
         """Return the datasets of all groups by path; arguments as of `open_dataset`."""
+        trained, cache = options.pop("trained", None), options.pop("cache_size", "256 MB")
+        if _is_manifest(filename_or_obj):
+            from baler_core.doors.xarray_joined import open_joined_groups
+
+            return open_joined_groups(filename_or_obj, group, options, trained=trained, cache=cache)
         from baler_core.doors.xarray_store import open_groups
 
-        trained, cache = options.pop("trained", None), options.pop("cache_size", "256 MB")
         return open_groups(filename_or_obj, group, options, trained=trained, cache=cache)
 
     def open_datatree(self, filename_or_obj: Any, **options: Any) -> xr.DataTree:
@@ -94,6 +102,11 @@ class BalerBackendEntrypoint(BackendEntrypoint):  # type: ignore[misc, unused-ig
         for path, dataset in groups.items():
             tree[path].set_close(dataset._close)
         return tree
+
+
+def _is_manifest(place: Any) -> bool:
+    """Return whether a path is that of the manifest of many files."""
+    return isinstance(place, str | os.PathLike) and os.fspath(place).lower().endswith(".balset")
 
 
 @xr.register_dataarray_accessor("baler")  # type: ignore[no-untyped-call, unused-ignore]

@@ -31,7 +31,7 @@ def open_group(
             if whole := file.kept_whole(*_SIGNATURES):
                 file.close()
                 return xr.open_dataset(whole, group=group, **decoding)
-            return _dataset(file, _path(group), decoding)
+            return dataset_of_group(file, path_of(group), decoding)
         except BaseException:
             file.close()
             raise
@@ -47,27 +47,30 @@ def open_groups(
             if whole := file.kept_whole(*_SIGNATURES):
                 file.close()
                 return dict(xr.open_groups(whole, group=group, **decoding))
-            top = _path(group)
-            below = [path for path in _groups(file) if path == top or not top or path.startswith(f"{top}/")]
-            if top not in below:
-                below.insert(0, top)
-            return {f"/{path[len(top) :].lstrip('/')}": _dataset(file, path, decoding) for path in below}
+            top = path_of(group)
+            return {
+                f"/{path[len(top) :].lstrip('/')}": dataset_of_group(file, path, decoding)
+                for path in groups_of(file, top)
+            }
         except BaseException:
             file.close()
             raise
 
 
-def _path(group: str | None) -> str:
+def path_of(group: str | None) -> str:
+    """Return the path of a group as files have it."""
     return (group or "").strip("/")
 
 
-def _groups(file: File) -> list[str]:
-    if is_xarray(file):
-        return [""]
-    return list(shown_groups(file).groups)
+def groups_of(file: File, top: str) -> list[str]:
+    """Return the paths of a group and of all below it."""
+    groups = [""] if is_xarray(file) else list(shown_groups(file).groups)
+    below = [path for path in groups if path == top or not top or path.startswith(f"{top}/")]
+    return below if top in below else [top, *below]
 
 
-def _dataset(file: File, group: str, decoding: Decoding) -> xr.Dataset:
+def dataset_of_group(file: File, group: str, decoding: Decoding) -> xr.Dataset:
+    """Return the dataset of one group of an open file, which it closes in the end."""
     if file.reader == "python" and not group:
         return _of_object(file, decoding)
     store = BalerStore(file, group)

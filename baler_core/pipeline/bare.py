@@ -20,7 +20,7 @@ from baler_core.data.block import make_block, values_of
 from baler_core.data.bounds import Tolerance, value_range
 from baler_core.data.error_bound import ErrorBound
 from baler_core.data.part import Part
-from baler_core.data.sentinels import sentinels_in
+from baler_core.data.sentinels import Sentinel, sentinels_in
 from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Layout, Schema, Variable
 from baler_core.errors import DataError, FormatError
@@ -35,6 +35,7 @@ from baler_core.pipeline.group_decoder import GroupDecoder
 from baler_core.pipeline.group_models import choose_model, task_for
 from baler_core.pipeline.input import Input
 from baler_core.pipeline.job import GroupBlock, Job, PreparedBlock, prepare
+from baler_core.pipeline.known_bounds import with_exact_sentinels
 from baler_core.pipeline.preprocess import Pipeline
 from baler_core.pipeline.trained_file import TrainedModels
 from baler_core.pipeline.tuning import first_steps
@@ -86,8 +87,9 @@ class ArrayCoder:
                 f"{values.dtype.str} of {values.ndim}: make one for these"
             )
         with memory_kept(values.nbytes):
-            given = _prepared(values, self.variable, self.bound, self.coder.pipeline)
-            return _packed(self.coder, self.coder.encode(given), given, self.bound, self_contained=self_contained)
+            bound = _with_marks(values, self.variable, self.bound)
+            given = _prepared(values, self.variable, bound, self.coder.pipeline)
+            return _packed(self.coder, self.coder.encode(given), given, bound, self_contained=self_contained)
 
 
 def _packed(
@@ -117,7 +119,7 @@ def _packed(
 def _prepared(values: np.ndarray, variable: Variable, bound: ErrorBound, pipeline: Pipeline) -> PreparedBlock:
     """Return an array as models see it."""
     layout = layout_of(variable, values.shape)
-    extent = value_range(values, _marks(values, layout)) if bound.needs_range else None
+    extent = value_range(values, _stored_marks(values, variable)) if bound.needs_range else None
     stated = {NAME: make_tolerance(bound, variable, extent=extent)}
     block = GroupBlock(make_block({NAME: (variable.dims, values)}), layout, stated)
     return (
@@ -125,11 +127,22 @@ def _prepared(values: np.ndarray, variable: Variable, bound: ErrorBound, pipelin
     )
 
 
-def _marks(values: np.ndarray, layout: Layout) -> tuple[float, ...]:
+def _marks(values: np.ndarray, variable: Variable) -> dict[str, Sentinel]:
     """Return what looks like marks of missing values, which belong to no range."""
-    (variable,) = layout.variables
-    found = sentinels_in(Schema((variable,), dict(layout.sizes)), {NAME: values})
+    return sentinels_in(Schema((variable,), dict(layout_of(variable, values.shape).sizes)), {NAME: values})
+
+
+def _stored_marks(values: np.ndarray, variable: Variable) -> tuple[float, ...]:
+    found = _marks(values, variable)
     return found[NAME].stored(variable) if NAME in found else ()
+
+
+def _with_marks(values: np.ndarray, variable: Variable, bound: ErrorBound) -> ErrorBound:
+    """Return the bound under which marks of missing values stay that the sample of an encoder did not have yet."""
+    if bound.kind in ("lossless", "none"):
+        return bound
+    (found,) = with_exact_sentinels(Schema((variable,), {}), (bound,), _marks(values, variable))
+    return found
 
 
 def _job(config: Config, registry: Registry, source: Input) -> tuple[Job, PreparedBlock]:

@@ -1,9 +1,10 @@
-"""Open .bal files as astropy's HDUList and Table. Importing it teaches `Table.read` the format `baler`."""
+"""Open .bal files as astropy's HDUList, Table and CCDData. Importing it teaches `Table.read` the format `baler`."""
 
 from __future__ import annotations
 
 import io
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from baler_fits.virtual import virtual_fits
 
 if TYPE_CHECKING:
     from astropy.io.fits import HDUList
+    from astropy.nddata import CCDData
     from astropy.table import Table
 
 FORMAT = "baler"
@@ -46,23 +48,34 @@ def open(path: Any, *, trained: str | Path | None = None, cache: str | int = "25
     """
     from astropy.io import fits
 
+    register()  # of what has been imported since
     if options.get("mode", "readonly") not in _READING:
         raise ConfigError(f"{path}: mode={options['mode']!r}: a .bal file is read only; write the HDUs to a FITS file")
     options["memmap"] = False
-    file = open_one(path, trained=trained, cache=cache)
-    kept = file.kept_whole(SIGNATURE)
-    if kept:
-        file.close()
-        return fits.open(io.BytesIO(kept), **options)
-    if file.reader != "fits":
-        file.close()
-        raise DataError(f"{file.path}: was made by the reader {file.reader!r}, not of a FITS file: use baler_core.open")
+    source = _bytes_of(path, trained, cache)
     try:
-        hdus: HDUList = fits.open(virtual_fits(file, path, trained), **options)
+        hdus: HDUList = fits.open(source, **options)
+    except BaseException:
+        source.close()
+        raise
+    return hdus
+
+
+def _bytes_of(path: Any, trained: str | Path | None = None, cache: str | int = "256 MB") -> io.IOBase:
+    """Return a file of the bytes of the FITS file, of which most are restored when they are read."""
+    file = open_one(path, trained=trained, cache=cache)
+    if kept := file.kept_whole(SIGNATURE):
+        file.close()
+        return io.BytesIO(kept)
+    try:
+        if file.reader != "fits":
+            raise DataError(
+                f"{file.path}: was made by the reader {file.reader!r}, not of a FITS file: use baler_core.open"
+            )
+        return virtual_fits(file, path, trained)
     except BaseException:
         file.close()
         raise
-    return hdus
 
 
 def read_table(path: Any, hdu: int | str | None = None, **options: Any) -> Table:
@@ -95,6 +108,15 @@ def read_table(path: Any, hdu: int | str | None = None, **options: Any) -> Table
     return Table.from_pandas(baler_core.open(path, as_="pandas"))
 
 
+def _read_ccd(path: Any, **options: Any) -> CCDData:
+    """Return an image of a `.bal` file with its WCS, mask and uncertainty; options are those of `CCDData.read` for FITS."""
+    from astropy.nddata import CCDData
+
+    with _bytes_of(path) as source:
+        found: CCDData = CCDData.read(source, format="fits", **options)
+    return found
+
+
 def _is_ours(origin: str, path: str | None, fileobj: Any, *args: Any, **options: Any) -> bool:
     name = path if path is not None else args[0] if args and isinstance(args[0], str | os.PathLike) else None
     return name is not None and os.fspath(name).lower().endswith(".bal")
@@ -116,6 +138,10 @@ def register() -> None:
         registry.register_reader(FORMAT, Table, read_table)
         registry.register_writer(FORMAT, Table, _write_table)
         registry.register_identifier(FORMAT, Table, _is_ours)
+    nddata = sys.modules.get("astropy.nddata")  # which takes long to import
+    if nddata is not None and FORMAT not in registry.get_formats(nddata.CCDData)["Format"]:
+        registry.register_reader(FORMAT, nddata.CCDData, _read_ccd)
+        registry.register_identifier(FORMAT, nddata.CCDData, _is_ours)
 
 
 register()

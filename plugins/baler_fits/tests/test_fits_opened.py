@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits, registry
-from astropy.nddata import Cutout2D
+from astropy.nddata import CCDData, Cutout2D
 from astropy.table import Table
 from astropy.wcs import WCS
 
@@ -184,3 +184,17 @@ def test_empty_text_is_missing_and_arrays_of_variable_length_open_as_from_the_or
         assert found.dtype == expected.dtype
         assert found["name"].mask.tolist() == expected["name"].mask.tolist() == [False, True, False, True, False]
     assert [row.tolist() for row in found["list"]] == [row.tolist() for row in lists]
+
+
+def test_images_are_read_as_ccd_data(tmp_path: Path) -> None:
+    sky(tmp_path / "a.fits")
+    baler_core.compress(tmp_path / "a.fits", tmp_path / "a.bal", bounds={"SCI": {"abs": 0.5}}, model=FAST)
+    baler_fits.open(tmp_path / "a.bal").close()
+    expected = CCDData.read(tmp_path / "a.fits", hdu="SCI", unit="adu")
+    found = CCDData.read(tmp_path / "a.bal", hdu="SCI", unit="adu")
+    assert np.abs(found.data - expected.data).max() <= 0.5
+    assert found.wcs.wcs.compare(expected.wcs.wcs)
+    assert found.header == expected.header
+    Table({"x": [1, 2]}).write(tmp_path / "t.bal", bounds="lossless")
+    with pytest.raises(DataError, match="not of a FITS file"):
+        CCDData.read(tmp_path / "t.bal", unit="adu")

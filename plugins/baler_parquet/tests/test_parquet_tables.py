@@ -106,3 +106,18 @@ def test_columns_and_parts_of_structs_that_are_not_chosen_are_named(tmp_path: Pa
         done = baler_core.compress(given, tmp_path / "a.bal", variables=["*x"], overwrite=True)
         assert len(done.left_out) == 1
         assert done.left_out[0].endswith("variables; not in this file: a, s.y")
+
+
+def test_columns_of_nothing_but_nulls_are_asked_for_by_name(tmp_path: Path) -> None:
+    structs = pa.array([{"a": None, "b": n} for n in range(5)], pa.struct([("a", pa.null()), ("b", pa.int32())]))
+    lists = pa.array([[None] * n for n in range(5)], pa.list_(pa.null()))
+    table = pa.table({"x": np.arange(5.0), "empty": pa.nulls(5), "st": structs, "lists": lists})
+    pq.write_table(table, tmp_path / "a.parquet")
+    baler_core.compress(tmp_path / "a.parquet", tmp_path / "a.bal", bounds="lossless")
+    with baler_core.open_file(tmp_path / "a.bal") as file:
+        assert file.to_arrow().equals(table)
+        for names in (["empty"], ["empty", "x"], ["lists", "st"], ["st"], ["x"]):
+            assert file.to_arrow(names, start=1, stop=4).equals(table.select(names).slice(1, 3)), names
+        assert file.to_pandas("e*").columns.tolist() == ["empty"]
+        with pytest.raises(KeyError, match="there is no variable 'emty'"):
+            file.to_arrow(["x", "emty"])

@@ -10,9 +10,10 @@ import numpy as np
 
 from baler_core import ConfigError, File, FormatError, OutsideError
 from baler_root.contents.branches import Branch
-from baler_root.contents.forms import List, Number, Record, Text, leaves
+from baler_root.contents.forms import Number, leaves
 from baler_root.opened_reading import Documented, Reading, documented
 from baler_root.opened_together import Library, library_of, together
+from baler_root.opened_types import branch_type, field_type
 from baler_root.schema.parts import TreeSchema
 from baler_root.schema.skeleton import list_dimensions
 from baler_root.values.flatten import put_together
@@ -24,6 +25,7 @@ class BranchParent(Protocol):
     stored: File
     part: TreeSchema
     num_entries: int
+    is_ntuple: bool
 
     @property
     def file(self) -> Any: ...
@@ -54,7 +56,10 @@ class OpenBranch:
     @property
     def typename(self) -> str:
         """Return the C++ type, as far as it is kept."""
-        return self._branch.type or _type_of(self._branch.form)
+        if self._branch.type:
+            return self._branch.type
+        form = self._branch.form
+        return field_type(form, self._inner) if self.tree.is_ntuple else branch_type(form)
 
     @property
     def _nbytes(self) -> int:
@@ -174,16 +179,3 @@ def _as_objects(array: Any) -> np.ndarray:
     for index, one in enumerate(array):
         cells[index] = np.asarray(one) if isinstance(one, ak.Array) and one.ndim == 1 and not ak.fields(one) else one
     return cells
-
-
-def _type_of(form: Any) -> str:
-    """Return what a form is in C++."""
-    names = {"b1": "bool", "i1": "int8_t", "u1": "uint8_t", "i2": "int16_t", "u2": "uint16_t", "i4": "int32_t"}
-    names |= {"u4": "uint32_t", "i8": "int64_t", "u8": "uint64_t", "f4": "float", "f8": "double"}
-    if isinstance(form, Number):
-        return names.get(np.dtype(form.dtype).str[1:], form.dtype) + "".join(f"[{size}]" for size in form.shape)
-    if isinstance(form, List):
-        return f"{_type_of(form.content)}[]"
-    if isinstance(form, Text):
-        return "char*"
-    return "struct" if isinstance(form, Record) else ""

@@ -1,7 +1,7 @@
 """Let `uproot.open` open .bal files, for libraries that take paths alone: a file of ROOT keys that stand for open trees.
 
 uproot takes a class that reads bytes (`handler`), and classes of objects (`custom_classes`). The first hands it a small ROOT
-file that holds the names of the trees; the second returns, for each of them, the tree as `baler_root.open` does.
+file that holds the names of the trees and RNTuples; the second returns, for each of them, the tree as `baler_root.open` does.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import numpy as np
 import uproot
 from uproot.source.object import ObjectSource
 
@@ -18,7 +19,7 @@ from baler_root.opened import open as open_one
 
 
 class BalSource(ObjectSource):  # type: ignore[misc, unused-ignore]
-    """The ROOT file that stands for a .bal file: trees without branches, by the names of those inside.
+    """The ROOT file that stands for a .bal file: trees and RNTuples without entries, by the names of those inside.
 
     Attributes
     ----------
@@ -56,10 +57,13 @@ def _names_of(opened: RootFile) -> bytes:
     written = io.BytesIO()
     with uproot.recreate(written, uuid_function=lambda: opened.uuid) as file:
         for name, tree in opened.trees.items():
-            file.mktree(name, {"entry": "u1"}, title=tree.title)
+            if tree.is_ntuple:
+                file.mkrntuple(name, {"entry": np.zeros(0, "u1")}, tree.title)
+            else:
+                file.mktree(name, {"entry": "u1"}, title=tree.title)
         return written.getvalue()  # before uproot closes it
 
 
 def options() -> dict[str, Any]:
     """Return the options with which uproot opens .bal files."""
-    return {"handler": BalSource, "custom_classes": {"TTree": StoredTree}}
+    return {"handler": BalSource, "custom_classes": {"TTree": StoredTree, "ROOT::RNTuple": StoredTree}}

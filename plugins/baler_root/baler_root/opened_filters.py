@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from baler_core import ConfigError, matching_names
+from baler_root.values.template.reading import KEPT
 
 Filter: TypeAlias = str | Iterable[Any] | Callable[[Any], Any] | None
 """A name, a pattern (`Jet_*`), a regular expression (`/Jet_(pt|eta)/i`), several of these, or a function; None takes all."""
@@ -54,3 +55,12 @@ def short_names(chosen: Sequence[str], keys: Iterable[str]) -> list[str]:
         name if counts[short] > 1 or short in objects else short
         for name, short in ((name, name.rpartition("/")[2]) for name in chosen)
     ]
+
+
+def kept_unread(skeleton: Mapping[str, Any]) -> str:
+    """Say how many branches of a tree were kept as they are, and come back only when the file is restored; empty if none."""
+    template = skeleton.get("template")
+    count = str(template.get("kinds", "")).count(KEPT) if isinstance(template, Mapping) else 0
+    if not count:
+        return ""
+    return f"{count} more {'branch comes' if count == 1 else 'branches come'} back only when the file is restored."

@@ -27,14 +27,21 @@ def library_of(library: Any) -> Library:
     return cast(Library, found)
 
 
+def series_of(columns: Mapping[str, Any], length: int, start: int) -> dict[str, Any]:
+    """Return columns as those of a table of pandas, whose rows are numbered as entries are."""
+    import pandas as pd
+
+    index = pd.RangeIndex(start, start + length)
+    flat = {name: list(values) if values.ndim > 1 else values for name, values in columns.items()}
+    return {name: pd.Series(values, index=index, name=name) for name, values in flat.items()}
+
+
 def together(columns: Mapping[str, Any], length: int, start: int, library: Library) -> Any:
     """Return columns as one object."""
     if library == "pd":
         import pandas as pd
 
-        index = pd.RangeIndex(start, start + length)
-        flat = {name: list(values) if values.ndim > 1 else values for name, values in columns.items()}
-        return pd.DataFrame({name: pd.Series(values, index=index) for name, values in flat.items()}, index=index)
+        return pd.DataFrame(series_of(columns, length, start), index=pd.RangeIndex(start, start + length))
     import awkward as ak
 
     contents = [array.layout for array in columns.values()]
@@ -60,7 +67,7 @@ def grouped(columns: Mapping[str, Any], length: int, library: Library, how: Any)
     if library == "pd":
         import pandas as pd
 
-        return pd.DataFrame(dict(columns))
+        return pd.DataFrame(dict(columns), copy=False)
     return together(columns, length, 0, library)
 
 

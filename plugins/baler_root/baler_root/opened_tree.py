@@ -15,11 +15,12 @@ from baler_core import ConfigError, DataError, File, look_up
 from baler_root.contents.forms import fields_inside
 from baler_root.opened_branch import OpenBranch
 from baler_root.opened_expressions import Expressions
-from baler_root.opened_filters import Filter, accepting, short_names
+from baler_root.opened_facts import TreeFacts
+from baler_root.opened_filters import Filter, accepting, kept_unread, short_names
 from baler_root.opened_parent import OpenParent
-from baler_root.opened_reading import Documented, ReadCounters, documented, without_ignored
+from baler_root.opened_reading import Documented, documented, without_ignored
 from baler_root.opened_steps import entries_in
-from baler_root.opened_together import Library, grouped, library_of, together
+from baler_root.opened_together import Library, grouped, library_of, series_of
 from baler_root.schema.parts import TreeSchema
 from baler_root.schema.skeleton import branches_of
 
@@ -35,12 +36,12 @@ class TreeParent(Protocol):
     def close(self) -> None: ...
 
 
-class OpenTree(Mapping[str, "OpenBranch"]):
+class OpenTree(TreeFacts, Mapping[str, "OpenBranch"]):
     """A tree, read as `uproot.TTree` is: only the branches and entries that are asked for are restored.
 
     Attributes
     ----------
-    name, title, classname
+    name, title, classname, is_ntuple
         As in the ROOT file.
     num_entries
         How many events there are.
@@ -50,13 +51,13 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         self.parent, self.stored, self.part, skeleton = parent, parent.stored, part, part.schema.skeleton
         self.object_path = str(skeleton["tree"])
         self.name, self.title = self.object_path.rpartition("/")[2], str(skeleton.get("title", ""))
-        default = "TTree" if skeleton.get("kind") == "TTree" else "ROOT::RNTuple"
-        self.classname = str(skeleton.get("class", default))
+        self.is_ntuple = skeleton.get("kind") == "RNTuple"
+        self.classname = str(skeleton.get("class", "ROOT::RNTuple" if self.is_ntuple else "TTree"))
         schema = part.schema
         self._branches: dict[str, OpenBranch] = {}
         for branch in branches_of(schema):
             self._branches[branch.key] = OpenBranch(self, branch)
-            if skeleton.get("kind") == "RNTuple":
+            if self.is_ntuple:
                 inner = {".".join((branch.key, *path)): (form, path) for path, form in fields_inside(branch.form)}
                 self._branches |= {key: OpenBranch(self, replace(branch, form=f), p) for key, (f, p) in inner.items()}
         first = schema.variables[0]
@@ -77,7 +78,8 @@ class OpenTree(Mapping[str, "OpenBranch"]):
             If there is no such branch; with the nearest names.
         """
         found = self._found(name)
-        return look_up(name, self._branches, self.where, "branch") if found is None else found
+        kept = kept_unread(self.part.schema.skeleton)
+        return look_up(name, self._branches, self.where, "branch", kept) if found is None else found
 
     def _found(self, name: str) -> OpenBranch | OpenParent | None:
         if name in self._branches:
@@ -170,23 +172,6 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         """Return the branches in order."""
         return list(self._branches.values())
 
-    @property
-    def aliases(self) -> dict[str, str]:
-        """Return none: aliases of the original are kept for its restored file, and expressions are taken from callers alone."""
-        return {}
-
-    @property
-    def file(self) -> Any:
-        """Return the file, as an uproot file: `file.uuid`, `file.file_path`."""
-        return self.parent
-
-    source = ReadCounters()  # stays 0
-
-    @property
-    def where(self) -> str:
-        """Return the file and the tree, for messages."""
-        return f"{self.stored.path}, {self.object_path}"
-
     # ---- values
 
     def arrays(
@@ -241,14 +226,14 @@ class OpenTree(Mapping[str, "OpenBranch"]):
         else:
             columns = {name: self[name].read(start, stop, short) for name in names}
         if short == "pd":
-            frame = together(columns, stop - start, start, short)
-            columns = {name: frame[name] for name in frame} if len(columns) == len(frame.columns) else columns
+            columns = series_of(columns, stop - start, start)
         if not self._is_plain(asked):
             columns = asked.computed(columns)
         length = len(next(iter(columns.values()))) if columns else stop - start
         if ak_add_doc and short == "ak":
             columns = {name: documented(one, self._found(name), ak_add_doc) for name, one in columns.items()}
-        return grouped(columns, length, short, how)
+        made = grouped(columns, length, short, how)
+        return documented(made, self, ak_add_doc) if short == "ak" and how is None else made
 
     def _virtual(self, names: Sequence[str], start: int, stop: int, library: Library) -> dict[str, Any]:
         if library != "ak":

@@ -104,7 +104,11 @@ def test_fields_may_be_chosen(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (ak.Array({"good": [1, 2], "mixed": ak.Array([1, "a"])}), "'mixed' is of type union"),
+        (ak.Array({"good": [1, 2], "mixed": ak.Array([1, "a"])}), "'mixed' is of type union.*: make it of one type"),
+        (
+            ak.Array({"c": ak.str.to_categorical(["a", "b", "a"])}),
+            "'c' is of type categorical.*: convert it by ak.from_categorical",
+        ),
         (ak.Array([]), "no arrays"),
         (ak.Array([{"x": 1}, [2]]), "union"),
     ],

@@ -34,6 +34,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         tree = file.mktree("Events", {name: ak.type(ak.Array(one)).content for name, one in columns.items()})
         tree.extend(columns)
         file.mktree("folder/Runs", {"run": "i8"}, title="of runs").extend({"run": np.arange(3)})
+        flat = {f"Jet_{name}": jets[name] for name in ak.fields(jets)}
+        file.mkrntuple(
+            "Fields",
+            {"nJet": counts.astype("i4"), **flat, **{n: columns[n] for n in ("run", "luminosityBlock", "event")}},
+        )
     bounds = {"Jet_pt": {"rel": 1e-3}, "Jet_mass": {"rel": 1e-3}}
     model = {"name": "auto", "effort": "fast"}
     baler_core.compress(folder / "a.root", folder / "a.bal", bounds=bounds, model=model, block_bytes=8_000)
@@ -45,6 +50,7 @@ def test_uproot_opens_the_trees_of_a_path(files: tuple[Path, Path]) -> None:
     path = str(files[1])
     with uproot.open(files[0]) as original, uproot.open(path, **options) as opened:
         assert opened.keys(filter_classname="TTree") == original.keys(filter_classname="TTree")
+        assert opened.classnames() == original.classnames()
         assert opened["folder/Runs"].title == "of runs"
         tree, expected = opened["Events"], original["Events"]
         assert ak.array_equal(tree.arrays(["Jet_eta", "run"]), expected.arrays(["Jet_eta", "run"]))
@@ -77,6 +83,11 @@ def test_branches_tell_what_uproot_tells_of_them(files: tuple[Path, Path]) -> No
         columns = (one.arrays(["Jet_eta", "run"], how=dict, **asked) for one in (tree, expected))
         found, wanted = ({n: a.layout.parameters for n, a in one.items()} for one in columns)
         assert found == wanted
+        tables = (one.arrays(["run"], ak_add_doc=True) for one in (ours["folder/Runs"], original["folder/Runs"]))
+        found, wanted = (table.layout.parameters for table in tables)
+        assert found == wanted == {"__doc__": "of runs"}
+        ((_, report),) = tree.iterate(["run"], step_size=EVENTS, report=True)
+        assert (report.tree.name, report.file_path) == ("Events", str(files[1]))
         branch = tree["run"]
         chosen = branch.array(branch.interpretation, 3, 5, decompression_executor=None, ak_add_doc=True)
         assert chosen.to_list() == [3, 4]
@@ -98,19 +109,36 @@ def close(first: np.ndarray, second: np.ndarray) -> bool:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_coffea_makes_events_of_it(files: tuple[Path, Path]) -> None:
+@pytest.mark.parametrize("tree", ["Events", "Fields"])
+def test_coffea_makes_events_of_it(files: tuple[Path, Path], tree: str) -> None:
+    """Of a TTree, and of an RNTuple."""
     nanoevents = pytest.importorskip("coffea.nanoevents")
     make = nanoevents.NanoEventsFactory.from_root
     with uproot.open(files[0]) as original, baler_root.open(files[1]) as ours:
-        expected = masses(make(original, treepath="Events").events())
+        expected = masses(make(original, treepath=tree).events())
         log: list[Any] = []
         for mode, more in (("virtual", {"access_log": log}), ("eager", {"preload": ["Jet_pt", "nJet"]})):
-            assert close(expected, masses(make(ours, treepath="Events", mode=mode, **more).events())), mode
+            assert close(expected, masses(make(ours, treepath=tree, mode=mode, **more).events())), mode
         assert {one.branch for one in log} == {"nJet", *(f"Jet_{name}" for name in ("pt", "eta", "phi", "mass"))}
-        part = make(ours, treepath="Events", entry_start=5, entry_stop=9, schemaclass=nanoevents.BaseSchema).events()
+        part = make(ours, treepath=tree, entry_start=5, entry_stop=9, schemaclass=nanoevents.BaseSchema).events()
         assert part.run.to_list() == [5, 6, 7, 8]
-    events = make({str(files[1]): "Events"}, uproot_options=baler_root.uproot_options()).events()
+    events = make({str(files[1]): tree}, uproot_options=baler_root.uproot_options()).events()
     assert close(expected, masses(events))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("tree", ["Events", "Fields"])
+def test_coffea_makes_events_for_dask_of_paths(files: tuple[Path, Path], tree: str) -> None:
+    """Of open files it does not, those of uproot included."""
+    nanoevents = pytest.importorskip("coffea.nanoevents")
+    pytest.importorskip("dask_awkward")
+    options = baler_root.uproot_options()
+    make = nanoevents.NanoEventsFactory.from_root
+    events = make({str(files[1]): tree}, mode="dask", uproot_options=options).events()
+    with baler_root.open(files[1]) as ours:
+        assert ak.array_equal(
+            events.Jet.eta.compute(scheduler="sync"), ours[tree]["Jet_eta"].array(), check_parameters=False
+        )
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -250,6 +250,13 @@ def test_what_is_not_there_is_told(files: tuple[Path, Path], tmp_path: Path) -> 
         baler_root.open(tmp_path / "b.bal")
 
 
+def test_a_branch_that_is_not_there_may_be_one_that_is_kept_unread(tmp_path: Path) -> None:
+    baler_core.compress(Path(__file__).parent / "data" / "collections.root", tmp_path / "a.bal", bounds="lossless")
+    with baler_root.open(f"{tmp_path}/a.bal:events") as tree, pytest.raises(KeyError) as caught:
+        tree["Params"]
+    assert "2 more branches come back only when the file is restored." in str(caught.value)
+
+
 def test_fields_of_ntuples_are_read_like_those_of_uproot(tmp_path: Path) -> None:
     counts = rng.poisson(2.5, 50)
     inner = rng.integers(0, 3, counts.sum())
@@ -265,6 +272,8 @@ def test_fields_of_ntuples_are_read_like_those_of_uproot(tmp_path: Path) -> None
         tree, other = original["Events"], ours["Events"]
         assert ak.array_equal(other.arrays(entry_start=7, entry_stop=31), tree.arrays(entry_start=7, entry_stop=31))
         assert set(other.keys()) == set(tree.keys())
+        assert other.typenames() == tree.typenames()
+        assert other.keys(filter_typename="std::vector<*") == tree.keys(filter_typename="std::vector<*") == ["hits"]
         for name in ("Jet", "Jet.pt", "Jet.id", "hits", "name"):
             assert ak.array_equal(other[name].array(entry_start=7), tree[name].array(entry_start=7)), name
 

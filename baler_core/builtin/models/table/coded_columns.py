@@ -23,6 +23,9 @@ _COUNT_FEATURE = 16
 """The input of a flow for each: a quarter."""
 
 
+_NO_REFERENCES = np.zeros((0, 0), np.int64)
+
+
 class ColumnContext(NamedTuple):
     """What is known of each row before a column is coded.
 
@@ -79,6 +82,7 @@ class CodedColumns:
         self._events = Events(np.array([rows], np.int64)) if events is None else events
         self._pointer = pointer
         self._pointed = np.full(rows, -1, np.int64)
+        self._symbols: dict[int, np.ndarray | None] = {}
         self._known: dict[int, ParentColumn] = {}
         self._plans: dict[int, ColumnPlan] = {}
         self._features: dict[int, np.ndarray] = {}
@@ -86,20 +90,36 @@ class CodedColumns:
 
     def add(self, number: int, plan: ColumnPlan, symbols: np.ndarray | None) -> None:
         """Take in a column; one without bins, or stored apart (None), is no context."""
-        self._plans[number] = plan
+        self._plans[number], self._symbols[number] = plan, symbols
         if symbols is not None and number == self._pointer:
             self._pointed = self._events.earlier(symbols)
-        if symbols is None or plan.marginal is None:
-            nothing = np.zeros(self.rows, np.int64)
-            self._known[number] = ParentColumn(nothing, nothing, 1)
-        else:
-            self._known[number] = ParentColumn(symbols, plan.marginal.bin_of(symbols), plan.marginal.bins)
+
+    def _column(self, number: int) -> ParentColumn:
+        """Return a column that was taken in: its bins are found when a later one looks at it, as few do at many."""
+        found = self._known.get(number)
+        if found is None:
+            symbols, marginal = self._symbols[number], self._plans[number].marginal
+            if symbols is None or marginal is None:
+                nothing = np.zeros(self.rows, np.int64)
+                found = ParentColumn(nothing, nothing, 1)
+            else:
+                found = ParentColumn(symbols, marginal.bin_of(symbols), marginal.bins)
+            self._known[number] = found
+        return found
 
     def context_of(self, number: int, plan: ColumnPlan) -> ColumnContext:
         """Return all that is known of the rows of column `number`."""
         references = [self.rows_at(place) for place in plan.references]
         looked_at = np.stack(references, axis=1) if references else np.zeros((self.rows, 0), np.int64)
         return ColumnContext(self._parents(number, plan), self._mixture(number, plan), looked_at, self.block_rows)
+
+    def first_parent(self, number: int, plan: ColumnPlan) -> ColumnContext:
+        """Return what a column needs that is coded with its first parent as the only context."""
+        if plan.parents:
+            parents = [self._parent(number, ColumnSource.of(plan.parents[0], self.columns), plan)]
+        else:
+            parents = self._parents(number, plan)
+        return ColumnContext(parents, no_mixture(), _NO_REFERENCES, self.block_rows)
 
     def _parents(self, number: int, plan: ColumnPlan) -> list[ParentColumn]:
         parents = [self._parent(number, ColumnSource.of(parent, self.columns), plan) for parent in plan.parents]
@@ -139,16 +159,16 @@ class CodedColumns:
         if source.of_event:
             counts = self._events.position if source.column == POSITION else self._events.size
             return ParentColumn(counts, np.minimum(counts, _COUNTED), _COUNTED + 1)
-        known = self._known[source.column]
+        known = self._column(source.column)
         return known if source.place == HERE else known.looked_up(self.rows_at(source.place))
 
     def bins(self, number: int) -> np.ndarray:
         """Return bins of a column: int64 (rows,)."""
-        return self._known[number].bins
+        return self._column(number).bins
 
     def values(self, number: int) -> np.ndarray:
         """Return symbols of a column: int64 (rows,)."""
-        return self._known[number].values
+        return self._column(number).values
 
     def features(self, number: int) -> np.ndarray:
         """Return features of a column for predictors: int16 (FEATURES, rows)."""
@@ -158,7 +178,7 @@ class CodedColumns:
 
     def features_at(self, number: int, rows: np.ndarray | slice) -> np.ndarray:
         """Return the same in some rows."""
-        plan, known = self._plans[number], self._known[number]
+        plan, known = self._plans[number], self._column(number)
         values = known.values[rows]
         if plan.marginal is None or known.count == 1:
             return np.zeros((FEATURES, len(values)), np.int16)
@@ -171,5 +191,6 @@ class CodedColumns:
             return self
         part = CodedColumns(rows, self.columns, self._events.part(slice(0, rows)), flow=flow)
         part._plans, part._pointer, part._pointed = self._plans, self._pointer, self._pointed[:rows]
+        part._symbols = {n: None if k is None else k[:rows] for n, k in self._symbols.items()}
         part._known = {n: replace(k, values=k.values[:rows], bins=k.bins[:rows]) for n, k in self._known.items()}
         return part

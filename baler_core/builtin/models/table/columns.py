@@ -91,13 +91,25 @@ def _with_specials(values: np.ndarray, special: np.ndarray, symbols: Symbols, pl
 
 
 def to_values(
-    symbols: Symbols, plan: ColumnPlan, restored: Mapping[int, np.ndarray], tolerance: Tolerance | None = None
+    symbols: Symbols,
+    plan: ColumnPlan,
+    restored: Mapping[int, np.ndarray],
+    tolerance: Tolerance | None = None,
+    rows: slice = slice(None),
 ) -> np.ndarray:
-    """Return restored values from symbols; the tolerance is needed where the plan has steps of their own."""
+    """Return restored values from symbols.
+
+    Parameters
+    ----------
+    tolerance
+        Needed where the plan has steps of their own.
+    rows
+        Which to restore of a column that follows from no others.
+    """
     if plan.own_steps is not None:
         return _values_by_own(symbols, plan, plan.own_steps, restored, tolerance)
     if plan.relation is None:
-        return plan.lattice.restore(plan.symbols.backward(symbols))
+        return plan.lattice.restore(plan.symbols.backward(symbols)[rows])
     return _values_by_residual(symbols, plan, predicted(plan, restored))
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, SupportsBytes
 
 import numpy as np
 
-from baler_core.builtin.models.table.blocks import COLD_START, BlockContext, all_symbols, decode_block, encode_block
+from baler_core.builtin.models.table.blocks import COLD_START, BlockContext, all_symbols, encode_block
 from baler_core.builtin.models.table.effort import DEFAULT, EFFORTS, SHORT_ROWS, TableEffort
 from baler_core.builtin.models.table.events import Events
 from baler_core.builtin.models.table.known_names import KnownNames, names_of
 from baler_core.builtin.models.table.plan import TablePlan, plan_to_bytes
 from baler_core.builtin.models.table.relations.scales import NO_SCALES, scales_of
+from baler_core.builtin.models.table.restored_blocks import decode_block
 from baler_core.builtin.models.table.row_blocks import RowBlock, chunked_rows, cut_rows, join_blocks, split_blocks
 from baler_core.builtin.models.table.stored_plan import open_plan
 from baler_core.builtin.models.table.warm_start import WarmStart, chosen_pieces, read_warm_start
@@ -163,8 +164,9 @@ class TableModel(Model):
         numbers = None if wanted is None else {number for number, name in enumerate(names) if name in wanted}
 
         def restored(part: RowBlock) -> dict[int, np.ndarray]:
-            count, most = part.rows.stop - part.rows.start, rows.stop - part.rows.start
-            return decode_block(part.data, count, dtypes, context.part(part.rows), numbers, most)
+            first, count = part.rows.start, part.rows.stop - part.rows.start
+            inside = slice(max(rows.start - first, 0), min(rows.stop - first, count))
+            return decode_block(part.data, count, dtypes, context.part(part.rows), numbers, inside)
 
         (length,) = layout.shape(layout.variables[0])
         blocks = split_blocks(streams, length)
@@ -173,10 +175,7 @@ class TableModel(Model):
         columns = [n for n, v in enumerate(found) if v is not None and (numbers is None or n in numbers)]
         if not parts:
             return {names[n]: np.zeros(0, dtypes[n]) for n in columns}
-        first = touched[0].rows.start
-        inside = slice(rows.start - first, rows.stop - first)
-        joined = {n: np.concatenate([p[n] for p in parts]) if len(parts) > 1 else parts[0][n] for n in columns}
-        return {names[n]: joined[n][inside] for n in columns}
+        return {names[n]: np.concatenate([p[n] for p in parts]) if len(parts) > 1 else parts[0][n] for n in columns}
 
     def state(self) -> State:
         """Return the plan, as bytes."""

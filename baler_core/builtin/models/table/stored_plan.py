@@ -279,6 +279,8 @@ class _Places(NamedTuple):
     def check(self, number: int, mixed: _Mixed) -> None:
         """Raise FormatError if a column is told by one that is decoded after it."""
         place = self.place
+        if not (mixed.parents or mixed.looked or mixed.seen or mixed.references):
+            return
         used = [ColumnSource.of(parent, len(place)) for parent in mixed.parents]
         told = [s.column for s in used if not s.of_event and not (s.column == number and s.place != HERE)]
         if any(place[column] >= place[number] for column in (*told, *mixed.looked, *mixed.seen)):

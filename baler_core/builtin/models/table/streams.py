@@ -21,6 +21,7 @@ from baler_core.builtin.models.table.contexts.one_context import code_by_counter
 from baler_core.builtin.models.table.contexts.places import (
     ParentColumn,
     place_contexts,
+    place_first,
     recipes,
     recipes_with_predictor,
 )
@@ -110,8 +111,9 @@ def decode_symbols(
 def _begin_warm_up(coder: Coder, rows: int) -> WarmUp:
     """Make the coder write nowhere until `rows` are over."""
     registers = coder.registers.copy()
-    coder.registers[:] = new_encoder(0).registers
-    coder.registers[POSITION] = len(coder.data)
+    if rows:
+        coder.registers[:] = new_encoder(0).registers
+        coder.registers[POSITION] = len(coder.data)
     return WarmUp(rows, registers)
 
 
@@ -167,10 +169,8 @@ def _run_fast(
     warm_up: WarmUp,
 ) -> None:
     """Code with the bins of the first parent as the only context."""
-    parents = context.parents
-    chosen = recipes(min(len(parents), 1), 2)[-1:]
     nodes = max(len(tree.splits), 1)
-    places = place_contexts(parents, chosen, len(symbols), nodes, context.rows)
+    places = place_first(context.parents, len(symbols), nodes, context.rows)
     counters = marginal_counters(tree.chances, nodes, len(tree.splits), places.total)
     code_by_counters(coder, symbols, tree, places, counters, warm_up)
 

@@ -32,8 +32,9 @@ def table_columns(schema: Schema, names: Collection[str]) -> list[TableColumn]:
     for node, one in zip(nodes, stated, strict=True):
         if any(part.kind == "dictionary" for part in nodes_of(node)):
             continue
-        values = any(part.kind == "values" for part in nodes_of(node))
-        kept = pruned(node, names) if values else node if whole else None
+        own = value_names([node])
+        # parts that hold nothing but nulls come with all others
+        kept = (node if own or whole else None) if own <= set(names) else pruned(node, names)
         if kept is None:
             continue
         kind = one.type if kept is node else kept.type

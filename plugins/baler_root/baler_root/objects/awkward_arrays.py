@@ -80,8 +80,9 @@ class _Taking:
         if layout.is_option:
             form = self._option(layout, name, dim)
         elif made is None or parameters.get("__array__") == "categorical":
-            reason = f"of type {layout.form.type}" if made is None else "categorical"
-            raise DataError(f"the variable {name or 'data'!r} is {reason}, which cannot be stored")
+            raise DataError(
+                f"the variable {name or 'data'!r} is of type {layout.form.type}, which cannot be stored: {_advice(layout)}"
+            )
         else:
             form = made(layout, name, dim)
         if parameters and "text" not in form:
@@ -188,3 +189,12 @@ def _texts(cells: np.ndarray, kind: str) -> Any:
     offsets = np.concatenate([[0], np.cumsum([len(cell) for cell in raw], dtype=np.int64)])
     content = ak.contents.NumpyArray(np.frombuffer(b"".join(raw), np.uint8), parameters={"__array__": inner})
     return ak.contents.ListOffsetArray(ak.index.Index64(offsets), content, parameters={"__array__": name})
+
+
+def _advice(layout: Any) -> str:
+    """Return how to make an array of a layout that cannot be stored one that can."""
+    if layout.parameter("__array__") == "categorical":
+        return "convert it by ak.from_categorical"
+    if layout.is_union:
+        return "make it of one type, as by ak.Array([str(x) for x in array]), or store what is of each type in a field of its own"
+    return "convert it by ak.to_packed, or to lists and numbers"

@@ -95,9 +95,16 @@ def counted_with(integers: Integers, stencils: Stencils) -> tuple[float, np.ndar
 
 
 def decode_integers(
-    data: bytes, shape: tuple[int, ...], holes: np.ndarray | None, stack: int, closed: bool
+    data: bytes, shape: tuple[int, ...], holes: np.ndarray | None, stack: int, closed: bool, last: int | None = None
 ) -> np.ndarray:
     """Decode the values: int64 (slices, variables, y, x) in 1/1024 of a step; predictions in holes.
+
+    Parameters
+    ----------
+    shape
+        Of all values.
+    last
+        Slices, of which each follows from those before it, are decoded up to here; None for all. `holes` are of these.
 
     Raises
     ------
@@ -110,13 +117,15 @@ def decode_integers(
     if mixed == LOCAL and shape[3] > MOST_COLUMNS:
         raise FormatError(f"a predicted field is damaged: local fits of {shape[3]} columns")
     coder, rest = (new_decoder(data[4:]), None) if mixed else read_head(data[4:], "a predicted field")
-    integers = Integers(np.zeros(shape, np.int64), holes, stack, closed)
+    decoded = shape[0] if last is None else last
+    integers = Integers(np.zeros((decoded, *shape[1:]), np.int64), holes, stack, closed)
     limits, stencils = read_common(coder, shape)
     if rest is None:
         values = _code_mixed(coder, integers, stencils, limits, mixed)
     else:
         values = _code_fast(read_stream(coder, rest, CONTEXTS), integers, stencils, limits, encoding=False)
-    if _checksum(values) != data[1:4]:
+    # the checksum is that of all values: pages that a part is read from have checksums of their own
+    if decoded == shape[0] and _checksum(values) != data[1:4]:
         raise FormatError("a predicted field is damaged: its integers have another checksum")
     return values
 

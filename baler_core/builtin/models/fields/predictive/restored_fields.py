@@ -25,7 +25,7 @@ from baler_core.builtin.models.fields.predictive.held import (
 from baler_core.builtin.models.fields.predictive.predictor import FRACTION
 from baler_core.builtin.models.fields.predictive.restored_image import MARK, decode_image
 from baler_core.builtin.models.fields.predictive.rests import decode_rests
-from baler_core.builtin.models.fields.window import Window, window_of
+from baler_core.builtin.models.fields.window import Window, bounded, window_of
 from baler_core.data.sides import Reach
 from baler_core.data.variables import Variable
 from baler_core.entropy.masks import decode_classes
@@ -100,7 +100,8 @@ def decode_fields(
 
     def restore(job: tuple[Box, Sequence[SupportsBytes], Any, Any]) -> None:
         place, stored, inside, outside = job
-        steps = _decode_chunk(heads, stored, (shape, arrangement, place))
+        last = bounded(inside)[0][0].stop
+        steps = _decode_chunk(heads, stored, (shape, arrangement, place), last)
         for values, head, own in zip(restored, heads, steps, strict=True):
             values[outside] = _values(head, own[inside], values.dtype)
 
@@ -121,16 +122,22 @@ def _decoded_image(data: SupportsBytes, variables: Sequence[Variable], shape: tu
     return decode_image(reader, shape, variables[0].numpy_dtype)
 
 
-def _decode_chunk(heads: Sequence[SteppedField], stored: Sequence[SupportsBytes], where: Where) -> np.ndarray:
-    """Decode the steps of a chunk, of exact floats their bits: int64 (variables, frames, z, y, x)."""
-    place = where[2]
-    frames, depth, ny, nx = (part.stop - part.start for part in place)
-    shape = (frames * depth, len(heads), ny, nx)
-    masked = any(head.special is not None for head in heads)
-    holes_here = _holes(heads, place, (frames, depth, ny, nx)).reshape(shape) if masked else None
-    restored = decode_integers(bytes(stored[0]), shape, holes_here, depth, heads[0].closed)
-    steps = np.moveaxis(restored, 1, 0).reshape(len(heads), frames, depth, ny, nx)
+def _decode_chunk(
+    heads: Sequence[SteppedField], stored: Sequence[SupportsBytes], where: Where, last: int
+) -> np.ndarray:
+    """Decode the steps of a chunk, of exact floats their bits: int64 (variables, frames, z, y, x).
+
+    Frames after the `last` one wanted are left out, unless floats need all of them.
+    """
+    frames, depth, ny, nx = (part.stop - part.start for part in where[2])
     exact = [number for number, head in enumerate(heads) if head.exact]
+    last = frames if exact else last
+    shape, decoded = (frames * depth, len(heads), ny, nx), (last, depth, ny, nx)
+    place = (slice(where[2][0].start, where[2][0].start + last), *where[2][1:])
+    masked = any(head.special is not None for head in heads)
+    holes_here = _holes(heads, place, decoded).reshape(last * depth, *shape[1:]) if masked else None
+    restored = decode_integers(bytes(stored[0]), shape, holes_here, depth, heads[0].closed, last * depth)
+    steps = np.moveaxis(restored, 1, 0).reshape(len(heads), *decoded)
     for number, rests in zip(exact, stored[1:], strict=True):
         values = decode_rests(heads[number], bytes(rests), _codes(heads[number], steps[number]), where)
         steps[number] = values.view(values.dtype.str.replace("f", "i"))

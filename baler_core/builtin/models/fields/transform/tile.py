@@ -124,6 +124,8 @@ def _inverse(
     coefficients: np.ndarray, recipe: Recipe, matrix: np.ndarray | None, inside: Box = EVERYTHING
 ) -> np.ndarray:
     frames, *space = inside
+    if recipe.time == "none":  # slices are frames
+        coefficients, frames = coefficients[frames], slice(None)
     slices = wavelet.restored(np.ascontiguousarray(coefficients), recipe.step_size, recipe.levels)
     points = np.ascontiguousarray(slices[(slice(None), slice(None), *space)])
     if matrix is not None:

@@ -45,7 +45,9 @@ def coded_size(parts: Sequence[TileIntegers], recipe: Recipe) -> float:
     return counted_bytes(stream, CONTEXTS, new_head(2 * int(stream.ends[FLAGS])))
 
 
-def decode_tile(data: bytes, slices: int, shape: tuple[int, ...], recipe: Recipe) -> TileIntegers:
+def decode_tile(
+    data: bytes, slices: int, shape: tuple[int, ...], recipe: Recipe, last: int | None = None
+) -> TileIntegers:
     """Invert `encode_tile`.
 
     Parameters
@@ -54,13 +56,16 @@ def decode_tile(data: bytes, slices: int, shape: tuple[int, ...], recipe: Recipe
         Modes of the basis, or frames.
     shape
         (frames, variables, z, y, x).
+    last
+        Corrections, which come frame after frame, are read up to here; None for all.
 
     Raises
     ------
     FormatError
         If the bytes are damaged so much that nothing can be read.
     """
-    integers = TileIntegers(np.zeros((slices, *shape[1:]), np.int32), np.zeros(shape, np.int32))
+    corrected = shape[0] if last is None else last
+    integers = TileIntegers(np.zeros((slices, *shape[1:]), np.int32), np.zeros((corrected, *shape[1:]), np.int32))
     if recipe.mixed:
         _code_mixed(new_decoder(data), integers, recipe, (new_statistics(), new_statistics()))
     else:

@@ -22,9 +22,11 @@ _UPPER_PARTS = np.array([65536 * (n + 1 >> 1) // max(n, 1) for n in range(4096)]
 
 def marginal_counters(chances: Array, places: int, nodes: int, size: int) -> Array:
     """Make `size` counters that start at the marginal's chances: `places` per context, `nodes` in the tree."""
-    one = np.full(places, 1 << 31, np.int64)
-    one[:nodes] = chances.astype(np.int64) << 16
-    return np.resize(one | PRIOR_COUNT, size).astype(np.uint32)
+    one = np.full(places, 1 << 31 | PRIOR_COUNT, np.uint32)
+    one[:nodes] = chances.astype(np.uint32) << 16 | PRIOR_COUNT
+    repeated = np.empty((-(-size // places), places), np.uint32)
+    repeated[:] = one
+    return repeated.reshape(-1)[:size]
 
 
 @inlined

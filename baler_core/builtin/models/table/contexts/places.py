@@ -141,6 +141,26 @@ def place_contexts(
     return ContextSlots(base, sizes - 1, np.cumsum(sizes) - sizes, own, classes, looked_at)
 
 
+def place_first(parents: Sequence[ParentColumn], rows: int, nodes: int, most: int) -> ContextSlots:
+    """Number the contexts of every row by classes of the first parent alone, or one context for all: as `place_contexts`, faster."""
+    parent = parents[0] if parents else None
+    count = 1 if parent is None else min(64, parent.count)
+    size = 1 << min(max(1, (min(count, most) * nodes - 1).bit_length()), _LARGEST)
+    direct, pasts = count * nodes <= size, int(parent is not None and parent.own is not None)
+    base = np.zeros((rows, 1), np.int32)
+    if parent is not None:
+        number = _classes(parent, count)
+        base[:, 0] = (number * nodes if direct else _hashed(number)) & (size - 1)
+    return ContextSlots(
+        base,
+        np.array([size - 1]),
+        np.zeros(1, np.int64),
+        np.full((1, pasts), nodes if direct else _ODD & (size - 1), np.int64),
+        np.full((1, pasts), count, np.int64),
+        np.zeros((rows, 0), np.int64) if parent is None or parent.own is None else parent.own.reshape(-1, 1),
+    )
+
+
 @dataclass
 class _States:
     """The state of a context in each row (int64), how many there may be, and the parts of the column's own pasts."""

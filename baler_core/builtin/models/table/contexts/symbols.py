@@ -34,6 +34,11 @@ class Symbols:
     values: np.ndarray
     escapes: np.ndarray
 
+    def first(self, rows: int, escape: int) -> Symbols:
+        """Return those of the first rows; `escape` is the symbol that stands for one."""
+        values = self.values[:rows]
+        return Symbols(values, self.escapes[: int((values == escape).sum())])
+
 
 @dataclass(frozen=True)
 class SymbolMap:
