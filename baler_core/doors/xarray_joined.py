@@ -81,7 +81,7 @@ class JoinedParts:
         variables = {}
         for name, variable in first.variables.items():
             joined = self._rows(file, variable)
-            values = indexing.LazilyIndexedArray(_Joined(self, str(name), variable, joined))
+            values = indexing.LazilyIndexedArray(_JoinedValues(self, str(name), variable, joined))
             encoding = {**variable.encoding, "source": str(self.files.path)}
             if joined and (chunks := variable.encoding.get("preferred_chunks")):
                 along = variable.dims[0]
@@ -112,7 +112,7 @@ def _cut(rows: Sequence[int], length: int) -> tuple[int, ...]:
     return tuple(min(length, count - start) for count in rows for start in range(0, count, max(1, length)))
 
 
-class _Joined(BackendArray):  # type: ignore[misc, unused-ignore]
+class _JoinedValues(BackendArray):  # type: ignore[misc, unused-ignore]
     """The values of a variable in all files, restored when they are asked for."""
 
     def __init__(self, parts: JoinedParts, name: str, first: xr.Variable, rows: Sequence[int]) -> None:
