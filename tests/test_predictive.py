@@ -9,6 +9,7 @@ from baler_core import FormatError
 from baler_core.builtin.models.fields.predictive.classes import fit_classes
 from baler_core.builtin.models.fields.predictive.estimate import estimated_rate
 from baler_core.builtin.models.fields.predictive.field import Integers, decode_integers, encode_with
+from baler_core.builtin.models.fields.predictive.local_choice import hardly_pays
 from baler_core.builtin.models.fields.predictive.predictor import FRACTION
 from baler_core.builtin.models.fields.predictive.sampling import (
     StencilSample,
@@ -212,3 +213,15 @@ def test_an_impossible_number_of_classes_is_refused(classes: int) -> None:
         numbers.code(number, 1)
     with pytest.raises(FormatError, match="classes"):
         decode_integers(bytes([7, 0, 0, 0]) + finish(coder), (1, 1, 8, 8), None, 1, True)
+
+
+def test_mixing_is_given_up_on_noise_of_many_bits_alone() -> None:
+    rng = np.random.default_rng(4)
+    walks = rng.normal(size=(4, 1, 512, 160)).cumsum(axis=2) * np.exp(rng.normal(size=(4, 1, 1, 160)))
+    for values, given_up in ((rng.normal(size=walks.shape) * 20, True), (walks * 20, False)):
+        integers = Integers(np.rint(values * (1 << FRACTION)).astype(np.int64), None, closed=True)
+        assert hardly_pays(integers, learn_stencils(integers, "balanced"), 7) is given_up
+        data = encode_integers(integers, "balanced")
+        assert (data[0] == 0) is given_up
+    few = Integers(integers.values[:, :, :100], None, closed=True)
+    assert not hardly_pays(few, learn_stencils(few, "balanced"), 7)

@@ -10,7 +10,7 @@ import numpy as np
 from baler_core.builtin.models.fields.predictive.classes import BITS_PER_WEIGHT, expected_bits, fit_classes
 from baler_core.builtin.models.fields.predictive.coder import LOCAL
 from baler_core.builtin.models.fields.predictive.field import Integers, counted_with, encode_with
-from baler_core.builtin.models.fields.predictive.local_choice import local_gain
+from baler_core.builtin.models.fields.predictive.local_choice import hardly_pays, local_gain
 from baler_core.builtin.models.fields.predictive.sampling import StencilSample, samples_of
 from baler_core.builtin.models.fields.predictive.stencil import (
     COLUMNS,
@@ -77,7 +77,8 @@ def _without_fits(integers: Integers, stencils: Stencils, effort: Effort) -> byt
 def _encoded(integers: Integers, stencils: Stencils, effort: Effort) -> tuple[bytes, np.ndarray]:
     """Code all values, without mixing where that makes fewer bytes of few bits or noise; return what will be restored, too."""
     mixed = (_SERIES if len(integers.values) > 1 else MIXED)[effort]
-    mixed = 0 if integers.exact and effort != "max" else mixed
+    if effort == "balanced" and (integers.exact or hardly_pays(integers, stencils, mixed)):
+        mixed = 0
     data, restored = encode_with(integers, stencils, mixed)
     if mixed and (integers.exact or _few_bits(data, integers)) and counted_with(integers, stencils)[0] < len(data):
         quick, restored_quickly = encode_with(integers, stencils, 0)
