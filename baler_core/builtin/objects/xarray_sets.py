@@ -183,8 +183,17 @@ def _encoding(encoding: Mapping[Any, Any], where: str, columns: Columns) -> list
         try:
             kept.append([str(key), packed(value, f"the encoding {key!r} of {where}")])
         except DataError:
-            columns.warnings.append(f"the encoding {key!r} of {where} is of type {type_name(value)} and is left out")
+            _warn(columns, f"the encoding {key!r} of type {type_name(value)} is left out: ", where)
     return kept
+
+
+def _warn(columns: Columns, sentence: str, where: str) -> None:
+    """Add a warning, or a place to the one that says the same of others."""
+    for number, known in enumerate(columns.warnings):
+        if known.startswith(sentence):
+            columns.warnings[number] = f"{known}, of {where}"
+            return
+    columns.warnings.append(f"{sentence}of {where}")
 
 
 def _set_together(stored: Json, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
