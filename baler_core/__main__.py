@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 
 # A signal that comes before `main` runs ends in Python's own traceback. So what takes a while to import is left out: `typing`,
@@ -38,6 +39,7 @@ def main() -> NoReturn:
             signal.signal(number, _stopped)
     # Threads of OpenBLAS, which NumPy starts, would otherwise wait busily for work at first, as long as all else takes.
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+    gc.disable()  # until all is imported: of what importing makes, next to nothing is waste, and looking for it takes a tenth longer
     from baler_core.cli import main as run
     from baler_core.cli.stopping import leave_threads
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from collections.abc import Sequence
@@ -50,6 +51,9 @@ class _Commands(click.Group):
         if name not in COMMANDS:
             return None
         module = importlib.import_module(f"baler_core.cli.{COMMANDS[name][0]}")
+        if not gc.isenabled():
+            gc.freeze()  # what was imported stays, and is looked at no more
+            gc.enable()
         command = getattr(module, name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command

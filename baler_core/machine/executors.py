@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from asyncio import CancelledError
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Future, InvalidStateError
 from contextlib import suppress
@@ -50,6 +49,8 @@ def begun(executor: Submits, function: Callable[..., Any], *arguments: Any) -> F
 
 async def _pass_on(theirs: Any, ours: Future[Any]) -> None:
     """Give one future the result of another, or its error, which may arise while the result is fetched."""
+    from asyncio import CancelledError  # dask has imported it
+
     with suppress(InvalidStateError):  # nobody waits any more
         try:
             result = await theirs
