@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from baler_core.machine.compiled import Array, Integer, inlined, place_of
+from baler_core.machine.compiled import Array, Integer, inlined
 
 LOW, HIGH, WINDOW, POSITION, ENCODING, OVERRUN = range(6)
 _FULL = 0xFFFFFFFF
@@ -80,11 +80,11 @@ def code_bit(registers: Array, data: Array, bit: Integer, probability: Integer) 
         position = registers[POSITION]
         if registers[ENCODING]:
             if position < data.size:
-                data[place_of(position)] = high >> 24
+                data[position] = high >> 24
             else:
                 registers[OVERRUN] = 1
         else:
-            following = data[place_of(position)] if position < data.size else 0
+            following = data[position] if position < data.size else 0
             registers[WINDOW] = ((registers[WINDOW] << 8) & _FULL) | following
         registers[POSITION] = position + 1
         low = (low << 8) & _FULL
