@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from baler_core.entropy.bytes import squeeze, unsqueeze, xz, zstd
-from baler_core.entropy.integers import narrow, pack_fast, pack_integers, unpack_integers, widen
+from baler_core.entropy.integers import CONSTANT, narrow, pack_fast, pack_integers, unpack_integers, widen
+from baler_core.entropy.leading import tells_its_length, unpack_leading
 from baler_core.entropy.varint import ByteReader
 from baler_core.errors import FormatError
 from baler_core.format.header_dictionary import header_dictionary
@@ -122,3 +123,24 @@ def test_words_of_headers_stay_as_they_are() -> None:
     assert hashlib.sha256(header_dictionary()).hexdigest() == digest, (
         "files are read by these words: others need a new format version"
     )
+
+
+@pytest.mark.parametrize(
+    "values", [[7] * 9, [3, 900, 5], [0, 1] * 40, list(range(0, 70, 7)), [2**40, -(2**40), 5], [1, 2**62, 3, 4]]
+)
+def test_the_first_of_packed_integers_are_unpacked_without_their_number(values: list[int]) -> None:
+    packed = pack_integers(np.array(values, np.int64))
+    if tells_its_length(packed):
+        for count in range(1, len(values) + 1):
+            assert unpack_leading(packed, count).tolist() == values[:count]
+    with pytest.raises(FormatError):
+        unpack_leading(b"", 1)
+    if tells_its_length(packed) and packed[0] != CONSTANT:
+        with pytest.raises(FormatError):
+            unpack_leading(packed[:-1], len(values))
+
+
+def test_what_a_compressor_has_gone_over_does_not_tell_its_length() -> None:
+    assert not tells_its_length(pack_integers(np.random.default_rng(1).poisson(9, 5000)))
+    assert not tells_its_length(b"")
+    assert tells_its_length(pack_integers(np.array([5, 5_000_000])))

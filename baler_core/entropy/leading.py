@@ -24,7 +24,7 @@ def unpack_leading(data: bytes, count: int) -> np.ndarray:
     FormatError
         If there are fewer.
     """
-    if data[0] == CONSTANT:
+    if not data or data[0] == CONSTANT:
         return unpack_integers(data, count)
     start, bits = _head(data)
     return unpack_integers(data[: start + 1 + -(-bits * count // 8)], count)

@@ -16,6 +16,7 @@ from baler_root.contents.forms import fields_inside
 from baler_root.opened_branch import OpenBranch
 from baler_root.opened_expressions import Expressions
 from baler_root.opened_facts import TreeFacts
+from baler_root.opened_fields import merged_fields
 from baler_root.opened_filters import Filter, accepting, kept_unread, short_names
 from baler_root.opened_parent import OpenParent
 from baler_root.opened_reading import Documented, documented, without_ignored
@@ -220,11 +221,11 @@ class OpenTree(TreeFacts, Mapping[str, "OpenBranch"]):
         asked = self._asked(expressions, cut, aliases, filters)
         start, stop = self.range_of(entry_start, entry_stop)
         short = library_of(library)
-        names = self._needed(asked)
+        branches = self._to_read(asked)
         if virtual:
-            columns = self._virtual(names, start, stop, short)
+            columns = self._virtual(branches, start, stop, short)
         else:
-            columns = {name: self[name].read(start, stop, short) for name in names}
+            columns = {name: branch.read(start, stop, short) for name, branch in branches.items()}
         if short == "pd":
             columns = series_of(columns, stop - start, start)
         if not self._is_plain(asked):
@@ -235,12 +236,12 @@ class OpenTree(TreeFacts, Mapping[str, "OpenBranch"]):
         made = grouped(columns, length, short, how)
         return documented(made, self, ak_add_doc) if short == "ak" and how is None else made
 
-    def _virtual(self, names: Sequence[str], start: int, stop: int, library: Library) -> dict[str, Any]:
+    def _virtual(self, branches: Mapping[str, Any], start: int, stop: int, library: Library) -> dict[str, Any]:
         if library != "ak":
             raise ConfigError(f"arrays(virtual=True, library={library!r}): virtual arrays are those of awkward, 'ak'")
         from baler_root.opened_virtual import virtual
 
-        return {name: virtual(partial(self[name].read, library="ak"), name, start, stop) for name in names}
+        return {name: virtual(partial(one.read, library="ak"), name, start, stop) for name, one in branches.items()}
 
     def iterate(
         self,
@@ -357,6 +358,13 @@ class OpenTree(TreeFacts, Mapping[str, "OpenBranch"]):
     def _needed(self, asked: Expressions) -> Sequence[str]:
         """Return the branches that are to be restored; refuses what is not there."""
         return asked.stated if self._is_plain(asked) else asked.branches()
+
+    def _to_read(self, asked: Expressions) -> dict[str, Any]:
+        """Return the branches that are to be restored, by the names of their arrays."""
+        names = self._needed(asked)
+        if self.is_ntuple and self._is_plain(asked) and all(name in self._branches for name in names):
+            return dict(merged_fields(names, self._branches))
+        return {name: self[name] for name in names}
 
     def range_of(self, start: int | None, stop: int | None) -> tuple[int, int]:
         """Return the entries that a slice means."""

@@ -273,6 +273,10 @@ def test_fields_of_ntuples_are_read_like_those_of_uproot(tmp_path: Path) -> None
         assert ak.array_equal(other.arrays(entry_start=7, entry_stop=31), tree.arrays(entry_start=7, entry_stop=31))
         assert set(other.keys()) == set(tree.keys())
         assert other.typenames() == tree.typenames()
+        for names in ("Jet.id", "Jet*", ["run", "Jet.pt"], ["Jet.pt", "Jet"]):
+            found, wanted = (one.arrays(filter_name=names, entry_stop=9) for one in (other, tree))
+            assert found.type == wanted.type
+            assert ak.array_equal(found, wanted), names
         assert other.keys(filter_typename="std::vector<*") == tree.keys(filter_typename="std::vector<*") == ["hits"]
         for name in ("Jet", "Jet.pt", "Jet.id", "hits", "name"):
             assert ak.array_equal(other[name].array(entry_start=7), tree[name].array(entry_start=7)), name
