@@ -112,11 +112,11 @@ def _methods_worth_trying(flat: np.ndarray, best: int, *, thorough: bool) -> lis
     methods = [BYTES, DIFFERENCES] if thorough else [BYTES]
     if flat.size <= _ALWAYS:
         return methods
-    return [method for method in methods if _worth_trying(flat, best, method)]
+    return [method for method in methods if _worth_trying(flat, best, method, thorough=thorough)]
 
 
-def _worth_trying(flat: np.ndarray, best: int, method: int) -> bool:
-    """Return whether a fast compressor beats `best` already, or comes near and a slow one wins on pieces."""
+def _worth_trying(flat: np.ndarray, best: int, method: int, *, thorough: bool) -> bool:
+    """Return whether a fast compressor beats `best` already, or comes near and a slow one (xz alone, if not thorough) wins on pieces."""
     fast = len(squeeze.zstd(narrow(_prepared(flat, method))[1], 3))
     if fast < best or fast > 1.4 * best:
         return fast < best
@@ -124,21 +124,21 @@ def _worth_trying(flat: np.ndarray, best: int, method: int) -> bool:
     pieces = np.concatenate([flat[: _ALWAYS // 2], flat[middle : middle + _ALWAYS // 2]])
     if int(pieces.min()) == int(pieces.max()):
         return False
-    return len(_pack(pieces, method)) < len(_pack(pieces, PCODEC))
+    return len(_pack(pieces, method, thorough=thorough)) < len(_pack(pieces, PCODEC))
 
 
 def _prepared(flat: np.ndarray, method: int) -> np.ndarray:
     return np.diff(flat, prepend=np.int64(0)) if method == DIFFERENCES else flat
 
 
-def _pack(flat: np.ndarray, method: int) -> bytes:
+def _pack(flat: np.ndarray, method: int, *, thorough: bool = True) -> bytes:
     if method == PCODEC:
         return _pack_pcodec(flat)
     if method == BITS:
         low = int(flat.min())
         bits = np.packbits((flat - low).astype(np.uint8)).tobytes()
         return bytes([BITS]) + write_varint(zigzag(low)) + squeeze.squeeze(bits)
-    return bytes([method]) + _squeezed_narrow(_prepared(flat, method))
+    return bytes([method]) + _squeezed_narrow(_prepared(flat, method), thorough=thorough)
 
 
 def narrow(flat: np.ndarray) -> tuple[bytes, bytes]:
@@ -171,9 +171,9 @@ def widen(head: ByteReader, body: ByteReader, count: int) -> np.ndarray:
     return (above + np.uint64(low % 2**64)).view(np.int64)
 
 
-def _squeezed_narrow(flat: np.ndarray) -> bytes:
+def _squeezed_narrow(flat: np.ndarray, *, thorough: bool) -> bytes:
     head, body = narrow(flat)
-    return head + squeeze.squeeze(body)
+    return head + squeeze.squeeze(body, thorough=thorough)
 
 
 def _unpack_bytes(reader: ByteReader, count: int, *, differences: bool) -> np.ndarray:

@@ -153,7 +153,7 @@ def _store(
         return Stored(MIXED, encode_symbols(symbols.values, plan, context, contexts, known), escapes)
     if len(symbols.values) and (symbols.values == plan.symbols.low).all():
         return Stored(CONSTANT, b"", escapes)
-    return Stored(PACKED, pack_integers(symbols.values), escapes)
+    return Stored(PACKED, pack_integers(symbols.values, thorough=contexts > 1), escapes)
 
 
 def symbols_after(symbols: Symbols | None, known: np.ndarray) -> np.ndarray | None:
