@@ -139,7 +139,11 @@ def test_a_packed_symbol_beyond_its_range_is_refused(table: Any, monkeypatch: py
     found = "baler_core.builtin.models.table.blocks"
     monkeypatch.setattr(f"{found}.zlib.crc32", lambda data, value=0: 0)
     model.decode(model.encode(block, layout, tolerances), layout, tolerances)
-    monkeypatch.setattr(f"{found}.pack_integers", lambda values: pack_integers(np.where(values == 5, 2**40, values)))
+
+    def packed_wrongly(values: np.ndarray, *, thorough: bool = True) -> bytes:
+        return pack_integers(np.where(values == 5, 2**40, values), thorough=thorough)
+
+    monkeypatch.setattr(f"{found}.pack_integers", packed_wrongly)
     streams = model.encode(block, layout, tolerances)
     with pytest.raises(FormatError, match="beyond its range"):
         model.decode(streams, layout, tolerances)
