@@ -157,11 +157,6 @@ class Schema:
         """Names of all variables, in order."""
         return [variable.name for variable in self.variables]
 
-    @property
-    def all_bytes(self) -> int:
-        """Bytes of all values in memory."""
-        return sum(map(self.nbytes, self.variables))
-
     def nbytes(self, variable: Variable) -> int:
         """Return bytes of its values in memory (8 per text cell)."""
         return int(np.prod([self.sizes[dim] for dim in variable.dims], dtype=object)) * variable.numpy_dtype.itemsize

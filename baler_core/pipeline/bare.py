@@ -168,7 +168,8 @@ def _job(config: Config, registry: Registry, source: Input) -> tuple[Job, Prepar
 @one_thread
 def encode_bare(config: Config, registry: Registry, source: Input) -> bytes | None:
     """Encode one array; None if its model has no place in such a stream."""
-    with memory_kept(source.source.schema.all_bytes):
+    schema = source.source.schema
+    with memory_kept(sum(map(schema.nbytes, schema.variables))):
         job, given = _job(config, registry, source)
         coder, coded = start_group(job, given)
     if coder.model_of(coded).name not in MODELS:

@@ -76,7 +76,8 @@ def compress(
     """
     model = config.profile if model is None else model
     opened = given = input_of(source, config, registry)
-    total = 0 if config.memory else given.source.schema.all_bytes  # what is kept is memory, too
+    schema = given.source.schema
+    total = 0 if config.memory else sum(map(schema.nbytes, schema.variables))  # what is kept is memory, too
     with given.source, completed(output) as temporary, memory_kept(total):
         if config.order == "free":
             given = in_free_order(config, registry, opened, _sample_writer(registry))
