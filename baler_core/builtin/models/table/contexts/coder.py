@@ -28,7 +28,7 @@ from baler_core.builtin.models.table.network.mixtures import (
 from baler_core.entropy.arithmetic import ENCODING, Coder, code_bit
 from baler_core.entropy.lanes import LANES
 from baler_core.entropy.mixing import learn_counter, stretch
-from baler_core.machine.compiled import Array, Integer, compiled, inlined, prefetch
+from baler_core.machine.compiled import Array, Integer, compiled, inlined, place_of, prefetch
 
 COUNT_LIMIT = 511
 _STATES = 1024
@@ -275,6 +275,12 @@ def code_column(coder: Coder, values: Array, column: ColumnCoding) -> None:
 
 
 @inlined
+def upper_part(size: Integer) -> Integer:
+    """Return the chance of the upper part, of 2^16, when so many places, at least one, are halved."""
+    return np.int64(_UPPER_PARTS[place_of(size)]) if size < 4096 else 32768
+
+
+@inlined
 def code_rest(registers: Array, data: Array, values: Array, row: Integer, low: Integer, high: Integer) -> None:
     """Code where between `low` and `high` (not included) a value lies, all places being equally likely.
 
@@ -283,8 +289,7 @@ def code_rest(registers: Array, data: Array, values: Array, row: Integer, low: I
     encoding = registers[ENCODING] == 1
     while high - low > 1:
         middle = (low + high) >> 1
-        chance = np.int64(_UPPER_PARTS[high - low]) if high - low < 4096 else 32768
-        if code_bit(registers, data, 1 if encoding and values[row] >= middle else 0, chance):
+        if code_bit(registers, data, 1 if encoding and values[row] >= middle else 0, upper_part(high - low)):
             low = middle
         else:
             high = middle

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from baler_core.builtin.models.table.contexts.coder import COUNT_LIMIT, WarmUp
+from baler_core.builtin.models.table.contexts.coder import COUNT_LIMIT, WarmUp, upper_part
 from baler_core.builtin.models.table.contexts.places import ContextSlots
 from baler_core.builtin.models.table.contexts.trees import BinTree
 from baler_core.entropy.arithmetic import ENCODING, HIGH, LOW, OVERRUN, POSITION, WINDOW, Coder
 from baler_core.entropy.mixing import learned
-from baler_core.machine.compiled import Array, Integer, compiled, inlined
+from baler_core.machine.compiled import Array, Integer, compiled, inlined, place_of
 
 PRIOR_COUNT = 6
 """What the marginal's chance is worth at the start, in bits seen."""
 _LEAST = 32
 """Least chance of a bit, of 2^16."""
 _FULL = 0xFFFFFFFF
-_UPPER_PARTS = np.array([65536 * (n + 1 >> 1) // max(n, 1) for n in range(4096)], np.int32)
-"""The share of the upper part, of 2^16, when so many places are halved."""
 
 
 def marginal_counters(chances: Array, places: int, nodes: int, size: int) -> Array:
@@ -30,18 +28,13 @@ def marginal_counters(chances: Array, places: int, nodes: int, size: int) -> Arr
 
 
 @inlined
-def _upper_part(size: Integer) -> Integer:
-    return np.int64(_UPPER_PARTS[np.uint64(size)]) if size < 4096 else 32768
-
-
-@inlined
 def _written(
     low: Integer, high: Integer, data: Array, position: Integer, overrun: Integer
 ) -> tuple[Integer, Integer, Integer, Integer]:
     """Write the bytes on which both ends of a range agree; as `code_bit` does."""
     while (low ^ high) >> 24 == 0:
         if position < data.size:
-            data[np.uint64(position)] = high >> 24
+            data[place_of(position)] = high >> 24
         else:
             overrun = 1
         position += 1
@@ -55,7 +48,7 @@ def _read(
 ) -> tuple[Integer, Integer, Integer, Integer]:
     """Read a byte for each on which both ends of a range agree; as `code_bit` does."""
     while (low ^ high) >> 24 == 0:
-        following = np.int64(data[np.uint64(position)]) if position < data.size else 0
+        following = np.int64(data[place_of(position)]) if position < data.size else 0
         position += 1
         window = ((window << 8) & _FULL) | following
         low, high = (low << 8) & _FULL, ((high << 8) & _FULL) | 255
@@ -93,19 +86,19 @@ def _encode(
     for row in range(rows[0], rows[1]):
         place, value, node = _place(places, moved, coded, row), values[row], root
         while node >= 0:
-            slot = np.uint64((place + node) & mask)
+            slot = place_of((place + node) & mask)
             counter = np.int64(counters[slot])
-            bit = 1 if value >= cuts[np.uint64(node)] else 0
+            bit = 1 if value >= cuts[place_of(node)] else 0
             middle = low + (((high - low) * min(max(counter >> 16, _LEAST), 65536 - _LEAST)) >> 16)
             low, high = (low, middle) if bit else (middle + 1, high)
             low, high, position, overrun = _written(low, high, data, position, overrun)
             counters[slot] = learned(counter, bit, COUNT_LIMIT)
-            node = np.int64(children[np.uint64(2 * node + bit)])
+            node = np.int64(children[place_of(2 * node + bit)])
         coded[row] = -node
-        below, above = edges[np.uint64(-1 - node)], edges[np.uint64(-node)]
+        below, above = edges[place_of(-1 - node)], edges[place_of(-node)]
         while above - below > 1:
             cut = (below + above) >> 1
-            middle = low + (((high - low) * _upper_part(above - below)) >> 16)
+            middle = low + (((high - low) * upper_part(above - below)) >> 16)
             bit = 1 if value >= cut else 0
             below, above = (cut, above) if bit else (below, cut)
             low, high = (low, middle) if bit else (middle + 1, high)
@@ -125,13 +118,13 @@ def _decode(
     root: Integer = 0 if len(tree.splits) else -1
     for row in range(rows[0], rows[1]):
         place, node = _place(places, moved, coded, row), root
-        slot = np.uint64((place + node) & mask)
+        slot = place_of((place + node) & mask)
         counter = np.int64(counters[slot])
         while node >= 0:
             # Both that may follow are fetched before the bit is known: other counters than this one, as their numbers differ
             # by less than there are nodes.
-            one, two = np.int64(children[np.uint64(2 * node)]), np.int64(children[np.uint64(2 * node + 1)])
-            slot_of_one, slot_of_two = np.uint64((place + one) & mask), np.uint64((place + two) & mask)
+            one, two = np.int64(children[place_of(2 * node)]), np.int64(children[place_of(2 * node + 1)])
+            slot_of_one, slot_of_two = place_of((place + one) & mask), place_of((place + two) & mask)
             counter_of_one, counter_of_two = np.int64(counters[slot_of_one]), np.int64(counters[slot_of_two])
             middle = low + (((high - low) * min(max(counter >> 16, _LEAST), 65536 - _LEAST)) >> 16)
             bit = 1 if window <= middle else 0
@@ -140,10 +133,10 @@ def _decode(
             node, slot, counter = (two, slot_of_two, counter_of_two) if bit else (one, slot_of_one, counter_of_one)
             low, high, window, position = _read(low, high, window, data, position)
         coded[row] = -node
-        below, above = edges[np.uint64(-1 - node)], edges[np.uint64(-node)]
+        below, above = edges[place_of(-1 - node)], edges[place_of(-node)]
         while above - below > 1:
             cut = (below + above) >> 1
-            middle = low + (((high - low) * _upper_part(above - below)) >> 16)
+            middle = low + (((high - low) * upper_part(above - below)) >> 16)
             bit = 1 if window <= middle else 0
             below, above = (cut, above) if bit else (below, cut)
             low, high = (low, middle) if bit else (middle + 1, high)
