@@ -8,9 +8,10 @@ pcodec the array; fpzip the array, and shapes of fewer axes; xz and zstd its byt
 values sorted by their place (shuffled), whichever is smaller. Their containers are not counted.
 
     python benchmarks/exact_fields.py [FILE ...] [--made] [--integers] [--efforts max balanced fast]
-        [--variables PATTERN ...] [--model auto] [--peers sizes.json]
+        [--variables PATTERN ...] [--model auto] [--peers sizes.json] [--others fpzip pcodec xz zstd]
 
-Needs, besides baler, the package fpzip.
+Needs, besides baler, the package fpzip, unless `--others` leaves it out. A small field goes through every effort before anything
+is timed: loading compiled code takes a second, whatever the size of the data.
 """
 
 from __future__ import annotations
@@ -160,13 +161,13 @@ def made_as_files() -> Iterator[Field]:
         yield label, values, label, values
 
 
-def peer_sizes(label: str, values: np.ndarray, cache: dict[str, dict[str, int]]) -> dict[str, int]:
-    """Bytes by each other compressor, if they are not known yet."""
+def peer_sizes(label: str, values: np.ndarray, cache: dict[str, dict[str, int]], others: list[str]) -> dict[str, int]:
+    """Bytes by each of some other compressors, if they are not known yet."""
     known = cache.setdefault(label, {})
-    for name, size in PEERS.items():
+    for name in others:
         if name not in known:
-            known[name] = size(values)
-    return known
+            known[name] = PEERS[name](values)
+    return {name: known[name] for name in others}
 
 
 def line(label: str, nbytes: int, found: dict[str, Figures], others: dict[str, int]) -> str:
@@ -192,13 +193,18 @@ def main() -> None:
     parser.add_argument("--variables", nargs="+")
     parser.add_argument("--model", default="auto")
     parser.add_argument("--peers", type=Path, help="keep the sizes of others in this file, and take them from there")
+    parser.add_argument("--others", nargs="+", choices=list(PEERS), default=list(PEERS), help="with which to compare")
     arguments = parser.parse_args()
     cache = json.loads(arguments.peers.read_text()) if arguments.peers and arguments.peers.exists() else {}
     factors: dict[str, list[float]] = {effort: [] for effort in arguments.efforts}
     print(f"{'field':36} {'bytes':>9} | " + " | ".join(f"{e:>9} factor  MB/s e/d  " for e in arguments.efforts))
+    small = np.random.default_rng(0).normal(size=(20, 30, 40)).astype(np.float32)
+    for effort in arguments.efforts:
+        measure(small, "", small, {"name": arguments.model, "effort": effort})
+    seconds: dict[str, list[tuple[float, float, float]]] = {effort: [] for effort in arguments.efforts}
     fields = fields_of(arguments.files, arguments.variables, "iu" if arguments.integers else "f")
     for label, source, name, values in [*fields, *(made_as_files() if arguments.made else ())]:
-        others = peer_sizes(label, values, cache)
+        others = peer_sizes(label, values, cache, arguments.others)
         if arguments.peers:
             arguments.peers.write_text(json.dumps(cache))
         found = {
@@ -208,8 +214,14 @@ def main() -> None:
         print(line(label, values.nbytes, found, others), flush=True)
         for effort, figures in found.items():
             factors[effort].append(min(others.values()) / figures.nbytes)
+            megabytes = values.nbytes / 1e6
+            seconds[effort].append((megabytes, megabytes / figures.encode, megabytes / figures.decode))
     means = ", ".join(f"{effort} {np.exp(np.log(each).mean()):.4f}" for effort, each in factors.items() if each)
     print(f"geometric means of the factors: {means}")
+    for effort, each in seconds.items():
+        if each:
+            megabytes, encoding, decoding = np.sum(each, axis=0)
+            print(f"{effort}: {megabytes / encoding:.1f} / {megabytes / decoding:.1f} MB/s, all fields together")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Literal context, literal position and position bits: for text, xz's own, for four-byte and for eight-byte numbers.
 _LC_LP_PB: Final = ((3, 0, 0), (3, 0, 2), (0, 2, 2), (0, 3, 3))
+# Which of these suits numbers of so many bytes.
+_SETTINGS: Final = {0: 0, 1: 0, 2: 2, 4: 2, 8: 3}
 _LONG: Final = 1 << 18
 _QUICK: Final = 6
 # The compression ratio of pieces over that of the whole from which on pieces tell nothing: 1.0-1.4 on fields of floats,
@@ -132,6 +134,18 @@ def squeeze_fast(data: bytes) -> bytes:
     """Return the stored or zstd form of `data`, as `squeeze` writes them."""
     best = zstd(data, _QUICK)
     return bytes([ZSTD]) + best if len(best) < len(data) else bytes([STORED]) + data
+
+
+def squeeze_numbers(data: bytes, width: int) -> bytes:
+    """Return the stored or xz form of numbers of `width` bytes, as `squeeze` writes them, by the setting that suits their width."""
+    key = xxhash.xxh3_128_digest(data), len(data), width
+    found = _KEPT.get(key)
+    if found is None:
+        method = XZ + _SETTINGS[width]
+        best = data if len(data) > _SAMPLE and _is_noise(data) else _compress(data, method)
+        found = bytes([method]) + best if len(best) < len(data) else bytes([STORED]) + data
+        _KEPT.put(key, found, len(found))
+    return found
 
 
 def _compress(data: bytes, method: int) -> bytes:

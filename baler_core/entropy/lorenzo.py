@@ -9,6 +9,8 @@ import numpy as np
 _SAMPLE = 1 << 18
 # The median of all values is estimated from so many.
 _MEDIAN_SAMPLE = 4096
+# Integers down to minus this, and up to it, are counted without sorting.
+_NEAR = 4096
 
 
 def difference(codes: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
@@ -58,9 +60,12 @@ def estimated_bits(codes: np.ndarray) -> float:
 
 
 def occurrences(flat: np.ndarray) -> np.ndarray:
-    """How often each integer that occurs does, in ascending order of the integers; counted in place of sorted if they lie close."""
+    """How often each int64 that occurs does: first those near 0, by counting; of differences hardly any others are to be sorted."""
     low, high = int(flat.min()), int(flat.max())
-    if high - low < 4 * flat.size:
+    if high - low < 4 * _NEAR:
         counts = np.bincount(flat - low)
         return counts[counts > 0]
-    return np.unique(flat, return_counts=True)[1]
+    places = np.minimum((flat + _NEAR).view(np.uint64), np.uint64(2 * _NEAR)).view(np.int64)
+    counts = np.bincount(places, minlength=2 * _NEAR + 1)[: 2 * _NEAR]
+    far = np.unique(flat[places == 2 * _NEAR], return_counts=True)[1]
+    return np.concatenate([counts[counts > 0], far])

@@ -73,8 +73,7 @@ class PlainCoding:
         self._made: dict[Effort, Streams] = {}
 
     def __call__(self, effort: Effort) -> Streams:
-        """Return its streams; it does with `balanced` what it does with `max`."""
-        effort = "fast" if effort == "fast" else "max"
+        """Return its streams."""
         if effort not in self._made:
             self._made[effort] = with_effort(self._kind, effort).encode(*self._given, hints=NO_HINTS, plan=None)
         return self._made[effort]

@@ -30,12 +30,13 @@ from baler_core.entropy.integers import (
     narrow,
     pack_fast,
     pack_integers,
+    pack_likeliest,
 )
 from baler_core.entropy.lorenzo import best_axes, difference, middle_piece
 from baler_core.entropy.varint import write_sized, write_varint
 from baler_core.machine.recent import Recent
 from baler_core.machine.threads import in_parallel
-from baler_core.plugin.interfaces import NO_HINTS, Estimate, Hints, Model, Streams, Tolerances
+from baler_core.plugin.interfaces import NO_HINTS, Effort, Estimate, Hints, Model, Streams, Tolerances
 from baler_core.plugin.late_options import options_at
 from baler_core.quantise.lattice import Lattice
 from baler_core.quantise.lattice_fit import fit_lattice
@@ -45,10 +46,13 @@ from baler_core.quantise.scaled import (
     scale_needs,
 )
 
-# Values of the piece that an estimate looks at; of the beginning of a row; and the share of rows that are usually distinct.
+# Values of the piece that an estimate looks at; of the beginning of a row, and of its beginning that mostly tells enough; and
+# the share of rows that are usually distinct.
 _PIECE = 1 << 16
-_BEGINNING = 16
+_BEGINNING, _FIRST = 16, 4
 _DISTINCT = 0.6
+# So few values go through all compressors, but at `fast`.
+_FEW = 1 << 13
 # Variables of so many bytes are kept for a while as they were coded: models that leave some to this one ask for the same again.
 _KEPT_EACH: Final = 1 << 18
 _CODED: Final[Recent[CodedVariable]] = Recent(1 << 24)
@@ -107,8 +111,8 @@ class ScalarModel(Model):
             key = repr((values.dtype.str, tolerances[variable.name])).encode() + values.tobytes()
             earlier = seen.setdefault(key, position)
             repeated = earlier != position
-            fast = self.options.effort == "fast" and layout.kind == "grid"
-            entries.append(earlier if repeated else _code(values, tolerances[variable.name], fast=fast))
+            effort: Effort = self.options.effort if layout.kind == "grid" else "max"
+            entries.append(earlier if repeated else _code(values, tolerances[variable.name], effort))
         coded = [entry for entry in entries if isinstance(entry, CodedVariable)]
         if self.options.effort != "fast" or layout.kind == "table":
             choose_sharing(coded)
@@ -166,10 +170,19 @@ def _rows_come_again(values: np.ndarray, lattice: Lattice) -> bool:
     """Whether the beginnings of many rows of a grid, once quantised, are those of other rows; rows of one value do not count."""
     if values.ndim < 2 or values.shape[-1] < _BEGINNING:
         return False
-    codes = lattice.quantise(values.reshape(-1, values.shape[-1])[:, :_BEGINNING])[0]
+    rows = values.reshape(-1, values.shape[-1])
+    if _distinct(lattice.quantise(rows[:, :_FIRST])[0]) >= _DISTINCT * len(rows):  # and so the longer beginnings are
+        return False
+    codes = lattice.quantise(rows[:, :_BEGINNING])[0]
     codes = codes[(codes != codes[:, :1]).any(axis=1)]
-    factors = np.random.default_rng(0).integers(1, 1 << 62, _BEGINNING)
-    return len(np.unique(codes @ factors)) < _DISTINCT * len(codes)
+    return _distinct(codes) < _DISTINCT * len(codes)
+
+
+def _distinct(codes: np.ndarray) -> int:
+    """Return how many rows differ among those that are not of one value."""
+    codes = codes[(codes != codes[:, :1]).any(axis=1)]
+    factors = np.random.default_rng(0).integers(1, 1 << 62, codes.shape[1])
+    return len(np.unique(codes @ factors))
 
 
 def _together(block: Block, layout: Layout, lattices: Mapping[str, Lattice]) -> float:
@@ -187,10 +200,10 @@ def _together(block: Block, layout: Layout, lattices: Mapping[str, Lattice]) -> 
     return STRONGER * min(in_parallel(size, (codes, values)))
 
 
-def _code(values: np.ndarray, tolerance: Tolerance, *, fast: bool) -> CodedVariable:
-    """Code one variable in all the forms in which it may be stored; fast: only in its own."""
+def _code(values: np.ndarray, tolerance: Tolerance, effort: Effort) -> CodedVariable:
+    """Code one variable in all the forms in which it may be stored; at `fast` only in its own."""
     if values.nbytes > _KEPT_EACH or tolerance.kind == "each":
-        return _coded(values, tolerance, fast=fast)
+        return _coded(values, tolerance, effort)
     # equal tolerances may still differ in the sign of a zero among their special values
     key = (
         values.dtype.str,
@@ -198,16 +211,16 @@ def _code(values: np.ndarray, tolerance: Tolerance, *, fast: bool) -> CodedVaria
         xxhash.xxh3_128_digest(values.tobytes()),
         tolerance,
         repr(tolerance.fill),
-        fast,
+        effort,
     )
     found = _CODED.get(key)
     if found is None:
-        found = _coded(values, tolerance, fast=fast)
+        found = _coded(values, tolerance, effort)
         _CODED.put(key, found, len(found.own) + len(found.codes) + len(found.values))
     return replace(found)  # whose way to be stored is the caller's to choose
 
 
-def _coded(values: np.ndarray, tolerance: Tolerance, *, fast: bool) -> CodedVariable:
+def _coded(values: np.ndarray, tolerance: Tolerance, effort: Effort) -> CodedVariable:
     lattice = fit_lattice(values, tolerance)
     codes, special = lattice.quantise(values)
     if values.ndim == 1:
@@ -219,18 +232,29 @@ def _coded(values: np.ndarray, tolerance: Tolerance, *, fast: bool) -> CodedVari
         codes = _filled(codes, special)
         axes = best_axes(codes)
     digest = digest_of((codes,) if values.ndim == 1 else (codes, special))
+    axes, own = _packed(codes, axes, effort)
     head = lattice.to_bytes() + write_varint(sum(1 << axis for axis in axes)) + write_sized(holes)
-    if fast:
-        return CodedVariable(head, pack_fast(difference(codes, axes)), b"", b"", b"", digest)
-    own = pack_integers(difference(codes, axes), thorough=values.size < SMALL)
-    if axes and (values.size < SMALL or _may_be_smaller_plain(codes, len(own))):
-        plain = pack_integers(codes, thorough=values.size < SMALL)
-        if len(plain) < len(own):
-            head = lattice.to_bytes() + write_varint(0) + write_sized(holes)
-            own = plain
+    if effort == "fast":
+        return CodedVariable(head, own, b"", b"", b"", digest)
     small = values.nbytes <= SMALL
     exact = np.ascontiguousarray(values).tobytes() if small or not tolerance.lossy else b""
     return CodedVariable(head, own, *narrow(codes.ravel()), exact, digest)
+
+
+def _packed(codes: np.ndarray, axes: tuple[int, ...], effort: Effort) -> tuple[tuple[int, ...], bytes]:
+    """Pack differences along `axes`, or the codes themselves if they are smaller; return the axes, and the bytes."""
+    differences, thorough = difference(codes, axes), codes.size < SMALL
+    if effort == "fast":
+        return axes, pack_fast(differences)
+    if effort == "balanced" and differences.size > _FEW and differences.min() != differences.max():
+        ways = [axes, ()] if axes else [axes]
+        number, own = pack_likeliest([differences, codes][: len(ways)], differences=thorough)
+        return ways[number], own
+    own = pack_integers(differences, thorough=thorough)
+    if axes and (thorough or _may_be_smaller_plain(codes, len(own))):
+        plain = pack_integers(codes, thorough=thorough)
+        return ((), plain) if len(plain) < len(own) else (axes, own)
+    return axes, own
 
 
 def _may_be_smaller_plain(codes: np.ndarray, best: int) -> bool:

@@ -216,9 +216,11 @@ class FieldModel(Model):
         )
         if len(data) < _FAR_SMALLER[self.options.effort] * alone:
             return True
-        whole = sum(estimated_size(values_of(block, name), tolerances[name], whole=True) for name in names)
-        if len(data) < _SMALLER[self.options.effort] * whole:
-            return True
+        # ... and where `scalar` is coded whole with little effort, or will be anyway, an estimate spares nothing
+        if self.options.effort != "balanced" or hints.plain is None or len(names) < len(layout.variables):
+            whole = sum(estimated_size(values_of(block, name), tolerances[name], whole=True) for name in names)
+            if len(data) < _SMALLER[self.options.effort] * whole:
+                return True
         streams = self._plain(block, layout, _only(layout, set(names)), tolerances, hints)
         # What the container makes of them counts: scalar leaves streams that variables share uncompressed.
         return len(data) < len(pack_streams([streams]))
