@@ -10,8 +10,11 @@ import pytest
 
 from baler_core import api, decode, encode
 from baler_core.cli import main
+from baler_core.data.bound_syntax import numbers_text
 from baler_core.data.sentinels import Sentinel, sentinels_in
 from baler_core.data.variables import Schema, Variable
+from baler_core.errors import PluginError
+from baler_core.format import header_json
 from baler_core.suggest.proposals import proposals_for
 
 RANDOM = np.random.default_rng(5)
@@ -208,3 +211,30 @@ def test_customary_numbers_among_the_others_of_any_block_are_no_marks(tmp_path: 
     done = api.compress({"x": x}, tmp_path / "x.bal", bounds={"x": {"abs": 0.1}}, model="scalar", block_bytes=50_000)
     assert done.ratio > 3
     assert (np.asarray(api.open(tmp_path / "x.bal", as_="numpy")["x"])[-50:] != 99).any()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("stated", [False, True])
+def test_the_largest_float_marks_missing_values_and_the_file_opens(sign: int, stated: bool, tmp_path: Path) -> None:
+    mark = sign * float(np.finfo(np.float64).max)
+    values = with_some(RANDOM.normal(size=2000), mark, 60)
+    np.save(tmp_path / "v.npy", values)
+    bound = {"abs": 0.01, **({"exact_at": mark} if stated else {})}
+    api.compress(tmp_path / "v.npy", tmp_path / "v.bal", bounds={"*": bound})
+    (restored,) = api.open(tmp_path / "v.bal", as_="numpy").values()
+    assert ((restored == mark) == (values == mark)).all()
+    assert np.abs(restored - values)[values != mark].max() <= 0.01
+    assert float(numbers_text([mark])) == mark
+
+
+def test_nothing_is_written_under_bounds_that_a_header_cannot_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "v.npy", RANDOM.normal(size=2000))
+    before = header_json.bound_to_json
+    monkeypatch.setattr(header_json, "bound_to_json", lambda bound: [*before(bound)[:1], 2.0 * bound.value])
+    with pytest.raises(
+        PluginError, match="nothing is written, since it could not be restored: its bounds would be read"
+    ):
+        api.compress(tmp_path / "v.npy", tmp_path / "v.bal", bounds={"*": {"abs": 0.01}})
+    assert not (tmp_path / "v.bal").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast, get_args
 
@@ -19,8 +20,8 @@ Sign = Literal["auto", "keep", "free"]
 NO_LIMITS = (-math.inf, math.inf)
 # Further numbers make a variable exact: models tell special values apart by small numbers.
 _MOST_KEPT = 50
-# No number type of files holds an integer beyond, nor does a float.
-_LARGEST = 2**1023
+# No number type of files holds an integer beyond; the largest float itself is a common mark of missing values.
+_LARGEST = sys.float_info.max
 _LIMITS = "limits are two numbers, [0, 100], or {min: 0}"
 
 
@@ -139,7 +140,7 @@ def _float(number: float) -> float:
     """Return a number as a float: infinite where it is an integer larger than any."""
     return (
         float(number)
-        if abs(number) < _LARGEST or isinstance(number, float)
+        if abs(number) <= _LARGEST or isinstance(number, float)
         else math.copysign(math.inf, number > 0 or -1)
     )
 
@@ -154,7 +155,7 @@ def numbers_of(stated: object, key: str) -> tuple[float, ...]:
     """
     listed: list[Any] = list(stated) if isinstance(stated, Sequence) and not isinstance(stated, str) else [stated]
     for number in listed:
-        if isinstance(number, bool) or not isinstance(number, int | float) or not abs(number) < _LARGEST:
+        if isinstance(number, bool) or not isinstance(number, int | float) or not abs(number) <= _LARGEST:
             raise BoundError(f"{key} is a number, 0, or a list of them, [0, 273.15], found {number!r}", key)
     if not 0 < len(listed) <= _MOST_KEPT:
         raise BoundError(f"{key} takes 1 to {_MOST_KEPT} numbers, found {len(listed)}", key)
@@ -163,10 +164,15 @@ def numbers_of(stated: object, key: str) -> tuple[float, ...]:
 
 def numbers_text(numbers: Sequence[float]) -> str:
     """Return numbers as a user would write them: `0`, or `[0, 273.15]`."""
-    listed = ", ".join(str(number) if isinstance(number, int) else f"{number:.15g}" for number in numbers)
+    listed = ", ".join(str(number) if isinstance(number, int) else _short(number) for number in numbers)
     return listed if len(numbers) == 1 else f"[{listed}]"
+
+
+def _short(number: float) -> str:
+    text = f"{number:.15g}"
+    return repr(number) if math.isinf(float(text)) else text  # rounded up, the largest float would be read as infinite
 
 
 def limits_text(limits: tuple[float, float]) -> str:
     """Return limits as a user would write them: `[0, 100]`."""
-    return "[" + ", ".join(f"{limit:.15g}" for limit in limits) + "]"
+    return "[" + ", ".join(map(_short, limits)) + "]"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 
 from baler_core.data.sentinels import Sentinel
 from baler_core.data.variables import Layout
-from baler_core.errors import PluginError
+from baler_core.errors import FormatError, PluginError
 from baler_core.format.arrays import encode_state
-from baler_core.format.bounds_json import tolerances_from_json, tolerances_to_json
 from baler_core.format.container import BalWriter
 from baler_core.format.header import (
     BlockRecord,
@@ -21,7 +21,7 @@ from baler_core.format.header import (
     PreprocessRecord,
     TrainedRecord,
 )
-from baler_core.format.header_json import check_header
+from baler_core.format.header_json import check_header, header_from_json, header_to_json
 from baler_core.format.streams import pack_streams
 from baler_core.machine.records import dataclass
 from baler_core.pipeline.input import Input
@@ -29,6 +29,9 @@ from baler_core.pipeline.job import Job
 from baler_core.plugin.hooks import Kind
 from baler_core.plugin.interfaces import Component, Model
 from baler_core.plugin.registry import Registry
+
+# What values are restored by.
+_DECISIVE = ("dims", "counts", "variables", "bounds", "tolerances", "preprocess", "groups", "blocks", "skeleton")
 
 
 @dataclass(frozen=True)
@@ -159,15 +162,22 @@ def _checked(header: Header, given: Input) -> Header:
     PluginError
         If it is none.
     """
+    refused = f"{given.name}: nothing is written, since it could not be restored"
     try:
         check_header(header)
-    except ValueError as error:
-        raise PluginError(f"{given.name}: nothing is written, since it could not be restored: {error}") from error
-    _refuse_untold_limits(header, given)
+        record = json.loads(json.dumps(header_to_json(header)))
+        read = header_from_json(record)
+    except (ValueError, TypeError, FormatError) as error:
+        raise PluginError(f"{refused}: {error}") from error
+    again = header_to_json(read)
+    changed = [part for part in _DECISIVE if repr(record[part]) != repr(json.loads(json.dumps(again[part])))]
+    if changed:
+        raise PluginError(f"{refused}: its {' and '.join(changed)} would be read as others")
+    _refuse_untold_limits(header, read, given)
     return header
 
 
-def _refuse_untold_limits(header: Header, given: Input) -> None:
+def _refuse_untold_limits(header: Header, read: Header, given: Input) -> None:
     """Refuse tolerances with limits or special values that a decoder, to which variables and bounds tell these, would not know.
 
     Raises
@@ -175,9 +185,7 @@ def _refuse_untold_limits(header: Header, given: Input) -> None:
     PluginError
         If there are such.
     """
-    stated = tolerances_to_json(header.tolerances)
-    known = tolerances_from_json(stated, header.schema, header.bounds) if stated else ()
-    for variable, ours, decoders in zip(header.schema.variables, header.tolerances, known, strict=False):
+    for variable, ours, decoders in zip(header.schema.variables, header.tolerances, read.tolerances, strict=False):
         if ours.lossy and (ours.lower, ours.upper, ours.fill) != (decoders.lower, decoders.upper, decoders.fill):
             raise PluginError(
                 f"{given.name}: nothing is written, since {variable.name!r} could not be restored within its bound: the reader "
