@@ -96,7 +96,7 @@ class PartialReader:
         for piece in touched:
             inside = slice(max(rows.start, piece.start) - piece.start, min(rows.stop, piece.stop) - piece.start)
             parts.append(self._groups.region(piece, variable, (inside, *box[1:])))
-        return np.array(parts[0]) if len(parts) == 1 else np.concatenate(parts, dtype=variable.numpy_dtype)
+        return _joined(parts, variable)
 
     def read_together(self, boxes: Mapping[str, Sequence[slice]]) -> dict[str, np.ndarray]:
         """Return regions of several variables; those of a group, which have the same box, are restored together.
@@ -131,12 +131,7 @@ class PartialReader:
             arrays = self._groups.together(piece, variables, (inside, *box[1:]))
             for name in names:
                 parts[name].append(arrays[name])
-        return {
-            v.name: np.array(parts[v.name][0])
-            if len(touched) == 1
-            else np.concatenate(parts[v.name], dtype=v.numpy_dtype)
-            for v in variables
-        }
+        return {v.name: _joined(parts[v.name], v) for v in variables}
 
     def rows_of(self, dim: str, rows: slice) -> slice:
         """Return the rows of a jagged dimension that belong to some rows of the dimension of its counts."""
@@ -163,3 +158,14 @@ class PartialReader:
                 if name in names:
                     found[name] = self._groups.all_of(StoredRows(number, place, 0, 0), name)
         return found
+
+
+def _joined(parts: Sequence[np.ndarray], variable: Variable) -> np.ndarray:
+    """Join parts along their leading dimension, as an array of its own.
+
+    In C order, as files are read: models return what is quickest for them, and sums in another order have other last digits.
+    """
+    if len(parts) == 1:
+        return np.array(parts[0], order="C")
+    shape = sum(map(len, parts)), *parts[0].shape[1:]
+    return np.concatenate(parts, out=np.empty(shape, variable.numpy_dtype))
