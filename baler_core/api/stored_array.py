@@ -195,7 +195,7 @@ class StoredFile(ByName[StoredArray]):
             If what the file keeps of the original is damaged.
         """
         with not_believed(self.path, self.header.reader.package):
-            return self._reader.table_columns(self._stored.schema(), names)
+            return self._stored.registry.table_columns(self._reader, self._stored.schema(), names)
 
     def missing_in_tables(self, variable: Variable, values: np.ndarray) -> np.ndarray | None:
         """Return where values of a variable stand for nothing in tables, beside nulls and fill values, as a mask."""
@@ -220,7 +220,7 @@ class StoredFile(ByName[StoredArray]):
         if not self.has_reader:
             return {}
         with not_believed(self.path, self.header.reader.package):
-            stated = self._reader.nulls(self.schema)
+            stated = self._stored.registry.nulls(self._reader, self.schema)
         return {name: masks for name, masks in stated.items() if all(self._is_mask(mask, name) for mask in masks)}
 
     @cached_property
@@ -236,6 +236,8 @@ class StoredFile(ByName[StoredArray]):
             return {}
         with not_believed(self.path, self.header.reader.package):
             stated = self._stored.registry.categories(self._reader, self.schema)
+            if stated:  # attachments, which may be large, tell whether their order has a meaning
+                stated = self._stored.registry.categories(self._reader, self._stored.schema())
             if wrong := [name for name, about in stated.items() if not self._is_coded(name, about)]:
                 raise ValueError(f"{wrong[0]!r} has no list of categories")
         return stated

@@ -121,3 +121,33 @@ def test_columns_of_nothing_but_nulls_are_asked_for_by_name(tmp_path: Path) -> N
         assert file.to_pandas("e*").columns.tolist() == ["empty"]
         with pytest.raises(KeyError, match="there is no variable 'emty'"):
             file.to_arrow(["x", "emty"])
+
+
+def test_tables_compressed_from_memory_have_their_types_and_nulls(tmp_path: Path) -> None:
+    baler_core.compress(TABLE, tmp_path / "t.bal", model="scalar")
+    with baler_core.open_file(tmp_path / "t.bal") as file:
+        assert file.to_arrow().equals(TABLE)
+        assert file.to_arrow(["list", "time"], start=5, stop=20).equals(TABLE.select(["list", "time"]).slice(5, 15))
+
+
+def test_columns_that_share_lengths_of_lists_keep_their_order(tmp_path: Path) -> None:
+    lists = [[None, 1] if n % 3 else [] for n in range(9)]
+    deep = [[[1], [2, 3]] if n % 3 else None for n in range(9)]
+    table = pa.table(
+        {"a": lists, "s": [["x", None, "y"] if n % 3 else [] for n in range(9)], "deep": deep, "x": range(9)}
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    baler_core.compress(tmp_path / "a.parquet", tmp_path / "a.bal", bounds="lossless")
+    with baler_core.open_file(tmp_path / "a.bal") as file:
+        assert file.to_arrow().equals(pq.read_table(tmp_path / "a.parquet"))
+
+
+def test_what_polars_refuses_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("polars")
+    table = pa.table({"big": pa.array([Decimal(10) ** 40], pa.decimal256(50, 2)), "x": [1.0]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    baler_core.compress(tmp_path / "a.parquet", tmp_path / "a.bal", bounds="lossless")
+    with baler_core.open_file(tmp_path / "a.bal") as file:
+        with pytest.raises(baler_core.DataError, match="polars does not take a column of this table"):
+            file.to_polars()
+        assert file.to_polars("x")["x"].to_list() == [1.0]
