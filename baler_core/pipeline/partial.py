@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from baler_core.data.variables import Variable
-from baler_core.errors import FormatError
+from baler_core.errors import FormatError, SourceError
 from baler_core.pipeline.decode import BalFile, not_believed
 from baler_core.pipeline.stored_groups import StoredGroups, StoredRows
 
@@ -79,9 +79,17 @@ class PartialReader:
         ------
         FormatError
             If what is needed of the file is damaged.
+        SourceError
+            If the file is closed.
         """
+        self._refuse_closed()
         with not_believed(self.stored.path, "baler-core"):
             return self._read(name, box)
+
+    def _refuse_closed(self) -> None:
+        """Raise SourceError if the file is closed: whatever is still in memory, what comes of asking must not depend on it."""
+        if self.stored.closed:
+            raise SourceError(f"{self.stored.path}: is closed: open it again")
 
     def _read(self, name: str, box: Sequence[slice]) -> np.ndarray:
         variable = self.stored.header.schema.variables[self._groups.number[name]]
@@ -105,7 +113,10 @@ class PartialReader:
         ------
         FormatError
             If what is needed of the file is damaged.
+        SourceError
+            If the file is closed.
         """
+        self._refuse_closed()
         groups: dict[int | None, list[str]] = {}
         for name in boxes:
             groups.setdefault(self._groups.group_of.get(self._groups.number[name]), []).append(name)
