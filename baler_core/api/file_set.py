@@ -21,6 +21,7 @@ from baler_core.api.stored_array import StoredArray
 from baler_core.data.part import inside
 from baler_core.data.variables import select_names
 from baler_core.errors import ConfigError, DataError, FormatError, OutsideError
+from baler_core.machine.addresses import address_of, beside, name_of
 from baler_core.machine.optional import need
 from baler_core.pipeline.many.digests import growing_dimensions, schema_digest
 from baler_core.pipeline.many.manifest import Manifest, PartRecord, read_manifest
@@ -40,13 +41,13 @@ class FileSet(ByName["JoinedArray"]):
     Attributes
     ----------
     path
-        Of the manifest.
+        Of the manifest; its address, if it lies elsewhere.
     manifest
         What it says: the parts, their rows and digests.
     """
 
-    def __init__(self, path: Path, opening: Opening) -> None:
-        self.path = path
+    def __init__(self, path: Path | str, opening: Opening) -> None:
+        self.path = Path(path) if (address := address_of(path)) is None else address
         self.manifest: Manifest = read_manifest(path)
         self._opening = opening
         self._open: dict[int, File] = {}
@@ -92,14 +93,16 @@ class FileSet(ByName["JoinedArray"]):
             If it is not the one that the manifest lists.
         """
         record = self.manifest.parts[number]
-        place = self.path.parent / record.file
-        if place.is_file() and place.stat().st_size != record.file_bytes:
-            raise FormatError(f"{place}: is not the file that {self.path.name} lists: run the compression again")
+        place = beside(self.path, record.file)
+        another = f"{place}: is not the file that {name_of(self.path)} lists: run the compression again"
+        if isinstance(place, Path) and place.is_file() and place.stat().st_size != record.file_bytes:
+            raise FormatError(another)
         file = File(place, self._opening)
         rows = {dim: file.sizes[dim] for dim in growing_dimensions(file.schema)}
-        if rows != record.rows or schema_digest(file.schema) != record.fields:
+        alike = rows == record.rows and schema_digest(file.schema) == record.fields
+        if not alike or file.fingerprint[0] != record.file_bytes:
             file.close()
-            raise FormatError(f"{place}: is not the file that {self.path.name} lists: run the compression again")
+            raise FormatError(another)
         return file
 
     def __repr__(self) -> str:
@@ -274,7 +277,7 @@ def overlaps(starts: Sequence[int], start: int, stop: int) -> list[tuple[int, in
     return found or [(first, 0, 0)]
 
 
-def _refuse_different(path: Path, parts: Sequence[PartRecord]) -> None:
+def _refuse_different(path: Path | str, parts: Sequence[PartRecord]) -> None:
     for part in parts:
         if part.fields != parts[0].fields or part.rows.keys() != parts[0].rows.keys():
             raise DataError(
