@@ -17,6 +17,14 @@ from baler_core.api.file import File
 from baler_core.api.how_opened import Opening
 from baler_core.api.indexed_array import IndexedArray
 from baler_core.api.joined_tables import joined_arrow, joined_frames
+from baler_core.api.partitions import (
+    Partition,
+    ordered,
+    partitions_of,
+    split_names,
+    with_arrow,
+    with_pandas,
+)
 from baler_core.api.stored_array import StoredArray
 from baler_core.data.part import inside
 from baler_core.data.variables import select_names
@@ -173,19 +181,37 @@ class FileSet(ByName["JoinedArray"]):
 
     # ---- tables
 
+    @cached_property
+    def partitions(self) -> Sequence[Partition]:
+        """Return what the names of the inputs' folders say, as `year=2020`: columns of tables, with a value for each file."""
+        return partitions_of([part.input for part in self.manifest.parts], self.part(0).schema.names)
+
     def to_arrow(
         self, names: Sequence[str] | str | None = None, *, start: int | None = None, stop: int | None = None
     ) -> pa.Table:
-        """Return variables along one dimension as a table of arrow, rows counted over all files; as `File.to_arrow`."""
-        return joined_arrow([file.to_arrow(names, start=a, stop=b) for file, a, b in self._tables(names, start, stop)])
+        """Return variables along one dimension as a table of arrow, rows counted over all files; as `File.to_arrow`.
+
+        What the names of folders say (`partitions`) are columns, too.
+        """
+        rest, partitions = split_names(names, self.partitions, self.part(0).schema.names)
+        tables, alone = [], bool(partitions) and rest == []
+        for number, a, b in self._tables(None if alone else rest, start, stop):
+            own = None if alone else self.part(number).to_arrow(rest, start=a, stop=b)
+            tables.append(with_arrow(own, partitions, number, b - a) if partitions else own)
+        joined = joined_arrow(tables)
+        return joined.select(ordered(names, joined.column_names)) if partitions else joined
 
     def to_pandas(
         self, names: Sequence[str] | str | None = None, *, start: int | None = None, stop: int | None = None
     ) -> pd.DataFrame:
         """Return the same as a table of pandas."""
-        return joined_frames(
-            [file.to_pandas(names, start=a, stop=b) for file, a, b in self._tables(names, start, stop)]
-        )
+        rest, partitions = split_names(names, self.partitions, self.part(0).schema.names)
+        frames, alone = [], bool(partitions) and rest == []
+        for number, a, b in self._tables(None if alone else rest, start, stop):
+            own = None if alone else self.part(number).to_pandas(rest, start=a, stop=b)
+            frames.append(with_pandas(own, partitions, number, b - a) if partitions else own)
+        joined = joined_frames(frames)
+        return joined[ordered(names, list(joined.columns))] if partitions else joined
 
     def to_polars(
         self, names: Sequence[str] | str | None = None, *, start: int | None = None, stop: int | None = None
@@ -200,16 +226,15 @@ class FileSet(ByName["JoinedArray"]):
 
     def _tables(
         self, names: Sequence[str] | str | None, start: int | None, stop: int | None
-    ) -> Iterator[tuple[File, int, int]]:
-        """Yield the files that hold some rows of a table, and which of theirs: those of a slice of all."""
+    ) -> Iterator[tuple[int, int, int]]:
+        """Yield the numbers of the files that hold some rows of a table, and which of theirs: those of a slice of all."""
         try:
             dim = self.part(0).leading_of(self.part(0).schema.names)
         except ConfigError:
             dim = self._leading(names)
         starts = self.starts(dim) if self.is_joined(dim) else [0, self.part(0).sizes[dim]]
         low, high, _ = slice(start, stop).indices(starts[-1])
-        for number, first, last in overlaps(starts, low, max(low, high)):
-            yield self.part(number), first, last
+        yield from overlaps(starts, low, max(low, high))
 
     def close(self) -> None:
         """Release all files."""
