@@ -208,7 +208,7 @@ class FileSet(ByName["JoinedArray"]):
         rest, partitions = split_names(names, self.partitions, self.part(0).schema.names)
         frames, alone = [], bool(partitions) and rest == []
         for number, a, b in self._tables(None if alone else rest, start, stop):
-            own = None if alone else self.part(number).to_pandas(rest, start=a, stop=b)
+            own = None if alone else self.part(number).plain_frame(rest, a, b)
             frames.append(with_pandas(own, partitions, number, b - a) if partitions else own)
         joined = joined_frames(frames)
         return joined[ordered(names, list(joined.columns))] if partitions else joined

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from baler_core.pipeline.decode import BalFile, make_component, not_believed
 from baler_core.pipeline.partial import PartialReader
 from baler_core.plugin.reading import Categories, Reader, TableColumn
 from baler_core.plugin.shown import Shown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class StoredArray(IndexedArray):
@@ -196,6 +199,19 @@ class StoredFile(ByName[StoredArray]):
         """
         with not_believed(self.path, self.header.reader.package):
             return self._stored.registry.table_columns(self._reader, self._stored.schema(), names)
+
+    def frame_as_read(self, frame: pd.DataFrame, start: int | None) -> pd.DataFrame:
+        """Return a table of all columns as pandas reads it from the original: with its index.
+
+        Raises
+        ------
+        FormatError
+            If what the file keeps of the original is damaged.
+        """
+        if not self.has_reader or type(self._reader).frame_as_read is Reader.frame_as_read:
+            return frame
+        with not_believed(self.path, self.header.reader.package):
+            return self._reader.frame_as_read(self._stored.schema(), frame, start)
 
     def missing_in_tables(self, variable: Variable, values: np.ndarray) -> np.ndarray | None:
         """Return where values of a variable stand for nothing in tables, beside nulls and fill values, as a mask."""
