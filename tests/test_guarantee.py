@@ -227,3 +227,27 @@ def test_corrections_of_one_variable_are_read_without_the_others() -> None:
     assert name == "b"
     for read, written in zip(found["b"], places["b"], strict=True):
         np.testing.assert_array_equal(read, written)
+
+
+def test_corrections_of_a_part_are_those_that_lie_in_it() -> None:
+    from baler_core.data.part import Part
+    from baler_core.data.variables import Variable
+    from baler_core.pipeline.guarantee import Corrections, decode_corrections, encode_corrections
+
+    layout = Layout("table", tuple(Variable(name, "<f4", ("x",)) for name in "ab"), {"x": 9})
+    places = {name: (np.array([k, 7]), np.array([0.5, k], "<f4")) for k, name in enumerate("ab")}
+    stream = encode_corrections(Corrections(places), layout)
+    found = decode_corrections(stream, layout, {"a", "b"}, Part(frozenset("ab"), {"x": slice(1, 5)})).places
+    assert list(found) == ["b"]
+    assert [each.tolist() for each in found["b"]] == [[0], [0.5]]
+
+
+def test_places_that_wrap_around_are_refused() -> None:
+    """Four steps of 2^62 end where they began."""
+    from baler_core.entropy.integers import pack_integers
+    from baler_core.errors import FormatError
+    from baler_core.quantise.positions import unpack_positions
+
+    steps = np.array([1, 2**62, 2**62, 2**62, 2**62 + 1])
+    with pytest.raises(FormatError, match="lie outside it"):
+        unpack_positions(pack_integers(steps), len(steps), 9, "values")

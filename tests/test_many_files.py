@@ -20,8 +20,11 @@ import pandas as pd
 import pytest
 
 import baler_core
-from baler_core import BalerError, ConfigError, DataError
+from baler_core import BalerError, ConfigError, DataError, FormatError
+from baler_core.api.file_set import FileSet
+from baler_core.api.open_file import open_set
 from baler_core.cli import main
+from baler_core.machine.addresses import beside, name_of
 from baler_core.machine.atomic_write import completed
 from baler_core.machine.executors import Submits
 from baler_core.machine.workers import Here, Processes
@@ -380,6 +383,45 @@ def test_a_manifest_names_addresses_and_workers_restore_from_them(folder: Path) 
     baler_core.decompress(bal, folder / "b.npz")
     with np.load(folder / "a.npz") as found, np.load(folder / "b.npz") as wanted:
         assert all(found[name].tobytes() == wanted[name].tobytes() for name in wanted)
+
+
+def test_a_set_at_an_address_is_opened_as_one(folder: Path) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    manifest = many(inputs(folder)[:2], folder / "set", block_bytes=2000)
+    memory = fsspec.filesystem("memory")
+    for path in manifest.parent.iterdir():
+        memory.pipe(f"/set/{path.name}", path.read_bytes())
+    address = f"memory://set/{manifest.name}"
+    with open_set(manifest) as wanted, open_set(address) as found:
+        assert found.path == address
+        assert found.sizes == wanted.sizes
+        for name in wanted:
+            np.testing.assert_array_equal(found[name][:], wanted[name][:])
+    assert isinstance(baler_core.open_file(address), FileSet)
+    memory.pipe("/set/run1.bal", (manifest.parent / "run0.bal").read_bytes())
+    with (
+        open_set(address) as found,
+        pytest.raises(FormatError, match=f"run1.bal: is not the file that {manifest.name}"),
+    ):
+        found.part(1)
+    with pytest.raises(OSError, match="there is nothing at this address"):
+        open_set("memory://set/none.balset")
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("https://h/a/run.balset?key=1", "https://h/a/x%20y.bal?key=1"),
+        ("s3://bucket/a/run.balset", "s3://bucket/a/x y.bal"),
+        ("simplecache::https://h/run.balset", "simplecache::https://h/x%20y.bal"),
+        ("zip://run.balset::https://h/all.zip", "zip://x y.bal::https://h/all.zip"),
+        ("zip://in/run.balset::file:///all.zip", "zip://in/x y.bal::file:///all.zip"),
+        (Path("a/run.balset"), Path("a/x y.bal")),
+    ],
+)
+def test_files_of_a_set_lie_beside_its_manifest(place: str | Path, expected: str | Path) -> None:
+    assert beside(place, "x y.bal") == expected
+    assert name_of(place) == "run.balset"
 
 
 def test_another_version_of_the_package_is_refused(folder: Path) -> None:

@@ -287,3 +287,23 @@ def test_limits_that_no_decoder_would_know_are_refused(tmp_path: Path, monkeypat
     with pytest.raises(PluginError, match=r"'a' could not be restored within its bound.*'stated_limits'"):
         baler_core.compress(tmp_path / "a.npz", tmp_path / "a.bal", bounds={"a": {"abs": 0.1}})
     assert not (tmp_path / "a.bal").exists()
+
+
+@pytest.mark.parametrize("kind", ["path", "bytes", "object"])
+def test_a_closed_file_says_so_however_short_it_is(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.bal"
+    baler_core.compress({"x": np.arange(5.0), "y": np.arange(5)}, path)
+    with path.open("rb") as handle:
+        places = {"path": path, "bytes": path.read_bytes(), "object": handle}
+        with baler_core.open_file(places[kind]) as file:
+            assert file["x"][1] == 1
+        for ask in (
+            lambda: file["x"][:],
+            lambda: file.rows(0, 2),
+            lambda: file.to_pandas(),
+            lambda: file["y"].rows(1, 1),
+        ):
+            with pytest.raises(OSError, match="is closed: open it again"):
+                ask()
+        file.close()
+        assert list(file) == ["x", "y"]

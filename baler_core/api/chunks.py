@@ -212,7 +212,7 @@ class ChunkCoding:
             values = _as_they_were(values, np.dtype(name))
         if flags & _SINGLE:
             values = values.reshape(())
-        values = np.asarray(values, order="C")  # models return what is quickest for them; stores read bytes in order
+        values = np.asarray(values, order="C")  # stores read bytes in order
         values = values.T if flags & _FORTRAN else values
         return region.cut(values) if region is not None and (name or flags & _SINGLE) else values
 

@@ -59,7 +59,15 @@ class File(StoredFile):
     def to_pandas(
         self, names: Sequence[str] | str | None = None, *, start: int | None = None, stop: int | None = None
     ) -> pd.DataFrame:
-        """Return variables along one dimension as a table, lists per row as objects; arguments as for `to_arrow`."""
+        """Return variables along one dimension as a table, lists per row as objects; arguments as for `to_arrow`.
+
+        All of them have the index that pandas has written into the original (Parquet, Feather); some have it as columns.
+        """
+        frame = self.plain_frame(names, start, stop)
+        return frame if names is not None else self.frame_as_read(frame, start)
+
+    def plain_frame(self, names: Sequence[str] | str | None, start: int | None, stop: int | None) -> pd.DataFrame:
+        """Return the same without an index of its own, to be joined with others."""
         return to_pandas(self._columns(names, start, stop))
 
     def to_polars(

@@ -17,10 +17,19 @@ from baler_core.api.file import File
 from baler_core.api.how_opened import Opening
 from baler_core.api.indexed_array import IndexedArray
 from baler_core.api.joined_tables import joined_arrow, joined_frames
+from baler_core.api.partitions import (
+    Partition,
+    ordered,
+    partitions_of,
+    split_names,
+    with_arrow,
+    with_pandas,
+)
 from baler_core.api.stored_array import StoredArray
 from baler_core.data.part import inside
 from baler_core.data.variables import select_names
 from baler_core.errors import ConfigError, DataError, FormatError, OutsideError
+from baler_core.machine.addresses import address_of, beside, name_of
 from baler_core.machine.optional import need
 from baler_core.pipeline.many.digests import growing_dimensions, schema_digest
 from baler_core.pipeline.many.manifest import Manifest, PartRecord, read_manifest
@@ -40,13 +49,13 @@ class FileSet(ByName["JoinedArray"]):
     Attributes
     ----------
     path
-        Of the manifest.
+        Of the manifest; its address, if it lies elsewhere.
     manifest
         What it says: the parts, their rows and digests.
     """
 
-    def __init__(self, path: Path, opening: Opening) -> None:
-        self.path = path
+    def __init__(self, path: Path | str, opening: Opening) -> None:
+        self.path = Path(path) if (address := address_of(path)) is None else address
         self.manifest: Manifest = read_manifest(path)
         self._opening = opening
         self._open: dict[int, File] = {}
@@ -92,14 +101,16 @@ class FileSet(ByName["JoinedArray"]):
             If it is not the one that the manifest lists.
         """
         record = self.manifest.parts[number]
-        place = self.path.parent / record.file
-        if place.is_file() and place.stat().st_size != record.file_bytes:
-            raise FormatError(f"{place}: is not the file that {self.path.name} lists: run the compression again")
+        place = beside(self.path, record.file)
+        another = f"{place}: is not the file that {name_of(self.path)} lists: run the compression again"
+        if isinstance(place, Path) and place.is_file() and place.stat().st_size != record.file_bytes:
+            raise FormatError(another)
         file = File(place, self._opening)
         rows = {dim: file.sizes[dim] for dim in growing_dimensions(file.schema)}
-        if rows != record.rows or schema_digest(file.schema) != record.fields:
+        alike = rows == record.rows and schema_digest(file.schema) == record.fields
+        if not alike or file.fingerprint[0] != record.file_bytes:
             file.close()
-            raise FormatError(f"{place}: is not the file that {self.path.name} lists: run the compression again")
+            raise FormatError(another)
         return file
 
     def __repr__(self) -> str:
@@ -170,19 +181,37 @@ class FileSet(ByName["JoinedArray"]):
 
     # ---- tables
 
+    @cached_property
+    def partitions(self) -> Sequence[Partition]:
+        """Return what the names of the inputs' folders say, as `year=2020`: columns of tables, with a value for each file."""
+        return partitions_of([part.input for part in self.manifest.parts], self.part(0).schema.names)
+
     def to_arrow(
         self, names: Sequence[str] | str | None = None, *, start: int | None = None, stop: int | None = None
     ) -> pa.Table:
-        """Return variables along one dimension as a table of arrow, rows counted over all files; as `File.to_arrow`."""
-        return joined_arrow([file.to_arrow(names, start=a, stop=b) for file, a, b in self._tables(names, start, stop)])
+        """Return variables along one dimension as a table of arrow, rows counted over all files; as `File.to_arrow`.
+
+        What the names of folders say (`partitions`) are columns, too.
+        """
+        rest, partitions = split_names(names, self.partitions, self.part(0).schema.names)
+        tables, alone = [], bool(partitions) and rest == []
+        for number, a, b in self._tables(None if alone else rest, start, stop):
+            own = None if alone else self.part(number).to_arrow(rest, start=a, stop=b)
+            tables.append(with_arrow(own, partitions, number, b - a) if partitions else own)
+        joined = joined_arrow(tables)
+        return joined.select(ordered(names, joined.column_names)) if partitions else joined
 
     def to_pandas(
         self, names: Sequence[str] | str | None = None, *, start: int | None = None, stop: int | None = None
     ) -> pd.DataFrame:
         """Return the same as a table of pandas."""
-        return joined_frames(
-            [file.to_pandas(names, start=a, stop=b) for file, a, b in self._tables(names, start, stop)]
-        )
+        rest, partitions = split_names(names, self.partitions, self.part(0).schema.names)
+        frames, alone = [], bool(partitions) and rest == []
+        for number, a, b in self._tables(None if alone else rest, start, stop):
+            own = None if alone else self.part(number).plain_frame(rest, a, b)
+            frames.append(with_pandas(own, partitions, number, b - a) if partitions else own)
+        joined = joined_frames(frames)
+        return joined[ordered(names, list(joined.columns))] if partitions else joined
 
     def to_polars(
         self, names: Sequence[str] | str | None = None, *, start: int | None = None, stop: int | None = None
@@ -197,16 +226,15 @@ class FileSet(ByName["JoinedArray"]):
 
     def _tables(
         self, names: Sequence[str] | str | None, start: int | None, stop: int | None
-    ) -> Iterator[tuple[File, int, int]]:
-        """Yield the files that hold some rows of a table, and which of theirs: those of a slice of all."""
+    ) -> Iterator[tuple[int, int, int]]:
+        """Yield the numbers of the files that hold some rows of a table, and which of theirs: those of a slice of all."""
         try:
             dim = self.part(0).leading_of(self.part(0).schema.names)
         except ConfigError:
             dim = self._leading(names)
         starts = self.starts(dim) if self.is_joined(dim) else [0, self.part(0).sizes[dim]]
         low, high, _ = slice(start, stop).indices(starts[-1])
-        for number, first, last in overlaps(starts, low, max(low, high)):
-            yield self.part(number), first, last
+        yield from overlaps(starts, low, max(low, high))
 
     def close(self) -> None:
         """Release all files."""
@@ -274,7 +302,7 @@ def overlaps(starts: Sequence[int], start: int, stop: int) -> list[tuple[int, in
     return found or [(first, 0, 0)]
 
 
-def _refuse_different(path: Path, parts: Sequence[PartRecord]) -> None:
+def _refuse_different(path: Path | str, parts: Sequence[PartRecord]) -> None:
     for part in parts:
         if part.fields != parts[0].fields or part.rows.keys() != parts[0].rows.keys():
             raise DataError(

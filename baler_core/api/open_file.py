@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from baler_core.api.how_opened import CACHE, Opening
 from baler_core.errors import ConfigError, DamagedFile, FormatError
+from baler_core.machine.addresses import name_of
 from baler_core.machine.byte_source import ByteSource, Place
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def open_file(
 ) -> File | FileSet:
     """Open a .bal file, reading its header alone; values are restored when they are asked for.
 
-    A path that ends in `.balset` is the manifest of many files: they are opened as one, joined along their leading dimensions.
+    A path or an address that ends in `.balset` is the manifest of many files: they are opened as one, joined along their leading dimensions.
 
     Parameters
     ----------
@@ -50,14 +51,14 @@ def open_file(
     if _is_manifest(place):
         from baler_core.api.file_set import FileSet
 
-        return FileSet(Path(str(place)), opening)
+        return FileSet(str(place), opening)
     from baler_core.api.file import File
 
     return File(place, opening)
 
 
 def _is_manifest(place: Place | ByteSource) -> bool:
-    return isinstance(place, str | Path) and str(place).lower().endswith(_MANIFEST)
+    return isinstance(place, str | Path) and name_of(place).lower().endswith(_MANIFEST)
 
 
 def refuse_manifest(place: Place | ByteSource) -> None:
@@ -100,6 +101,8 @@ def open_set(path: str | Path, *, trained: str | Path | None = None, cache: str 
 
     Parameters
     ----------
+    path
+        Of the manifest, or its address (`https://...`): the files are looked for beside it.
     trained
         The file of trained models that the files refer to; without it, that is looked for beside them.
     cache
@@ -112,7 +115,7 @@ def open_set(path: str | Path, *, trained: str | Path | None = None, cache: str 
     """
     from baler_core.api.file_set import FileSet
 
-    return FileSet(Path(path), Opening(None if trained is None else Path(trained), _bytes("cache", cache), None))
+    return FileSet(path, Opening(None if trained is None else Path(trained), _bytes("cache", cache), None))
 
 
 def _bytes(argument: str, stated: str | int) -> int:

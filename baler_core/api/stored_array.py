@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from baler_core.pipeline.decode import BalFile, make_component, not_believed
 from baler_core.pipeline.partial import PartialReader
 from baler_core.plugin.reading import Categories, Reader, TableColumn
 from baler_core.plugin.shown import Shown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class StoredArray(IndexedArray):
@@ -195,7 +198,20 @@ class StoredFile(ByName[StoredArray]):
             If what the file keeps of the original is damaged.
         """
         with not_believed(self.path, self.header.reader.package):
-            return self._reader.table_columns(self._stored.schema(), names)
+            return self._stored.registry.table_columns(self._reader, self._stored.schema(), names)
+
+    def frame_as_read(self, frame: pd.DataFrame, start: int | None) -> pd.DataFrame:
+        """Return a table of all columns as pandas reads it from the original: with its index.
+
+        Raises
+        ------
+        FormatError
+            If what the file keeps of the original is damaged.
+        """
+        if not self.has_reader or type(self._reader).frame_as_read is Reader.frame_as_read:
+            return frame
+        with not_believed(self.path, self.header.reader.package):
+            return self._reader.frame_as_read(self._stored.schema(), frame, start)
 
     def missing_in_tables(self, variable: Variable, values: np.ndarray) -> np.ndarray | None:
         """Return where values of a variable stand for nothing in tables, beside nulls and fill values, as a mask."""
@@ -220,7 +236,7 @@ class StoredFile(ByName[StoredArray]):
         if not self.has_reader:
             return {}
         with not_believed(self.path, self.header.reader.package):
-            stated = self._reader.nulls(self.schema)
+            stated = self._stored.registry.nulls(self._reader, self.schema)
         return {name: masks for name, masks in stated.items() if all(self._is_mask(mask, name) for mask in masks)}
 
     @cached_property
@@ -236,6 +252,8 @@ class StoredFile(ByName[StoredArray]):
             return {}
         with not_believed(self.path, self.header.reader.package):
             stated = self._stored.registry.categories(self._reader, self.schema)
+            if stated:  # attachments, which may be large, tell whether their order has a meaning
+                stated = self._stored.registry.categories(self._reader, self._stored.schema())
             if wrong := [name for name, about in stated.items() if not self._is_coded(name, about)]:
                 raise ValueError(f"{wrong[0]!r} has no list of categories")
         return stated

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import pairwise
@@ -11,6 +12,7 @@ import numpy as np
 
 from baler_core.api.categories import CodedColumn, coded
 from baler_core.api.format_columns import ArrowColumn, built_columns, table_columns
+from baler_core.api.time_columns import TimeColumn, time_column, times_of
 from baler_core.builtin.objects.presenting import fills_of
 from baler_core.errors import DataError
 from baler_core.machine.optional import need
@@ -43,7 +45,8 @@ def columns_of(
 
     Returns
     -------
-    By name: an array of as many rows as the table (categories as `CodedColumn`, what the reader makes as `ArrowColumn`), or `(offsets, array)` for lists; masked where
+    By name: an array of as many rows as the table (categories as `CodedColumn`, dates of Python objects as `TimeColumn`, what the
+    reader makes as `ArrowColumn`), or `(offsets, array)` for lists; masked where
     there are nulls.
 
     Raises
@@ -68,13 +71,23 @@ def columns_of(
     low, high, _ = slice(start, stop).indices(length)
     high = max(low, high)
     made: dict[str, Any] = dict(built_columns(file, special, str(dim), low, high)) if special else {}
-    made |= {name: _column(file, file[name], low, high) for name in names if name in file and name not in covered}
+    plain = [name for name in names if name in file and name not in covered]
+    made |= {name: _column(file, file[name], low, high) for name in plain}
+    times = {name: time_column(made[name], kind) for name, kind in times_of(file).items() if _is_flat(made.get(name))}
+    made |= {name: column for name, column in times.items() if column is not None}
     places = {name: place for place, name in enumerate(names)}
     first, last = dict(places), 0
+    users = Counter(name for column in special for name in column.variables)
     for column in special:
-        own = [places[v] for v in (column.name, *column.variables) if v in places]
+        made_of = [v for v in (column.name, *column.variables) if v in places]
+        # lengths of lists that another column has as well tell nothing of the place of this one
+        own = [places[v] for v in made_of if users[v] < 2] or [places[v] for v in made_of]
         first[column.name] = last = min(own, default=last)
     return {name: made[name] for name in sorted(made, key=first.__getitem__)}
+
+
+def _is_flat(values: Any) -> bool:
+    return isinstance(values, np.ndarray) and values.ndim == 1
 
 
 def _special(file: StoredFile, names: Sequence[str], every: bool) -> list[TableColumn]:
@@ -153,7 +166,14 @@ def to_arrow(columns: Mapping[str, Any]) -> pa.Table:
     need("a table of arrow", "pyarrow")
     import pyarrow as pa
 
-    arrays = {name: _arrow_column(pa, values) for name, values in columns.items()}
+    arrays = {}
+    for name, values in columns.items():
+        try:
+            arrays[name] = _arrow_column(pa, values)
+        except (pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+            raise DataError(
+                f"{name!r} is of a type that arrow does not have ({error}): name other columns, or use to_pandas"
+            ) from error
     return pa.table(arrays)
 
 
@@ -165,6 +185,8 @@ def _arrow_column(pa: Any, values: Any) -> Any:
         return _arrow_categories(pa, values)
     if isinstance(values, ArrowColumn):
         return values.array
+    if isinstance(values, TimeColumn):
+        return values.array()
     if values.ndim > 1:
         row = values.reshape(-1) if values.ndim == 2 else values.reshape(-1, *values.shape[2:])
         return pa.FixedSizeListArray.from_arrays(_arrow_column(pa, row), values.shape[1])
@@ -196,7 +218,9 @@ def to_pandas(columns: Mapping[str, Any]) -> pd.DataFrame:
             cells = np.empty(len(offsets) - 1, object)
             cells[:] = [_cell(inner[a:b]) for a, b in pairwise(offsets.tolist())]
             found[name] = pd.Series(cells)
-        elif isinstance(values, ArrowColumn) or (isinstance(values, CodedColumn) and values.codes.ndim == 1):
+        elif isinstance(values, ArrowColumn | TimeColumn) or (
+            isinstance(values, CodedColumn) and values.codes.ndim == 1
+        ):
             found[name] = values.series()
         elif isinstance(values, CodedColumn):
             found[name] = pd.Series([_cell(row) for row in values.values()])
@@ -221,7 +245,15 @@ def to_polars(columns: Mapping[str, Any]) -> pl.DataFrame:
     need("a table of polars", "polars")
     import polars as pl
 
-    frame = pl.from_arrow(to_arrow(columns))
+    table = to_arrow(columns)
+    try:
+        frame = pl.from_arrow(table)
+    except BaseException as error:  # polars is Rust: it may panic, and its exception for that is no Exception
+        if type(error).__name__ != "PanicException":
+            raise
+        raise DataError(
+            f"polars does not take a column of this table ({error}): name other columns, or use to_arrow or to_pandas"
+        ) from error
     assert isinstance(frame, pl.DataFrame)
     return frame
 

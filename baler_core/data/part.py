@@ -64,6 +64,11 @@ class Part:
         shape = layout.shape(variable)
         if self.covers(variable, layout):
             return np.ones(positions.shape, bool), positions
+        if len(shape) == 1:
+            (dim,) = variable.dims
+            only = self.rows(dim, layout.sizes[dim])
+            inside = (positions >= only.start) & (positions < only.stop)
+            return inside, positions[inside] - only.start
         indices = np.unravel_index(positions, shape)
         rows = [self.rows(dim, layout.sizes[dim]) for dim in variable.dims]
         inside = np.ones(positions.shape, bool)

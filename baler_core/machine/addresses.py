@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 from baler_core.errors import SourceError
 from baler_core.machine.byte_source import is_address, system_of
@@ -30,6 +31,33 @@ def address_of(place: str | Path) -> str | None:
         host, _, path = found[2].partition("/")
         return f"{found[1]}://{host}//{path}"
     return f"{found[1]}://{'/' if found[1] == 'file' else ''}{found[2]}"
+
+
+def name_of(place: str | Path) -> str:
+    """Return the name of a file, of an address without what is asked of its server."""
+    address = address_of(place)
+    return Path(place).name if address is None else _named(address)[1].partition("?")[0].rpartition("/")[2]
+
+
+def beside(place: str | Path, name: str) -> str | Path:
+    """Return where a file of that name lies beside another, a path or an address."""
+    address = address_of(place)
+    if address is None:
+        return Path(place).parent / name
+    before, named, behind = _named(address)
+    path, asked, query = named.partition("?")
+    protocol, slashes, path = path.partition("://")
+    folder, slash, _ = path.rpartition("/")
+    name = quote(name) if protocol in ("http", "https") else name
+    return f"{before}{protocol}{slashes}{folder}{slash}{name}{asked}{query}{behind}"
+
+
+def _named(address: str) -> tuple[str, str, str]:
+    """Cut out the part of an address that names a file, of several as `zip://run.balset::https://...` the first with a path."""
+    chain = address.split("::")
+    which = next(number for number, part in enumerate(chain) if "://" in part)
+    before, behind = chain[:which], chain[which + 1 :]
+    return "".join(f"{one}::" for one in before), chain[which], "".join(f"::{one}" for one in behind)
 
 
 @cache

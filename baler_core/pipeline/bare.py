@@ -282,7 +282,7 @@ def restored_region(bare: BareStream, model: Model, box: Sequence[slice]) -> np.
     part = Part(frozenset([NAME]), dict(zip(bare.variable.dims, box, strict=True)))
     decoder = GroupDecoder(lambda _: tolerances, Pipeline())
     found = decoder.part(model, dict(bare.streams), layout, {}, part)
-    return restored(bare, model)[tuple(box)] if found is None else found[NAME]
+    return restored(bare, model)[tuple(box)] if found is None else np.asarray(found[NAME], order="C")
 
 
 @one_thread
@@ -302,4 +302,4 @@ def restored(bare: BareStream, model: Model) -> np.ndarray:
     arrays, digest = GroupDecoder(tolerance_of, Pipeline()).whole(model, dict(bare.streams), layout, {})
     if not bare.tolerance.lossy and digest[:DIGEST_BYTES] != bare.digest:
         raise FormatError("an encoded array restores to something else than was encoded: it is damaged or forged")
-    return arrays[NAME]
+    return np.asarray(arrays[NAME], order="C")  # models return what is quickest for them

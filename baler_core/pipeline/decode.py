@@ -156,6 +156,7 @@ class BalFile:
         self._trained: BalReader | None = None
         self._models: dict[tuple[int, int], Model] = {}
         self._pipeline: Pipeline | None = None
+        self.closed = False
         self._bal = BalReader(place)
         self.path = self._bal.path
         try:
@@ -332,6 +333,7 @@ class BalFile:
 
     def close(self) -> None:
         """Release the file."""
+        self.closed = True
         self._bal.close()
         if self._trained is not None:
             self._trained.close()

@@ -122,8 +122,7 @@ class GroupDecoder(NamedTuple):
             decoded_part = Part(frozenset(v.name for v in wanted))
         arrays = _checked_part(model, decoded, wanted, layout, decoded_part)
         _settle(beside, arrays, layout, tolerances, decoded_part)
-        corrections = decode_corrections(beside[EXACT_STREAM], layout, arrays)
-        corrections.inside(decoded_part, layout).apply(arrays)
+        decode_corrections(beside[EXACT_STREAM], layout, arrays, decoded_part).apply(arrays)
         if part.region and not decoded_part.region:
             arrays = {v.name: part.cut(arrays[v.name], v) for v in wanted if v.name in part.names}
         return arrays
@@ -173,12 +172,14 @@ def _checked_part(
         If the model left a variable out or changed a shape.
     """
     arrays = {}
-    for variable in wanted:
-        if variable.name not in decoded or decoded[variable.name].shape != part.shape(variable, layout):
-            raise PluginError(
-                f"model {model.name!r} did not restore the part of {variable.name!r} that it was asked for"
-            )
-        with np.errstate(all="ignore"):
+    shapes: dict[tuple[str, ...], tuple[int, ...]] = {}
+    with np.errstate(all="ignore"):
+        for variable in wanted:
+            shape = shapes.get(variable.dims) or shapes.setdefault(variable.dims, part.shape(variable, layout))
+            if variable.name not in decoded or decoded[variable.name].shape != shape:
+                raise PluginError(
+                    f"model {model.name!r} did not restore the part of {variable.name!r} that it was asked for"
+                )
             arrays[variable.name] = decoded[variable.name].astype(variable.numpy_dtype, copy=False)
     return arrays
 

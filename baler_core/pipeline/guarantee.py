@@ -45,16 +45,6 @@ class Corrections:
             corrected.reshape(-1)[positions] = values
             arrays[name] = corrected
 
-    def inside(self, part: Part, layout: Layout) -> Corrections:
-        """Return those of a part of a group."""
-        found = {}
-        for variable in layout.variables:
-            if variable.name in part.names and variable.name in self.places:
-                positions, values = self.places[variable.name]
-                kept, moved = part.places(positions, variable, layout)
-                found[variable.name] = moved, values[kept]
-        return Corrections(found)
-
 
 def find_corrections(
     original: Block, restored: Mapping[str, np.ndarray], tolerances: Mapping[str, Tolerance]
@@ -143,13 +133,17 @@ def encode_corrections(corrections: Corrections, layout: Layout) -> bytes:
     return b"".join(parts)
 
 
-def decode_corrections(data: bytes, layout: Layout, among: Collection[str] | None = None) -> Corrections:
+def decode_corrections(
+    data: bytes, layout: Layout, among: Collection[str] | None = None, part: Part | None = None
+) -> Corrections:
     """Inverse of `encode_corrections`.
 
     Parameters
     ----------
     among
         The variables whose corrections are wanted; None takes all.
+    part
+        Where these lie, whose places are counted in it; None takes all places.
 
     Raises
     ------
@@ -175,7 +169,12 @@ def decode_corrections(data: bytes, layout: Layout, among: Collection[str] | Non
         count = reader.varint(size + 1)
         packed, values = reader.sized(), reader.sized()
         positions = unpack_positions(packed, count, size, f"the exact values of {variable.name!r}")
-        places[variable.name] = (positions, _unpack(values, variable, count))
+        if part is None:
+            places[variable.name] = (positions, _unpack(values, variable, count))
+            continue
+        kept, moved = part.places(positions, variable, layout)
+        if moved.size:
+            places[variable.name] = (moved, _unpack(values, variable, count)[kept])
     return Corrections(places)
 
 

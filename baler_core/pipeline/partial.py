@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from baler_core.data.variables import Variable
-from baler_core.errors import FormatError
+from baler_core.errors import FormatError, SourceError
 from baler_core.pipeline.decode import BalFile, not_believed
 from baler_core.pipeline.stored_groups import StoredGroups, StoredRows
 
@@ -79,9 +79,17 @@ class PartialReader:
         ------
         FormatError
             If what is needed of the file is damaged.
+        SourceError
+            If the file is closed.
         """
+        self._refuse_closed()
         with not_believed(self.stored.path, "baler-core"):
             return self._read(name, box)
+
+    def _refuse_closed(self) -> None:
+        """Raise SourceError if the file is closed: whatever is still in memory, what comes of asking must not depend on it."""
+        if self.stored.closed:
+            raise SourceError(f"{self.stored.path}: is closed: open it again")
 
     def _read(self, name: str, box: Sequence[slice]) -> np.ndarray:
         variable = self.stored.header.schema.variables[self._groups.number[name]]
@@ -96,7 +104,7 @@ class PartialReader:
         for piece in touched:
             inside = slice(max(rows.start, piece.start) - piece.start, min(rows.stop, piece.stop) - piece.start)
             parts.append(self._groups.region(piece, variable, (inside, *box[1:])))
-        return np.array(parts[0]) if len(parts) == 1 else np.concatenate(parts, dtype=variable.numpy_dtype)
+        return _joined(parts, variable)
 
     def read_together(self, boxes: Mapping[str, Sequence[slice]]) -> dict[str, np.ndarray]:
         """Return regions of several variables; those of a group, which have the same box, are restored together.
@@ -105,7 +113,10 @@ class PartialReader:
         ------
         FormatError
             If what is needed of the file is damaged.
+        SourceError
+            If the file is closed.
         """
+        self._refuse_closed()
         groups: dict[int | None, list[str]] = {}
         for name in boxes:
             groups.setdefault(self._groups.group_of.get(self._groups.number[name]), []).append(name)
@@ -131,12 +142,7 @@ class PartialReader:
             arrays = self._groups.together(piece, variables, (inside, *box[1:]))
             for name in names:
                 parts[name].append(arrays[name])
-        return {
-            v.name: np.array(parts[v.name][0])
-            if len(touched) == 1
-            else np.concatenate(parts[v.name], dtype=v.numpy_dtype)
-            for v in variables
-        }
+        return {v.name: _joined(parts[v.name], v) for v in variables}
 
     def rows_of(self, dim: str, rows: slice) -> slice:
         """Return the rows of a jagged dimension that belong to some rows of the dimension of its counts."""
@@ -163,3 +169,14 @@ class PartialReader:
                 if name in names:
                     found[name] = self._groups.all_of(StoredRows(number, place, 0, 0), name)
         return found
+
+
+def _joined(parts: Sequence[np.ndarray], variable: Variable) -> np.ndarray:
+    """Join parts along their leading dimension, as an array of its own.
+
+    In C order, as files are read: models return what is quickest for them, and sums in another order have other last digits.
+    """
+    if len(parts) == 1:
+        return np.array(parts[0], order="C")
+    shape = sum(map(len, parts)), *parts[0].shape[1:]
+    return np.concatenate(parts, out=np.empty(shape, variable.numpy_dtype))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from baler_core.data.objects.columns import Columns
 from baler_core.data.variables import Json, Schema
 from baler_core.plugin.interfaces import Component
-from baler_core.plugin.reading import Categories
+from baler_core.plugin.reading import Categories, TableColumn
 
 
 class ObjectKind(Component, ABC):
@@ -65,6 +65,14 @@ class ObjectKind(Component, ABC):
             Its skeleton is what `take_apart` returned.
         """
         return {}
+
+    def nulls(self, schema: Schema) -> Mapping[str, Sequence[str]]:
+        """Return the masks of variables that have nulls, as `Reader.nulls` does, where no forms of `Columns` tell that."""
+        return {}
+
+    def table_columns(self, schema: Schema, names: Collection[str]) -> Sequence[TableColumn]:
+        """Return the columns that tables have in place of some variables, as `Reader.table_columns` does."""
+        return ()
 
 
 def type_name(value: object) -> str:

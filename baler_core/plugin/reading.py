@@ -16,6 +16,7 @@ from baler_core.plugin.shown import Shown
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
     from baler_core.data.block import Block
 
@@ -350,6 +351,13 @@ class Reader(Component, ABC):
             The variables that were asked for.
         """
         return ()
+
+    def frame_as_read(self, schema: Schema, frame: pd.DataFrame, start: int | None) -> pd.DataFrame:
+        """Return a table of pandas of all columns, from a row on, as pandas reads it from the original: with its index.
+
+        Most formats have none.
+        """
+        return frame
 
     def missing_in_tables(self, variable: Variable, values: np.ndarray) -> np.ndarray | None:
         """Return where stored values stand for nothing in tables, as a mask; None, the default, where only nulls do.

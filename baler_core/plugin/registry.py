@@ -22,7 +22,7 @@ from baler_core.plugin.interfaces import Component, Loss, Metric, Model, Preproc
 from baler_core.plugin.object_kind import ObjectKind
 from baler_core.plugin.published import install_for, published_suffix
 from baler_core.plugin.quantity import Quantity
-from baler_core.plugin.reading import Categories, Reader, is_marked
+from baler_core.plugin.reading import Categories, Reader, TableColumn, is_marked
 from baler_core.plugin.version import __version__
 
 if TYPE_CHECKING:
@@ -142,12 +142,31 @@ class Registry:
     def categories(self, reader: Reader, schema: Schema) -> dict[str, Categories]:
         """Return for each variable of codes what they are codes of, as its reader and its kind of objects tell."""
         found = dict(reader.categories(schema))
-        kind = str(schema.skeleton.get("kind"))
-        if reader.name == "python" and kind in self.offers["object"]:
-            package = str(schema.skeleton.get("package", ""))
-            made = self.object_kind(kind, "" if package == "baler-core" else package)()
-            found |= made.categories(replace(schema, skeleton=schema.skeleton["object"]))
+        if (kind := self._kind_of(reader, schema)) is not None:
+            found |= kind.categories(replace(schema, skeleton=schema.skeleton["object"]))
         return found
+
+    def nulls(self, reader: Reader, schema: Schema) -> dict[str, Sequence[str]]:
+        """Return for each variable that has nulls the masks of these, as its reader and its kind of objects tell."""
+        found = dict(reader.nulls(schema))
+        if (kind := self._kind_of(reader, schema)) is not None:
+            found |= kind.nulls(replace(schema, skeleton=schema.skeleton["object"]))
+        return found
+
+    def table_columns(self, reader: Reader, schema: Schema, names: Collection[str]) -> Sequence[TableColumn]:
+        """Return the columns that tables have in place of some variables, as its reader and its kind of objects tell."""
+        found = list(reader.table_columns(schema, names))
+        if (kind := self._kind_of(reader, schema)) is not None:
+            found += kind.table_columns(replace(schema, skeleton=schema.skeleton["object"]), names)
+        return found
+
+    def _kind_of(self, reader: Reader, schema: Schema) -> ObjectKind | None:
+        """Return the kind of Python objects that a file was made of; None for one that was made of a file."""
+        kind = str(schema.skeleton.get("kind"))
+        if reader.name != "python" or kind not in self.offers["object"]:
+            return None
+        package = str(schema.skeleton.get("package", ""))
+        return self.object_kind(kind, "" if package == "baler-core" else package)()
 
     def automatic_models(self) -> list[type[Model]]:
         """Return model classes that `model: auto` may choose from, by name."""

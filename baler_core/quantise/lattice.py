@@ -19,6 +19,8 @@ from baler_core.quantise.number_codes import as_int64, below, float_bits, in_pie
 
 # How often each code must occur, on average, for values to be looked up.
 _REPEATED = 4
+# So few values are restored sooner than it is found whether they repeat.
+_SHORT = 512
 # step, divisor, merge, offset, lowest: what bytes can hold of a lattice, whatever its kind
 _DEFAULTS = (1.0, 1.0, 1, 0, 0)
 Parameters = tuple[float, float, int, int]
@@ -107,7 +109,9 @@ class Lattice(ABC):
 
         Where codes lie closely together, each possible one is restored once, and looked up.
         """
-        low, high = (int(codes.min()), int(codes.max())) if codes.size else (0, 0)
+        if codes.size <= _SHORT:
+            return self.dequantise(*self.split_specials(codes))
+        low, high = int(codes.min()), int(codes.max())
         if high - low >= codes.size // _REPEATED:
             return self.dequantise(*self.split_specials(codes))
         known = self.dequantise(*self.split_specials(low + np.arange(high - low + 1)))
@@ -118,7 +122,9 @@ class Lattice(ABC):
         dtype = np.dtype(self.dtype)
         with np.errstate(all="ignore"):
             values = in_pieces(lambda piece: self._dequantise(piece, dtype), codes, dtype)
-        if self.specials and dtype.kind != "b":
+        if not self.specials:
+            return values
+        if dtype.kind != "b":
             keep_off(values, None, self.specials, self.reach())
         with np.errstate(all="ignore"):  # of a damaged file: what is beyond the dtype becomes infinite
             for index, value in enumerate(self.specials):

@@ -22,6 +22,7 @@ def unpack_positions(data: bytes, count: int, size: int, what: str) -> np.ndarra
         If the bytes are damaged.
     """
     positions = np.cumsum(unpack_integers(data, count))
-    if count and not (positions[0] >= 0 and positions[-1] < size and (np.diff(positions) > 0).all()):
+    # compared, not subtracted: sums of wide steps may wrap around
+    if count and not (positions[0] >= 0 and positions[-1] < size and (positions[1:] > positions[:-1]).all()):
         raise FormatError(f"{what} lie outside it")
     return positions

@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from baler_core.errors import FormatError
+from baler_core.machine.addresses import address_of
 from baler_core.machine.atomic_write import completed
+from baler_core.machine.byte_source import open_source
 
 SUFFIX = ".balset"
 _MOST_BYTES = 1 << 28
@@ -101,8 +103,8 @@ class Manifest(_JsonRecord):
         return max(0, self.files - len(self.parts))
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Read a manifest that a stranger may have written.
+def read_manifest(path: Path | str) -> Manifest:
+    """Read a manifest that a stranger may have written, from a path or an address.
 
     Raises
     ------
@@ -110,10 +112,7 @@ def read_manifest(path: Path) -> Manifest:
         If it is none, is damaged, or names a file outside its folder or one twice.
     """
     try:
-        size = path.stat().st_size
-        if size > _MOST_BYTES:
-            raise FormatError(f"{path}: has {size:,} bytes, and no manifest has more than {_MOST_BYTES:,}")
-        record: Any = json.loads(path.read_text(encoding="utf-8"))
+        record: Any = json.loads(_bytes_of(path).decode("utf-8"))
         found = Manifest.model_validate(record)
     except FileNotFoundError as error:
         raise FormatError(f"{path}: no such file") from error
@@ -130,6 +129,15 @@ def read_manifest(path: Path) -> Manifest:
         twice = next(name for name in names if names.count(name) > 1)
         raise FormatError(f"{path}: lists {twice!r} twice")
     return found
+
+
+def _bytes_of(path: Path | str) -> bytes:
+    address = address_of(path)
+    source = None if address is None else open_source(address)
+    size = Path(path).stat().st_size if source is None else source.size
+    if size > _MOST_BYTES:
+        raise FormatError(f"{path}: has {size:,} bytes, and no manifest has more than {_MOST_BYTES:,}")
+    return Path(path).read_bytes() if source is None else source.read(0, size)
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:

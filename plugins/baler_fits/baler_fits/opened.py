@@ -97,7 +97,9 @@ def read_table(path: Any, hdu: int | str | None = None, **options: Any) -> Table
         reader, where = file.reader, file.path
         kind = file.schema.skeleton.get("kind")
     if reader == "fits":
-        # As `Table.read` opens a FITS file: text is bytes, and missing where it is empty.
+        # As `Table.read` opens a FITS file: text is bytes, and missing where it is empty; what is mapped is left as it is.
+        if options.pop("memmap", False):
+            options |= {"mask_invalid": False, "strip_spaces": False}
         with open(path, character_as_bytes=options.pop("character_as_bytes", True)) as hdus:
             return Table.read(hdus, hdu=hdu, format="fits", **options)
     if hdu is not None:

@@ -131,6 +131,17 @@ def test_tables_are_read_by_the_unified_interface(image: tuple[Path, Path], tmp_
     assert Table.read(tmp_path / "t.bal")["other"].tolist() == [1.5, 2]
 
 
+def test_mapped_tables_keep_what_others_mask(tmp_path: Path) -> None:
+    """`Table.read(memmap=True)` masks neither NaN nor empty text, and strips none."""
+    Table({"x": [1.0, np.nan], "name": ["", "b "]}).write(tmp_path / "t.fits")
+    baler_core.compress(tmp_path / "t.fits", tmp_path / "t.bal", model=FAST)
+    baler_fits.open(tmp_path / "t.bal").close()
+    for mapped in (True, False):
+        expected, found = (Table.read(tmp_path / f"t.{suffix}", memmap=mapped) for suffix in ("fits", "bal"))
+        assert found.has_masked_values is expected.has_masked_values is not mapped
+        assert found["name"].tolist() == expected["name"].tolist()
+
+
 def test_what_is_no_fits_file_is_told(tmp_path: Path) -> None:
     baler_core.compress(np.arange(4.0), tmp_path / "b.bal")
     with pytest.raises(DataError, match="was made by the reader 'python', not of a FITS file"):

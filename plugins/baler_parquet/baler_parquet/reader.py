@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from baler_core import Categories, Exported, Reader, Rounded, Schema, Sink, Source, TableColumn
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from baler_core import Block
 
 
@@ -32,6 +34,12 @@ class _TableReader(Reader):
         from baler_parquet.schema.table_columns import table_columns
 
         return table_columns(schema, names)
+
+    def frame_as_read(self, schema: Schema, frame: pd.DataFrame, start: int | None) -> pd.DataFrame:
+        """Return a table with the index, types and attributes that pandas has written into the file."""
+        from baler_parquet.schema.pandas_form import as_read_by_pandas
+
+        return as_read_by_pandas(schema, frame, start)
 
 
 class ParquetReader(_TableReader):

@@ -109,3 +109,16 @@ def test_a_stored_table_of_arrow_shows_its_categories(tmp_path: Path) -> None:
     with baler_core.open_file(tmp_path / "t.bal") as file:
         assert file.to_arrow().to_pylist() == table.to_pylist()
         assert file.to_pandas("c", start=1)["c"].tolist() == ["v", "u"]
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_the_order_of_categories_has_its_meaning_in_tables(tmp_path: Path, ordered: bool) -> None:
+    codes = pa.array([0, 1, None], pa.int8())
+    table = pa.table({"c": pa.DictionaryArray.from_arrays(codes, ["lo", "hi"], ordered=ordered), "x": [1, 2, 3]})
+    with _stored(table, tmp_path) as file:
+        assert file.to_pandas()["c"].cat.ordered is ordered
+        assert file.to_arrow("c").schema.field("c").type.ordered is ordered
+    baler_core.compress(table, tmp_path / "o.bal", model="scalar")
+    with baler_core.open_file(tmp_path / "o.bal") as file:
+        assert file.to_pandas()["c"].cat.ordered is ordered
+        assert file.to_arrow()["x"].to_pylist() == [1, 2, 3]

@@ -123,3 +123,27 @@ def test_encrypted_and_other_files_are_refused_in_one_sentence(tmp_path: Path) -
     (tmp_path / "a.feather").write_bytes(b"FEA1" + bytes(40))
     with pytest.raises(baler_core.DataError, match="first version of Feather"):
         restored(tmp_path / "a.feather")
+
+
+def _of_version_1(path: Path) -> None:
+    """State in its footer that a file is of version 1, as other writers do whatever types it has."""
+    data = bytearray(path.read_bytes())
+    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    assert data[start : start + 2] == b"\x15\x04"  # Thrift: field 1, the number 2
+    data[start + 1] = 2
+    path.write_bytes(data)
+
+
+def test_types_are_kept_in_files_of_version_1(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    times = pa.array([1, None, 1730982834123456789], pa.timestamp("ns", "UTC"))
+    whole = pa.table({"t": times, "n": pa.array([1, 2**32 - 1, None], pa.uint32())})
+    path, back = tmp_path / "a.parquet", tmp_path / "b.parquet"
+    pq.write_table(whole, path, store_schema=False)
+    _of_version_1(path)
+    assert pq.read_metadata(path).format_version == "1.0"
+    baler_core.compress(path, tmp_path / "a.bal")
+    baler_core.decompress(tmp_path / "a.bal", back)
+    assert pq.read_table(back).equals(pq.read_table(path))
+    assert pq.read_table(back).schema == whole.schema
+    assert "the restored file is of version 2.6 of Parquet, not of 1.0" in caplog.text
+    assert "in a form that the restored file does not have" not in caplog.text

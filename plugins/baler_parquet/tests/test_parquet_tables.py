@@ -121,3 +121,98 @@ def test_columns_of_nothing_but_nulls_are_asked_for_by_name(tmp_path: Path) -> N
         assert file.to_pandas("e*").columns.tolist() == ["empty"]
         with pytest.raises(KeyError, match="there is no variable 'emty'"):
             file.to_arrow(["x", "emty"])
+
+
+def test_tables_compressed_from_memory_have_their_types_and_nulls(tmp_path: Path) -> None:
+    baler_core.compress(TABLE, tmp_path / "t.bal", model="scalar")
+    with baler_core.open_file(tmp_path / "t.bal") as file:
+        assert file.to_arrow().equals(TABLE)
+        assert file.to_arrow(["list", "time"], start=5, stop=20).equals(TABLE.select(["list", "time"]).slice(5, 15))
+
+
+def test_columns_that_share_lengths_of_lists_keep_their_order(tmp_path: Path) -> None:
+    lists = [[None, 1] if n % 3 else [] for n in range(9)]
+    deep = [[[1], [2, 3]] if n % 3 else None for n in range(9)]
+    table = pa.table(
+        {"a": lists, "s": [["x", None, "y"] if n % 3 else [] for n in range(9)], "deep": deep, "x": range(9)}
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    baler_core.compress(tmp_path / "a.parquet", tmp_path / "a.bal", bounds="lossless")
+    with baler_core.open_file(tmp_path / "a.bal") as file:
+        assert file.to_arrow().equals(pq.read_table(tmp_path / "a.parquet"))
+
+
+def test_what_polars_refuses_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("polars")
+    table = pa.table({"big": pa.array([Decimal(10) ** 40], pa.decimal256(50, 2)), "x": [1.0]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    baler_core.compress(tmp_path / "a.parquet", tmp_path / "a.bal", bounds="lossless")
+    with baler_core.open_file(tmp_path / "a.bal") as file:
+        with pytest.raises(baler_core.DataError, match="polars does not take a column of this table"):
+            file.to_polars()
+        assert file.to_polars("x")["x"].to_list() == [1.0]
+
+
+INDEXES = {
+    "dates": pd.date_range("2020", periods=6, freq="D", name="t"),
+    "range": pd.RangeIndex(5, 17, 2, name="r"),
+    "text": pd.Index(list("abcdef"), name="key"),
+    "levels": pd.MultiIndex.from_product([[1, 2], list("abc")], names=["n", None]),
+    "categories": pd.CategoricalIndex(["a", "b"] * 3),
+    "plain": pd.RangeIndex(6),
+}
+
+
+@pytest.mark.parametrize("name", INDEXES)
+def test_tables_of_pandas_have_its_index_types_and_attributes(tmp_path: Path, name: str) -> None:
+    columns = {
+        "x": np.arange(6.0),
+        "whole": pd.array([1, None, 3] * 2, "Int16"),
+        "full": pd.array(range(6), "UInt8"),
+        "yes": pd.array([True, None, False] * 2, "boolean"),
+        "s": pd.array(["a", None, ""] * 2, "string"),
+    }
+    frame = pd.DataFrame(columns, index=INDEXES[name])
+    frame.attrs = {"who": "me"}
+    frame.to_parquet(tmp_path / "a.parquet")
+    baler_core.compress(tmp_path / "a.parquet", tmp_path / "a.bal", model="scalar")
+    expected = pd.read_parquet(tmp_path / "a.parquet")
+    with baler_core.open_file(tmp_path / "a.bal") as file:
+        for found in (file.to_pandas(), baler_core.open(tmp_path / "a.bal", as_="pandas")):
+            pd.testing.assert_frame_equal(found, expected)
+            assert found.attrs == expected.attrs
+        pd.testing.assert_frame_equal(
+            file.to_pandas(start=-4, stop=5)[["x", "s"]],
+            expected[["x", "s"]].iloc[2:5].set_axis(expected.index[2:5] if name != "plain" else pd.RangeIndex(3)),
+        )
+        assert file.to_pandas(["x"]).index.equals(pd.RangeIndex(6))
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        b"{",
+        b"[]",
+        b'{"index_columns": [{"kind": "range", "start": 0, "stop": 9, "step": 0}]}',
+        b'{"index_columns": ["gone"], "columns": [7]}',
+        b'{"index_columns": [["x"]], "columns": "x"}',
+        b'{"columns": [{"field_name": "x", "numpy_type": "Int8"}]}',
+    ],
+)
+def test_metadata_of_pandas_that_make_no_sense_change_nothing(tmp_path: Path, stated: bytes) -> None:
+    table = pa.table({"x": [1.0, 2.0]}).replace_schema_metadata({"pandas": stated})
+    pq.write_table(table, tmp_path / "a.parquet")
+    baler_core.compress(tmp_path / "a.parquet", tmp_path / "a.bal", model="scalar")
+    with baler_core.open_file(tmp_path / "a.bal") as file:
+        assert file.to_pandas().to_dict("list") == {"x": [1, 2]}
+
+
+def test_sets_of_tables_with_an_index_have_it_as_a_column(tmp_path: Path) -> None:
+    for number in range(2):
+        index = pd.date_range(f"202{number}", periods=3, name="t")
+        pd.DataFrame({"x": np.arange(3.0)}, index).to_parquet(tmp_path / f"{number}.parquet")
+    manifest = baler_core.compress_many(sorted(tmp_path.glob("*.parquet")), tmp_path / "out", model="scalar")
+    with baler_core.open_set(manifest) as files:
+        found = files.to_pandas()
+    assert list(found) == ["x", "t"]
+    assert found["t"].dt.year.tolist() == [2020] * 3 + [2021] * 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ import numpy as np
 from baler_core import ConfigError, File, FormatError, OutsideError
 from baler_root.contents.branches import Branch
 from baler_root.contents.forms import Number, leaves
+from baler_root.opened_facts import NoBaskets, Sizes
 from baler_root.opened_reading import Documented, Reading, documented
 from baler_root.opened_together import Library, library_of, together
 from baler_root.opened_types import branch_type, field_type
@@ -31,11 +33,23 @@ class BranchParent(Protocol):
     def file(self) -> Any: ...
     @property
     def where(self) -> str: ...
+    @property
+    def object_path(self) -> str: ...
+    def branch_of(self, variable: str) -> OpenBranch | None: ...
+    def common_entry_offsets(self) -> list[int]: ...
     def range_of(self, start: int | None, stop: int | None) -> tuple[int, int]: ...
 
 
-class OpenBranch:
-    """A branch, read as `uproot.TBranch` is."""
+class OpenBranch(Sizes):
+    """A branch, read as `uproot.TBranch` is.
+
+    Attributes
+    ----------
+    branches
+        Those inside of it: none, since objects that are split into branches are an `OpenParent`.
+    """
+
+    branches: Sequence[OpenBranch] = ()
 
     def __init__(self, tree: BranchParent, branch: Branch, inner: tuple[str, ...] = ()) -> None:
         self.tree, self._branch, self._inner = tree, branch, inner
@@ -93,6 +107,56 @@ class OpenBranch:
         return self.tree.file
 
     @property
+    def where(self) -> str:
+        """Return the file, the tree and the branch, for messages."""
+        return f"{self.tree.where}, {self._branch.key}"
+
+    @property
+    def object_path(self) -> str:
+        """Return where it lies in the file: behind its tree."""
+        return f"{self.tree.object_path}:{self._branch.key}"
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Return the variables that hold its values."""
+        return tuple(self._variables)
+
+    @property
+    def top_level(self) -> bool:
+        """Return whether it lies in no object that is split into branches."""
+        return "/" not in self._branch.key and not self._inner
+
+    @property
+    def count_branch(self) -> OpenBranch | None:
+        """Return the branch that tells how many values each entry has; None if there is none."""
+        first = next(iter(self._counts.values()), None)
+        return None if first is None else self.tree.branch_of(first)
+
+    @property
+    def uncompressed_bytes(self) -> int:
+        """Return the bytes of all values, and of their counts, as they are stored in arrays.
+
+        Raises
+        ------
+        DataError
+            If it holds text, which takes no stated number of bytes; an AttributeError, too.
+        """
+        arrays = [self._stored(name) for name in {*self._variables, *self._counts.values()}]
+        if any(array.variable.is_text for array in arrays):
+            raise NoBaskets(f"{self.where}: how many bytes its text takes is known once it is restored")
+        return sum(math.prod(array.shape) * int(array.dtype.itemsize) for array in arrays)
+
+    @property
+    def entry_offsets(self) -> list[int]:
+        """Return the entries at which blocks of the file begin, which take the place of baskets, and how many there are."""
+        return self.tree.common_entry_offsets()
+
+    @property
+    def num_baskets(self) -> int:
+        """Return how many blocks hold its values."""
+        return len(self.entry_offsets) - 1
+
+    @property
     def cache_key(self) -> str:
         """Return what tells the branch from all others."""
         return f"{self.file.uuid}:{self.tree.part.prefix}:{self._branch.key}:{'.'.join(self._inner)}"
@@ -132,7 +196,7 @@ class OpenBranch:
             return documented(values, self, ak_add_doc)
         if short == "np":
             return values
-        return together({self._branch.key: values}, stop - start, start, short)[self._branch.key]
+        return together({self._branch.key: values}, stop - start, start, short)[self._branch.key].rename(None)
 
     def arrays(self, *, entry_start: int | None = None, entry_stop: int | None = None, library: Library = "ak") -> Any:
         """Return the branch as `OpenTree.arrays` returns several."""

@@ -25,8 +25,8 @@ class OpenFolder(Mapping[str, Any]):
 
     def __init__(self, whole: OpenFolder | None, file: File, entries: Sequence[Entry], path: str = "") -> None:
         self._whole, self.stored, self._entries = whole or self, file, entries
-        self.object_path, self.path, self.name = path, tuple(filter(None, path.split("/"))), path.rpartition("/")[2]
-        self._prefix = f"{path}/" if path else ""
+        self.path, self.name = tuple(filter(None, path.split("/"))), path.rpartition("/")[2]
+        self._path, self._prefix = path, f"{path}/" if path else ""
 
     @property
     def _objects(self) -> OpenObjects:
@@ -72,7 +72,12 @@ class OpenFolder(Mapping[str, Any]):
     @property
     def where(self) -> str:
         """Where the folder is, for messages."""
-        return f"{self.stored.path}, {self.object_path}" if self.object_path else str(self.stored.path)
+        return f"{self.stored.path}, {self._path}" if self._path else str(self.stored.path)
+
+    @property
+    def object_path(self) -> str:
+        """Where it lies in the file, as uproot writes it: between slashes."""
+        return f"/{self._prefix}"
 
     def __iter__(self) -> Iterator[str]:
         return self.iterkeys()
@@ -180,4 +185,4 @@ class OpenFolder(Mapping[str, Any]):
         return f"<baler_root.{type(self).__name__} {self.where!r}: {', '.join(self.iterkeys(recursive=False)) or 'nothing'}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return operator.getitem, (self._whole, self.object_path)
+        return operator.getitem, (self._whole, self._path)

@@ -55,11 +55,13 @@ def list_entries(file: File, trees: Sequence[OpenTree | None]) -> list[Entry]:
     """
     stored = file.schema.skeleton.get("keys")
     if not stored:
-        return [Entry(tree.object_path, 1, tree.classname, tree) for tree in trees if tree is not None]
+        return [Entry(tree.path, 1, tree.classname, tree) for tree in trees if tree is not None]
     found: list[Entry] = []
     for key in keys_from_json(stored, len(trees)):
         path = key.name if key.folder < 0 else f"{found[key.folder].path}/{key.name}"
         tree = None if key.tree is None else trees[key.tree]
+        if tree is not None:
+            tree.cycle = key.cycle
         found.append(Entry(path, key.cycle, key.class_name, tree, key.is_folder, key.size >= 0))
     return found
 

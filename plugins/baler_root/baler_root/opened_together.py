@@ -9,6 +9,8 @@ from baler_core import ConfigError, did_you_mean
 
 Library = Literal["ak", "np", "pd"]
 LIBRARIES = ("ak", "np", "pd")
+_MERGED = ("inner", "outer", "left", "right")
+"""How tables of pandas were merged when lists became rows: as for uproot, all mean the same today."""
 _LONG_NAMES = {"awkward": "ak", "numpy": "np", "pandas": "pd"}
 
 
@@ -25,6 +27,13 @@ def library_of(library: Any) -> Library:
     if found not in LIBRARIES:
         raise ConfigError(f"library={library!r}: there is no such library. {did_you_mean(str(library), LIBRARIES)}")
     return cast(Library, found)
+
+
+def groups_of(library: Any) -> Any:
+    """Return what puts parts of a library together as uproot does, and numbers the rows of its tables."""
+    from uproot.interpretation.library import Awkward, NumPy, Pandas
+
+    return {"ak": Awkward, "np": NumPy, "pd": Pandas}[library_of(library)]()
 
 
 def series_of(columns: Mapping[str, Any], length: int, start: int) -> dict[str, Any]:
@@ -62,7 +71,7 @@ def grouped(columns: Mapping[str, Any], length: int, library: Library, how: Any)
         return dict(columns)
     if how == "zip" and library == "ak":
         return _zipped(columns)
-    if how is not None:
+    if how is not None and not (library == "pd" and how in _MERGED):
         raise ConfigError(f"arrays(how={how!r}): dict, tuple, list, None, or 'zip' for library='ak', is wanted")
     if library == "pd":
         import pandas as pd

@@ -50,8 +50,8 @@ class OpenTree(TreeFacts, Mapping[str, "OpenBranch"]):
 
     def __init__(self, parent: TreeParent, part: TreeSchema) -> None:
         self.parent, self.stored, self.part, skeleton = parent, parent.stored, part, part.schema.skeleton
-        self.object_path = str(skeleton["tree"])
-        self.name, self.title = self.object_path.rpartition("/")[2], str(skeleton.get("title", ""))
+        self.path = str(skeleton["tree"])
+        self.name, self.title = self.path.rpartition("/")[2], str(skeleton.get("title", ""))
         self.is_ntuple = skeleton.get("kind") == "RNTuple"
         self.classname = str(skeleton.get("class", "ROOT::RNTuple" if self.is_ntuple else "TTree"))
         schema = part.schema
@@ -372,7 +372,7 @@ class OpenTree(TreeFacts, Mapping[str, "OpenBranch"]):
         return low, max(low, high)
 
     def __repr__(self) -> str:
-        return f"<baler_root.OpenTree {self.object_path!r} ({len(self)} branches, {self.num_entries:,} entries)>"
+        return f"<baler_root.OpenTree {self.path!r} ({len(self)} branches, {self.num_entries:,} entries)>"
 
     def __enter__(self) -> Self:
         return self
@@ -381,7 +381,7 @@ class OpenTree(TreeFacts, Mapping[str, "OpenBranch"]):
         self.parent.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (self.parent, self.object_path)
+        return _again, (self.parent, self.path)
 
 
 HasBranches.register(OpenTree)  # for libraries that tell trees from paths by it, as uproot.dask does

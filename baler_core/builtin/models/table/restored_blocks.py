@@ -30,6 +30,7 @@ from baler_core.errors import FormatError
 from baler_core.format.ranged import RangeReader
 from baler_core.quantise.lattice import Lattice
 
+_NONE = np.zeros(0, np.int64)
 _FEW_COLUMNS = 0.25
 """From this share of the columns on, a row block is read in one go."""
 _MANY_WHOLE = 0.5
@@ -169,6 +170,8 @@ def columns_restored(plan: TablePlan, wanted: Collection[int]) -> set[int]:
 
 def columns_decoded(plan: TablePlan, restored: Collection[int]) -> set[int]:
     """Return the columns whose symbols must be decoded to restore some: these, and all that their contexts look at."""
+    if len(restored) == len(plan.columns):
+        return set(restored)
     found: set[int] = set()
     waiting = list(restored)
     while waiting:
@@ -225,9 +228,9 @@ def _read(number: int, stored: Stored, plan: ColumnPlan, decoding: Decoding) -> 
             raise FormatError("a column of a table holds a symbol beyond its range")
     else:
         values = np.full(rows, plan.symbols.low, np.int64)
-    escaped = int((values == plan.symbols.low - 1).sum())
+    escaped = int(np.count_nonzero(values == plan.symbols.low - 1))
     if not escaped:
-        return Symbols(values, np.zeros(0, np.int64))
+        return Symbols(values, _NONE)
     unpack = unpack_integers if rows == decoding.stored_rows else unpack_leading
     return Symbols(values, unpack(bytes(stored.escapes), escaped))
 

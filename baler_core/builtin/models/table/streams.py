@@ -171,7 +171,7 @@ def _run_fast(
     """Code with the bins of the first parent as the only context."""
     nodes = max(len(tree.splits), 1)
     places = place_first(context.parents, len(symbols), nodes, context.rows)
-    counters = marginal_counters(tree.chances, nodes, len(tree.splits), places.total)
+    counters = marginal_counters(tree.chances, nodes, len(tree.splits), int(places.masks[0]) + 1)
     code_by_counters(coder, symbols, tree, places, counters, warm_up)
 
 

@@ -47,6 +47,10 @@ class PythonReader(Reader):
         """Return what columns of categories are codes of: those of pandas, and what other kinds store alike."""
         return dict(_coded(schema.skeleton.get("object")))
 
+    def nulls(self, schema: Schema) -> Mapping[str, Sequence[str]]:
+        """Return the masks of masked arrays, of columns with missing values, and of texts some of which are missing."""
+        return dict(_masks(schema.skeleton.get("object")))
+
 
 class _ObjectSink(Sink):
     """An archive of the arrays; what came from memory fits into it again, so it is gathered and written at the end."""
@@ -86,6 +90,14 @@ def _coded(stored: Json) -> Iterator[tuple[str, Categories]]:
             yield codes, Categories(entries, bool(stored.get("ordered")))
     for part in stored.values() if isinstance(stored, dict) else stored if isinstance(stored, list) else ():
         yield from _coded(part)
+
+
+def _masks(stored: Json) -> Iterator[tuple[str, Sequence[str]]]:
+    """Variables that have masks, and these, from the forms in a skeleton."""
+    if isinstance(stored, dict) and isinstance(stored.get("mask"), str) and (name := _plain_name(stored.get("of"))):
+        yield name, [stored["mask"]]
+    for part in stored.values() if isinstance(stored, dict) else stored if isinstance(stored, list) else ():
+        yield from _masks(part)
 
 
 def _plain_name(form: Json) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_core import Categories, Columns, DataError, ObjectKind, Schema, values_of
+from baler_core import Categories, Columns, DataError, ObjectKind, Schema, TableColumn, values_of
 from baler_parquet.contents.files import ArrowFile
 from baler_parquet.schema.assembly import Assembly
-from baler_parquet.schema.layout import CODES, SCHEMA, categories_of
+from baler_parquet.schema.layout import CODES, SCHEMA, categories_of, masks_of
+from baler_parquet.schema.table_columns import table_columns
 from baler_parquet.source import ArrowSource
 from baler_parquet.values.take import nulls_of, plain
 from baler_parquet.values.writing import Output
@@ -78,7 +80,18 @@ class ArrowTables(ObjectKind):
         return value.to_pandas()
 
     def categories(self, schema: Schema) -> Mapping[str, Categories]:
-        return categories_of(schema)
+        return categories_of(_with_types(schema))
+
+    def nulls(self, schema: Schema) -> Mapping[str, Sequence[str]]:
+        return masks_of(schema)
+
+    def table_columns(self, schema: Schema, names: Collection[str]) -> Sequence[TableColumn]:
+        return table_columns(_with_types(schema), names)
+
+
+def _with_types(schema: Schema) -> Schema:
+    """Return a schema that has the types of arrow where files have them: as an attachment."""
+    return replace(schema, attachments={SCHEMA: base64.b64decode(schema.skeleton["schema"])})
 
 
 class _MemoryFile(ArrowFile):

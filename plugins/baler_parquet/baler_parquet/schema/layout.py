@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from baler_core import Categories, Schema, Variable
+from baler_parquet.contents.columns import trees_of
 from baler_parquet.contents.nodes import Naming, Node, astropy_columns, node_of, nodes_of, text_of
 from baler_parquet.contents.numbers import meaning_of
 from baler_parquet.contents.roles import role_of
@@ -212,7 +213,7 @@ def categories_of(schema: Schema) -> dict[str, Categories]:
     """Return for each column with a dictionary what its codes mean, from what the skeleton keeps of the pieces."""
     stated = {str(place): str(name) for place, name in schema.skeleton["names"].items()}
     rows = [int(count) for count in schema.skeleton["rows"]]
-    found = {}
+    found, ordered = dict[str, Categories](), _ordered(schema)
     for place, about in schema.skeleton["dictionaries"].items():
         own = {key: name for key, name in stated.items() if key.startswith(f"{place}#") and NULL not in key}
         if not own:
@@ -224,8 +225,20 @@ def categories_of(schema: Schema) -> dict[str, Categories]:
         alike = len({start for _, start in starts}) <= 1
         if not alike and schema[name].dims[0] in schema.counts:
             plain = False  # how many items each piece has is not known here
-        found[name] = Categories(first if plain else "", starts=() if not any(start for _, start in starts) else starts)
+        moved = starts if any(start for _, start in starts) else ()
+        found[name] = Categories(first if plain else "", place in ordered, moved)
     return found
+
+
+def _ordered(schema: Schema) -> set[str]:
+    """Return the places of dictionaries whose order has a meaning, where the types of the original are at hand."""
+    import pyarrow as pa
+
+    if SCHEMA not in schema.attachments:
+        return set()
+    nodes = trees_of(pa.ipc.read_schema(pa.py_buffer(schema.attachments[SCHEMA])), Naming())
+    inside = (node for column in nodes for node in nodes_of(column) if node.kind == "dictionary")
+    return {node.place for node in inside if node.type.ordered}
 
 
 def _starts(sizes: Sequence[int], of: Sequence[int], rows: Sequence[int]) -> list[tuple[int, int]]:

@@ -28,10 +28,7 @@ def storage_of_file(file: ParquetFile, schema: pa.Schema, places: Sequence[int])
     whole = len(places) == len(file.schema)
     way, difference = way_of_writing(schema, original, facts, arrow_schema=arrow_schema)
     if whole and difference:
-        warnings.append(
-            f"{file.path}: columns are stored in a form that the restored file does not have ({difference}); what pyarrow "
-            "reads is the same"
-        )
+        warnings.append(f"{file.path}: columns are stored in a form that the restored file does not have: {difference}")
     if not whole:
         facts = _narrowed(facts, file, places)
     pages = "2.0" if has_second_pages(file) else "1.0"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,23 +163,26 @@ def paths_of(schema: pa.Schema, storage: Mapping[str, Any]) -> list[str]:
 
 
 def _paths(schema: pa.Schema, plain: Mapping[str, Any]) -> list[str]:
-    written = schema_written(schema, plain)
+    written = file_of_no_rows(schema, plain).schema
     return [written.column(n).path for n in range(len(written))]
 
 
-def schema_written(schema: pa.Schema, plain: Mapping[str, Any]) -> Any:
-    """Return the schema in Parquet of a file of no rows."""
+def file_of_no_rows(schema: pa.Schema, plain: Mapping[str, Any]) -> Any:
+    """Return a file of no rows, opened, whose schemas tell how columns are written and read again."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, schema, **plain):
         pass
-    return pq.ParquetFile(pa.BufferReader(sink.getvalue())).schema
+    return pq.ParquetFile(pa.BufferReader(sink.getvalue()))
 
 
 def way_of_writing(schema: pa.Schema, original: Any, facts: Facts, *, arrow_schema: bool) -> tuple[dict[str, Any], str]:
     """Return how a file with the same schema in Parquet is written, and where that is not possible.
+
+    Where no way gives the same schema, types come first: other writers have types in files of version 1 that pyarrow writes into
+    later ones alone, and times in nanoseconds would not fit into what it makes of them.
 
     Parameters
     ----------
@@ -189,20 +192,34 @@ def way_of_writing(schema: pa.Schema, original: Any, facts: Facts, *, arrow_sche
     import pyarrow as pa
 
     wanted = form_of(original)
-    physical = {one[1] for one in wanted}
-    first: dict[str, Any] = {}
-    difference = ""
-    for way in candidates(facts, physical):
+    ways = list(candidates(facts, {one[1] for one in wanted}))
+    later = [{**way, "version": "2.6"} for way in ways if way["version"] == "1.0"]
+    usable: list[tuple[int, dict[str, Any], str]] = []
+    for way in [*ways, *later]:
         stored = {**way, "arrow_schema": arrow_schema}
-        first = first or stored
         try:
-            made = form_of(schema_written(schema, _plain(stored)))
+            made = file_of_no_rows(schema, _plain(stored))
         except pa.ArrowException:
             continue
-        if made == wanted:
+        if (form := form_of(made.schema)) == wanted:
             return stored, ""
-        difference = difference or _first_difference(wanted, made)
-    return first, difference
+        changed = _changed(schema, made.schema_arrow)
+        usable.append((len(changed), stored, f"{_first_difference(wanted, form)}; {_as_read(changed)}"))
+    if not usable:
+        return {**ways[0], "arrow_schema": arrow_schema}, ""
+    _, stored, difference = min(usable, key=lambda one: one[0])  # the first of those that are read most alike
+    return stored, difference
+
+
+def _changed(schema: pa.Schema, read: pa.Schema) -> list[str]:
+    """Return which columns are read as something else than they were; types are equal whatever items of lists are called."""
+    pairs = zip(schema, read, strict=True)
+    return [f"{one.name} as {other.type}, not {one.type}" for one, other in pairs if str(one) != str(other)]
+
+
+def _as_read(changed: Sequence[str]) -> str:
+    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+    return f"pyarrow reads {changed[0]}{more}" if changed else "what pyarrow reads is the same"
 
 
 def _first_difference(wanted: list[tuple[Any, ...]], made: list[tuple[Any, ...]]) -> str:
