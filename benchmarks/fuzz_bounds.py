@@ -118,7 +118,20 @@ def _values(random: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype
     if form == 4:
         found = np.asarray(np.round(found.astype("f8"), 2).astype(dtype))
     if random.random() < 0.6:
-        special = [np.nan, np.inf, -np.inf, 0.0, -0.0, 0.0, -0.0, float(np.finfo(dtype).tiny) / 4, 1e30, -999.0]
+        limits = np.finfo(dtype)
+        special = [
+            np.nan,
+            np.inf,
+            -np.inf,
+            0.0,
+            -0.0,
+            0.0,
+            -0.0,
+            float(limits.tiny) / 4,
+            float(limits.max),
+            1e30,
+            -999.0,
+        ]
         few = random.choice(special, int(random.integers(1, 4)))
         hit = random.random(shape) < 0.1
         found[hit] = random.choice(few, int(hit.sum())).astype(dtype)
