@@ -86,3 +86,30 @@ def test_selected_columns_of_a_table_return_alone(tmp_path: Path) -> None:
     back = baler_core.open(tmp_path / "x.bal")
     assert back.schema.names == ["f", "Jet"]
     assert len(back) == ROWS
+
+
+@pytest.mark.parametrize("empty", [0, 1, 2])
+def test_batches_without_rows_have_the_dictionary_of_the_others(tmp_path: Path, empty: int) -> None:
+    """A file of arrow holds one dictionary; a batch without rows had none, and the file could not be written again."""
+    full = pa.record_batch({"c": pa.array(["a", "b", "a"]).dictionary_encode()})
+    batches = [full, full]
+    batches.insert(empty, full.slice(0, 0))
+    with pa.ipc.new_file(tmp_path / "a.arrow", full.schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    done = pa.ipc.open_file(restored(tmp_path / "a.arrow"))
+    assert [done.get_batch(number).num_rows for number in range(3)] == [len(batch) for batch in batches]
+    assert done.read_all().equals(pa.Table.from_batches(batches))
+
+
+def test_dictionaries_of_dictionaries_are_left_out_with_a_sentence(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    inner = pa.StructArray.from_arrays([pa.array(["a", "b"]).dictionary_encode()], ["s"])
+    column = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0], pa.int8()), inner)
+    table = pa.table({"d": column, "x": [1.5, 2.5, 3.5]})
+    with pa.ipc.new_file(tmp_path / "a.arrow", table.schema) as writer:
+        writer.write_table(table)
+    done = pa.ipc.open_file(restored(tmp_path / "a.arrow")).read_all()
+    assert done.equals(table.select(["x"]))
+    assert "'d' is left out of the restored file, since its dictionary holds dictionaries" in caplog.text
