@@ -10,7 +10,7 @@ import pyarrow.feather as feather
 import pytest
 
 import baler_core
-from baler_parquet.contents.messages import codec_of
+from baler_parquet.contents.messages import codec_of, first_batch
 
 from .arrow_tables import ROWS, assert_same, deeper, everything, flat, nested, restored
 
@@ -113,3 +113,26 @@ def test_dictionaries_of_dictionaries_are_left_out_with_a_sentence(
     done = pa.ipc.open_file(restored(tmp_path / "a.arrow")).read_all()
     assert done.equals(table.select(["x"]))
     assert "'d' is left out of the restored file, since its dictionary holds dictionaries" in caplog.text
+
+
+@pytest.mark.parametrize("codec", ["uncompressed", "lz4", "zstd"])
+def test_files_of_polars_are_opened_by_their_footer(tmp_path: Path, codec: str) -> None:
+    """Their first message has no length: readers are told by the footer where batches lie."""
+    pl = pytest.importorskip("polars")
+    frame = pl.DataFrame({"x": np.arange(1500.0), "s": ["a", "b", None] * 500})
+    frame.write_ipc(tmp_path / "a.arrow", compression=codec)
+    done = restored(tmp_path / "a.arrow")
+    assert pl.read_ipc(done).equals(frame)
+    assert codec_of(done, first_batch(done)) == codec.replace("uncompressed", "")
+    frame.head(0).write_ipc(tmp_path / "none.arrow")
+    assert pl.read_ipc(restored(tmp_path / "none.arrow")).equals(frame.head(0))
+
+
+def test_a_damaged_footer_is_told(tmp_path: Path) -> None:
+    table = pa.table({"x": [1.0, 2.0]})
+    feather.write_feather(table, tmp_path / "a.feather")
+    data = (tmp_path / "a.feather").read_bytes()
+    for number, tail in enumerate((b"\xff\xff\xff\x7fARROW1", b"\0\0\0\0ARROW1", b"ARROW1")):
+        (tmp_path / "b.feather").write_bytes(data[:-10] + tail)
+        with pytest.raises(baler_core.DataError, match="cannot be opened as Feather or Arrow"):
+            baler_core.compress(tmp_path / "b.feather", tmp_path / f"{number}.bal")
