@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 import xarray as xr
 
 import baler_core
-from baler_core import DataError, File
+from baler_core import DataError, File, FormatError
+from baler_core.api.time_columns import TimeColumn, times_of
 
 FAST = {"name": "auto", "effort": "fast"}
 
@@ -90,3 +92,16 @@ def test_what_arrow_and_polars_have_no_type_for_is_told(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"'c' is of a type that arrow does not have .*: name other columns"):
             file.to_arrow()
         assert file.to_arrow("x").to_pydict() == {"x": [0, 1, 2]}
+
+
+def test_what_is_damaged_of_dates_is_told() -> None:
+    with pytest.raises(DataError, match="pandas does not know the time zone 'Nowhere/Here'"):
+        TimeColumn(np.array([1, 2], "M8[s]"), "Nowhere/Here").series()
+    file = SimpleNamespace(
+        reader="python",
+        path="t.bal",
+        schema=SimpleNamespace(skeleton={"object": {"as": "<M8[nothing]", "of": "x"}}),
+        header=SimpleNamespace(reader=SimpleNamespace(package="baler-core")),
+    )
+    with pytest.raises(FormatError, match=r"t\.bal"):
+        times_of(file)  # type: ignore[arg-type]

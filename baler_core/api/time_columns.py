@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from baler_core.errors import DataError
 from baler_core.machine.records import dataclass
+from baler_core.pipeline.decode import not_believed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +47,14 @@ class TimeColumn:
         import pandas as pd
 
         found = pd.Series(self.values)
-        return found.dt.tz_localize("UTC").dt.tz_convert(self.zone) if self.zone else found
+        if not self.zone:
+            return found
+        try:
+            return found.dt.tz_localize("UTC").dt.tz_convert(self.zone)
+        except (KeyError, ValueError, TypeError, AttributeError, OSError) as error:
+            raise DataError(
+                f"pandas does not know the time zone {self.zone!r} of a column: name other columns"
+            ) from error
 
     def array(self) -> Any:
         """Return a column of arrow."""
@@ -56,8 +65,17 @@ class TimeColumn:
 
 
 def times_of(file: StoredFile) -> dict[str, TimeKind]:
-    """Return the variables of a Python object that are dates or durations."""
-    return dict(_times(file.schema.skeleton.get("object"), "")) if file.reader == "python" else {}
+    """Return the variables of a Python object that are dates or durations.
+
+    Raises
+    ------
+    FormatError
+        If what the file keeps of the object is damaged.
+    """
+    if file.reader != "python":
+        return {}
+    with not_believed(file.path, file.header.reader.package):
+        return dict(_times(file.schema.skeleton.get("object"), ""))
 
 
 def _times(stored: Json, zone: str) -> Iterator[tuple[str, TimeKind]]:

@@ -10,7 +10,7 @@ import pyarrow.feather as feather
 import pytest
 
 import baler_core
-from baler_parquet.contents.messages import codec_of
+from baler_parquet.contents.messages import codec_of, first_batch
 
 from .arrow_tables import ROWS, assert_same, deeper, everything, flat, nested, restored
 
@@ -86,3 +86,53 @@ def test_selected_columns_of_a_table_return_alone(tmp_path: Path) -> None:
     back = baler_core.open(tmp_path / "x.bal")
     assert back.schema.names == ["f", "Jet"]
     assert len(back) == ROWS
+
+
+@pytest.mark.parametrize("empty", [0, 1, 2])
+def test_batches_without_rows_have_the_dictionary_of_the_others(tmp_path: Path, empty: int) -> None:
+    """A file of arrow holds one dictionary; a batch without rows had none, and the file could not be written again."""
+    full = pa.record_batch({"c": pa.array(["a", "b", "a"]).dictionary_encode()})
+    batches = [full, full]
+    batches.insert(empty, full.slice(0, 0))
+    with pa.ipc.new_file(tmp_path / "a.arrow", full.schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    done = pa.ipc.open_file(restored(tmp_path / "a.arrow"))
+    assert [done.get_batch(number).num_rows for number in range(3)] == [len(batch) for batch in batches]
+    assert done.read_all().equals(pa.Table.from_batches(batches))
+
+
+def test_dictionaries_of_dictionaries_are_left_out_with_a_sentence(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    inner = pa.StructArray.from_arrays([pa.array(["a", "b"]).dictionary_encode()], ["s"])
+    column = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0], pa.int8()), inner)
+    table = pa.table({"d": column, "x": [1.5, 2.5, 3.5]})
+    with pa.ipc.new_file(tmp_path / "a.arrow", table.schema) as writer:
+        writer.write_table(table)
+    done = pa.ipc.open_file(restored(tmp_path / "a.arrow")).read_all()
+    assert done.equals(table.select(["x"]))
+    assert "'d' is left out of the restored file, since its dictionary holds dictionaries" in caplog.text
+
+
+@pytest.mark.parametrize("codec", ["uncompressed", "lz4", "zstd"])
+def test_files_of_polars_are_opened_by_their_footer(tmp_path: Path, codec: str) -> None:
+    """Their first message has no length: readers are told by the footer where batches lie."""
+    pl = pytest.importorskip("polars")
+    frame = pl.DataFrame({"x": np.arange(1500.0), "s": ["a", "b", None] * 500})
+    frame.write_ipc(tmp_path / "a.arrow", compression=codec)
+    done = restored(tmp_path / "a.arrow")
+    assert pl.read_ipc(done).equals(frame)
+    assert codec_of(done, first_batch(done)) == codec.replace("uncompressed", "")
+    frame.head(0).write_ipc(tmp_path / "none.arrow")
+    assert pl.read_ipc(restored(tmp_path / "none.arrow")).equals(frame.head(0))
+
+
+def test_a_damaged_footer_is_told(tmp_path: Path) -> None:
+    table = pa.table({"x": [1.0, 2.0]})
+    feather.write_feather(table, tmp_path / "a.feather")
+    data = (tmp_path / "a.feather").read_bytes()
+    for number, tail in enumerate((b"\xff\xff\xff\x7fARROW1", b"\0\0\0\0ARROW1", b"ARROW1")):
+        (tmp_path / "b.feather").write_bytes(data[:-10] + tail)
+        with pytest.raises(baler_core.DataError, match="cannot be opened as Feather or Arrow"):
+            baler_core.compress(tmp_path / "b.feather", tmp_path / f"{number}.bal")

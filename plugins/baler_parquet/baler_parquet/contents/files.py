@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from baler_core import DataError
-from baler_parquet.contents.messages import codec_of
+from baler_parquet.contents.messages import codec_of, first_batch
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -195,7 +195,7 @@ class IpcFile(ArrowFile):
                 )
             self.kind = "file" if magic[:6] == b"ARROW1" else "stream"
             self._source = pa.memory_map(str(path))
-            self.codec = codec_of(path, 8 if self.kind == "file" else 0)
+            self.codec = codec_of(path, first_batch(path) if self.kind == "file" else 0)
             self._open()
         except (pa.ArrowException, OSError, ValueError) as error:
             raise DataError(f"{path}: cannot be opened as Feather or Arrow: {first_line(error)}") from error

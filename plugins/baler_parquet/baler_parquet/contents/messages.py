@@ -46,6 +46,36 @@ def codec_of(path: Path, start: int) -> str:
     return ""
 
 
+def first_batch(path: Path) -> int:
+    """Return where the first record batch of a file begins, as its footer says: of what lies before, readers need nothing.
+
+    Returns
+    -------
+    Its place; the end of the file if there is none.
+
+    Raises
+    ------
+    ValueError
+        If the footer is damaged.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        try:
+            file.seek(max(0, size - 10))
+            length = struct.unpack("<i6s", file.read(10))[0]
+            if not 0 < length <= size - 10:
+                raise struct.error("before the file")
+            file.seek(size - 10 - length)
+            footer = file.read(length)
+            vector = _slot(footer, _whole(footer, "<I", 0), 3)
+            vector += _whole(footer, "<I", vector) if vector else 0
+            if not vector or not _whole(footer, "<I", vector):
+                return size
+            return _whole(footer, "<q", vector + 4)
+        except struct.error as error:
+            raise ValueError("the footer of the file is damaged") from error
+
+
 def _message(raw: bytes) -> tuple[int, int, str]:
     """The kind of a message (a flatbuffer, see Message.fbs of Arrow), the length of its body, and its codec."""
     root = _whole(raw, "<I", 0)

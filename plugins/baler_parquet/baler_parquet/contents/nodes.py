@@ -118,6 +118,9 @@ def _node(one: pa.Field, place: str, name: str, naming: Naming, position: int) -
     types = pa.types
     made = Node("values", kind, place, name, (), (), position, one.nullable)
     if types.is_dictionary(kind):
+        entries = _node(pa.field("", kind.value_type), place, name, Naming(), 0)
+        if any(part.kind == "dictionary" for part in nodes_of(entries)):
+            raise Unkept(f"its dictionary holds dictionaries: its type is {_short(one.type)}")
         return replace(made, kind="dictionary", name=naming.unique(name))
     if types.is_struct(kind):
         parts = [kind.field(n) for n in range(kind.num_fields)]

@@ -53,6 +53,11 @@ class _Dictionary:
                 arrays = cut.next(self.content, length)
                 self.made.append(Building(arrays, _no_dictionary).build(self.content, self.kind, length))
         number = self.of[piece] if piece < len(self.of) else -1
+        if (
+            number < 0
+        ):  # of a piece without rows nothing is known: files of arrow hold one dictionary, that of any neighbour
+            around = (*self.of[piece:], *reversed(self.of[:piece]))
+            number = next((one for one in around if one >= 0), -1)
         return self.made[number] if 0 <= number < len(self.made) else pa.array([], self.kind)
 
     kind: Any = None
@@ -79,6 +84,7 @@ class Assembly:
         self._piece = 0
         self._collected: list[list[pa.Array]] = []
         self._length = 0
+        self._no_rows: dict[str, np.ndarray] = {}
 
     def _plan(self, skeleton: Mapping[str, Any], known: Collection[str]) -> None:
         self._nodes = trees_of(self._schema, Naming())
@@ -132,6 +138,7 @@ class Assembly:
         top = next(node for node in self._nodes if _key_of(node, arrays))
         total = len(arrays[_key_of(top, arrays)])
         cut, done = ArrayFront(arrays), 0
+        self._no_rows = {place: values[:0] for place, values in arrays.items()}
         while done < total:
             if self._piece >= len(self._rows):
                 raise ValueError("more rows than the pieces of the file have")
@@ -172,6 +179,8 @@ class Assembly:
                 raise ValueError("fewer rows than the pieces of the table have")
             if rows:
                 self._collected.append(self._build({}, rows))
+            elif self._no_rows and self._dictionaries:  # so that it has the dictionaries of the others
+                self._collected.append(self._build(self._no_rows, 0))
             self._flush(output)
 
 

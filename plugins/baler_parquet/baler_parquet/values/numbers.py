@@ -88,7 +88,14 @@ def array_of(values: np.ndarray, kind: pa.DataType, null: np.ndarray | None) -> 
 
     dtype = dtype_of(kind)
     if dtype in ("str", "bytes"):
-        return pa.array(values, type=kind, mask=null, from_pandas=False)
+        made = pa.array(values, type=kind, mask=null, from_pandas=False)
+        inside = (
+            made.buffers()[-1] if isinstance(made, pa.Array) and kind in (pa.string_view(), pa.binary_view()) else None
+        )
+        if inside is not None and not inside.size:
+            # Views of short texts alone need no buffer beside them: an empty one is none that polars reads.
+            return pa.Array.from_buffers(kind, len(made), made.buffers()[:2], made.null_count)
+        return made
     if values.dtype != np.dtype(dtype) or values.ndim != 1:
         raise ValueError(f"values of {kind} are stored as {values.dtype}")
     if dtype == "|b1":

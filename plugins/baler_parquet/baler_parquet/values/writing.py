@@ -86,7 +86,7 @@ class IpcOutput(Output):
 
         if piece.num_columns:
             batch = piece.combine_chunks().to_batches()
-            self._writer.write_batch(batch[0] if batch else _empty(piece.schema))
+            self._writer.write_batch(batch[0] if batch else _empty(piece))
         else:
             self._writer.write_batch(pa.RecordBatch.from_arrays([], schema=piece.schema))
 
@@ -98,10 +98,12 @@ class IpcOutput(Output):
         self._file.close()
 
 
-def _empty(schema: pa.Schema) -> pa.RecordBatch:
+def _empty(piece: pa.Table) -> pa.RecordBatch:
+    """Return a batch without rows, with the dictionaries of its columns."""
     import pyarrow as pa
 
-    return pa.RecordBatch.from_arrays([pa.array([], one.type) for one in schema], schema=schema)
+    columns = [one.chunk(0) if one.num_chunks else pa.array([], one.type) for one in piece.columns]
+    return pa.RecordBatch.from_arrays(columns, schema=piece.schema)
 
 
 def arguments(schema: pa.Schema, storage: Mapping[str, Any]) -> dict[str, Any]:
