@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 
+from baler_core.data.bounds import Tolerance
 from baler_core.data.sentinels import Sentinel
 from baler_core.data.variables import Layout
 from baler_core.errors import FormatError, PluginError
@@ -165,12 +166,12 @@ def _checked(header: Header, given: Input) -> Header:
     refused = f"{given.name}: nothing is written, since it could not be restored"
     try:
         check_header(header)
-        record = json.loads(json.dumps(header_to_json(header)))
-        read = header_from_json(record)
+        text = json.dumps(header_to_json(header))
+        read = header_from_json(json.loads(text))
     except (ValueError, TypeError, FormatError) as error:
         raise PluginError(f"{refused}: {error}") from error
-    again = header_to_json(read)
-    changed = [part for part in _DECISIVE if repr(record[part]) != repr(json.loads(json.dumps(again[part])))]
+    ours, theirs = (json.loads(one, parse_constant=str) for one in (text, json.dumps(header_to_json(read))))
+    changed = [part for part in _DECISIVE if ours[part] != theirs[part]]
     if changed:
         raise PluginError(f"{refused}: its {' and '.join(changed)} would be read as others")
     _refuse_untold_limits(header, read, given)
@@ -186,12 +187,17 @@ def _refuse_untold_limits(header: Header, read: Header, given: Input) -> None:
         If there are such.
     """
     for variable, ours, decoders in zip(header.schema.variables, header.tolerances, read.tolerances, strict=False):
-        if ours.lossy and (ours.lower, ours.upper, ours.fill) != (decoders.lower, decoders.upper, decoders.fill):
+        if ours.lossy and _sides(ours) != _sides(decoders):
             raise PluginError(
                 f"{given.name}: nothing is written, since {variable.name!r} could not be restored within its bound: the reader "
                 "put limits or special values into its tolerance ('settle') that neither the variable nor the bound states. "
                 "State them in the variable: 'stated_limits', 'fill' or 'flags'"
             )
+
+
+def _sides(tolerance: Tolerance) -> list[object]:
+    """Return limits and special values, which compare by value: NaN as what stands for it."""
+    return ["NaN" if number != number else number for number in (tolerance.lower, tolerance.upper, *tolerance.fill)]
 
 
 def _preprocessors(job: Job, writer: BalWriter, *, first: int) -> tuple[PreprocessRecord, ...]:

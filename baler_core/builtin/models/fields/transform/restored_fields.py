@@ -57,7 +57,8 @@ def decode_fields(
         if found is not None:
             holes.put_back(values, window.cut(found), specials, units.reach())
     part = shape if region is None else tuple(len(range(n)[s]) for n, s in zip(shape, region, strict=True))
-    return [arrangement.backward(values, part) for values in restored]
+    # in C order at once: what follows would copy them again and again
+    return [np.ascontiguousarray(arrangement.backward(values, part)) for values in restored]
 
 
 def _needed_tiles(
