@@ -14,6 +14,7 @@ from baler_core.builtin.metrics import Residual, Response
 from baler_core.data.variables import leading_slices
 from baler_core.evaluate.compare import Wanted, compare
 from baler_core.evaluate.distinct_values import DistinctValues
+from baler_core.evaluate.distributions import choose_bins
 from baler_core.evaluate.results import Results
 
 if TYPE_CHECKING:
@@ -272,6 +273,8 @@ def test_distributions_use_bins_that_suit_the_values() -> None:
         [1e18, 1e18 + 256, 1e18 + 512],
         [1e18, 1e18],
         [-1.7e308, 1.7e308, 3.5],
+        [1.7976931348623157e308, 1.7976931348623157e308],
+        [1e-21, 0.3, 1.0, 1.7976931348623157e308],
         [1.0, 1 + 2.3e-16],
         [2.0**62, -(2.0**62), 1.0],
     ],
@@ -283,6 +286,17 @@ def test_values_at_the_ends_of_their_type_are_counted(values: list[float]) -> No
     assert before.counts.sum() + before.below + before.above + shown.zeros[0] == array.size
     np.testing.assert_array_equal(before.counts, after.counts)
     assert (np.diff(before.edges) > 0).all()
+
+
+@pytest.mark.parametrize("values", [[0.5, 1.0, 2.0], [1e-20, 1e-3, 1.0], [1e307], [-1e308, 0.0], [5e-324]])
+@pytest.mark.parametrize("share", [1e-6, 1e-3, 0.4])
+def test_bins_of_any_range_are_finite(values: list[float], share: float) -> None:
+    array = np.repeat([*values, float(np.finfo(np.float64).max)], 50)
+    with np.errstate(all="ignore"):
+        for allowed in (share * np.abs(array), np.full(array.size, share), np.full(array.size, np.inf)):
+            edges = choose_bins(array, float(array.min()), float(array.max()), allowed).edges
+            assert np.isfinite(edges).all()
+            assert (np.diff(edges) > 0).all()
 
 
 def test_bins_are_wider_than_the_steps_of_a_coarse_bound() -> None:

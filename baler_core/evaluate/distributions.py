@@ -39,7 +39,7 @@ def choose_bins(values: np.ndarray, low: float, high: float, allowed: np.ndarray
     Whole numbers, of whatever dtype, get bins around whole numbers. Positive (or zero) values spanning decades get logarithmic bins. A range
     made by few far values is cut to the bulk: what lies outside is counted, not drawn.
     """
-    low, high = max(low, -_FARTHEST), min(high, _FARTHEST)
+    low, high = (min(max(end, -_FARTHEST), _FARTHEST) for end in (low, high))
     bins = _bins_of(np.clip(values, -_FARTHEST, _FARTHEST), low, high, allowed)
     first, last = float(bins.edges[0]), float(bins.edges[-1])
     least = 4 * float(np.spacing(max(abs(first), abs(last))))
@@ -62,17 +62,18 @@ def _bins_of(values: np.ndarray, low: float, high: float, allowed: np.ndarray | 
     if low >= 0 and positive.size > 0.02 * values.size and _decades(positive) > _DECADES:
         first = low if low > 0 else float(positive.min())
         first = max(first, float(np.quantile(positive, 0.001)) / 10)
-        relative = _typical(allowed[values > 0] / positive) if allowed is not None else 0.0
+        with np.errstate(over="ignore"):  # beside the smallest numbers
+            relative = _typical(allowed[values > 0] / positive) if allowed is not None else 0.0
         span = math.log(high) - math.log(first)
         bins = _count(span, math.log1p(4 * relative))
         margin = math.exp(span / bins)
-        ends = max(first / margin, _NORMAL.tiny), min(high, _NORMAL.max / margin) * margin
+        ends = max(first / margin, _NORMAL.tiny), min(high, _FARTHEST / margin) * margin
         return Bins(np.geomspace(*ends, bins + 1), logarithmic=True)
     first, last = _bulk(values, low, high)
     typical = _typical(allowed) if allowed is not None else 0.0
     bins = _count(last - first, 4 * typical)
     width = (last - first) / bins  # for restored values a little beyond the original's range
-    if allowed is not None and 0 < typical == allowed.max() and width < 40 * typical:
+    if allowed is not None and 0 < typical == allowed.max() and width < 40 * typical < _FARTHEST:
         return Bins(_stepped_edges(first, last, 2 * typical, width))
     first = max(0.0, first - width) if low >= 0 else first - width
     return Bins(np.linspace(first, last + width, bins + 1))
