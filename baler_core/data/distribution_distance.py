@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 # Distributions are smoothed by at least and at most so much of their standard deviation.
@@ -42,7 +44,7 @@ def distribution_distance(before: np.ndarray, after: np.ndarray, *, relative: bo
 def _signed_log(values: np.ndarray, smallest: float) -> np.ndarray:
     """Logarithms of sizes, mirrored for negative values: a relative error is the same everywhere."""
     sizes = np.maximum(np.abs(values), smallest)
-    return np.where(values == 0, 0.0, np.sign(values) * (np.log(sizes / smallest) + 1.0))
+    return np.where(values == 0, 0.0, np.sign(values) * (np.log(sizes) - math.log(smallest) + 1.0))
 
 
 def _smoothed_distance(before: np.ndarray, after: np.ndarray, width: float) -> float:

@@ -18,8 +18,8 @@ _FEWEST_BINS = 20
 _LOSS_BINS = 80
 _DECADES = 2.5
 _NORMAL = np.finfo(np.float64)
-# What lies farther out is counted, not drawn: widths of bins are finite.
-_FARTHEST = float(_NORMAL.max) / 8
+# What lies farther out is counted, not drawn: widths of bins are finite, and so are the ticks beyond that axes try.
+_FARTHEST = 1e150
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _bins_of(values: np.ndarray, low: float, high: float, allowed: np.ndarray | 
         span = math.log(high) - math.log(first)
         bins = _count(span, math.log1p(4 * relative))
         margin = math.exp(span / bins)
-        ends = max(first / margin, _NORMAL.tiny), min(high, _FARTHEST / margin) * margin
+        ends = max(first / margin, 1 / _FARTHEST), min(high, _FARTHEST / margin) * margin
         return Bins(np.geomspace(*ends, bins + 1), logarithmic=True)
     first, last = _bulk(values, low, high)
     typical = _typical(allowed) if allowed is not None else 0.0

@@ -9,6 +9,8 @@ import numpy as np
 
 from baler_core.machine.records import dataclass
 
+# Sums and squares of larger numbers would overflow.
+_LARGE = 1e150
 # Bits of a normal variable of deviation 1 on a lattice of step 2 * error: log2(sqrt(2 pi e) / (2 error)).
 _NORMAL = math.log2(math.sqrt(2 * math.pi * math.e) / 2)
 _HIDDEN = (50, 100, 200)
@@ -36,6 +38,8 @@ def variation(values: np.ndarray) -> float:
     known = values[np.isfinite(values)].astype(np.float64)
     if not known.size:
         return math.nan
+    largest = np.abs(known).max()
+    known /= largest if largest > _LARGE else 1.0
     mean, deviation = abs(float(known.mean())), float(known.std())
     return deviation / mean if mean > 0 else math.inf if deviation > 0 else 0.0
 
@@ -66,8 +70,9 @@ def expected_autoencoder(columns: np.ndarray, allowed: np.ndarray, rows: int, ra
     # Values that may lose nothing cost at least as much as those that may lose least.
     least = np.where(allowed > 0, allowed, np.inf).min(axis=0)
     error = np.where(allowed > 0, allowed, least) / deviation
-    residual_bits = normal_bits(left.std(axis=0) / error).mean(axis=0).sum()
-    latent_bits = normal_bits(sizes[:latents] / math.sqrt(len(standard)) / np.exp(np.log(error).mean())).sum()
+    with np.errstate(over="ignore"):
+        residual_bits = normal_bits(left.std(axis=0) / error).mean(axis=0).sum()
+        latent_bits = normal_bits(sizes[:latents] / math.sqrt(len(standard)) / np.exp(np.log(error).mean())).sum()
     nodes = (latents, *_HIDDEN, count)
     decoder = sum(a * b + b for a, b in pairwise(nodes))
     explained = float(np.square(sizes[:latents]).sum() / max(1e-300, np.square(sizes).sum()))
@@ -75,6 +80,6 @@ def expected_autoencoder(columns: np.ndarray, allowed: np.ndarray, rows: int, ra
 
 
 def normal_bits(sizes: np.ndarray) -> np.ndarray:
-    """Return the bits per value of normal variables whose deviations are so many times the allowed error."""
+    """Return the bits per value of normal variables whose deviations are so many times the allowed error: finite, whatever they are."""
     with np.errstate(divide="ignore"):
-        return np.maximum(0.0, np.log2(sizes) + _NORMAL)
+        return np.maximum(0.0, np.log2(np.minimum(sizes, np.finfo(np.float64).max)) + _NORMAL)

@@ -15,6 +15,9 @@ from baler_core.suggest.autoencoders import ExpectedAutoencoder, expected_autoen
 
 _ROWS = 4096
 
+# Squares of sums of larger values would overflow.
+_LARGE = 1e150
+
 
 @dataclass(frozen=True)
 class LossyTable:
@@ -26,7 +29,7 @@ class LossyTable:
         Of the dimension.
     columns, allowed
         A sample of physical values, and what each of them may lose: float64 (rows, columns); values are finite, and no
-        column is constant.
+        column is constant. Columns whose squares would overflow are in units of their largest value.
     rows
         Of the whole file.
     """
@@ -75,6 +78,9 @@ def lossy_tables(
         columns = np.stack([shown_values(schema[name], arrays[name][:_ROWS]) for name in names], axis=1)
         errors = np.stack([allowed[name][:_ROWS] for name in names], axis=1)
         finite = np.isfinite(columns).all(axis=1)
+        largest = np.abs(columns[finite]).max(axis=0, initial=0.0)
+        scale = np.where(largest > _LARGE, largest, 1.0)
+        columns, errors = columns / scale, errors / scale
         moving = columns[finite].std(axis=0) > 0 if finite.any() else np.zeros(len(names), bool)
         moving &= (errors[finite] > 0).any(axis=0) if finite.any() else False
         if moving.sum() < 2 or finite.sum() < 4 * len(names):

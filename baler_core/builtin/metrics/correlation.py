@@ -55,16 +55,19 @@ class _Covariance:
     def update(self, x: np.ndarray, r: np.ndarray) -> None:
         if not x.size:
             return
-        mean = np.array([x.mean(), r.mean()])
-        centred = np.stack([x - mean[0], r - mean[1]])
-        count = self._count + x.size
-        step = mean - self._mean
-        self._products += centred @ centred.T + np.outer(step, step) * (self._count * x.size / count)
-        self._mean += step * (x.size / count)
+        with np.errstate(all="ignore"):
+            mean = np.array([x.mean(), r.mean()])
+            centred = np.stack([x - mean[0], r - mean[1]])
+            count = self._count + x.size
+            step = mean - self._mean
+            self._products += centred @ centred.T + np.outer(step, step) * (self._count * x.size / count)
+            self._mean += step * (x.size / count)
         self._count = count
 
     def lost_correlation(self) -> float | None:
-        """1 - rho; None if x or the restored values do not vary."""
+        """1 - rho; None if x or the restored values do not vary, or no float64 holds their squares."""
+        if not np.isfinite(self._products).all():
+            return None
         (xx, xr), (_, rr) = self._products
         restored = xx + 2 * xr + rr
         if not self._count or xx <= 0 or restored <= 0:

@@ -63,7 +63,7 @@ class MeanBias(Metric):
 class Determination(Metric):
     """Coefficient of determination, 1 - sum(residual²) / sum((original - mean)²); `unexplained` is the second part.
 
-    Constant variables are left out.
+    Constant variables are left out, and those whose squares no float64 holds.
     """
 
     name = "r2"
@@ -87,8 +87,10 @@ class Determination(Metric):
         """Return `r2` and `unexplained` per variable that varies."""
         values = {}
         for name, spread in self._spreads.items():
-            if spread.squares > 0:
-                lost = self._residuals[name].rms ** 2 * self._residuals[name].count / spread.squares
+            if 0 < spread.squares < math.inf:
+                lost = (
+                    self._residuals[name].rms * self._residuals[name].rms * self._residuals[name].count / spread.squares
+                )
                 values[name] = {"r2": 1 - lost, "unexplained": lost}
         return MetricResult(values)
 
@@ -104,8 +106,9 @@ class _Spread:
     def update(self, values: np.ndarray) -> None:
         if not values.size:
             return
-        mean, count = float(values.mean()), self._count + values.size
-        step = mean - self._mean
-        self.squares += float(np.square(values - mean).sum()) + step**2 * self._count * values.size / count
+        with np.errstate(all="ignore"):
+            mean, count = float(values.mean()), self._count + values.size
+            step = mean - self._mean
+            self.squares += float(np.square(values - mean).sum()) + step * step * self._count * values.size / count
         self._mean += step * values.size / count
         self._count = count
