@@ -302,4 +302,4 @@ def restored(bare: BareStream, model: Model) -> np.ndarray:
     arrays, digest = GroupDecoder(tolerance_of, Pipeline()).whole(model, dict(bare.streams), layout, {})
     if not bare.tolerance.lossy and digest[:DIGEST_BYTES] != bare.digest:
         raise FormatError("an encoded array restores to something else than was encoded: it is damaged or forged")
-    return np.asarray(arrays[NAME], order="C")  # models return what is quickest for them
+    return arrays[NAME]

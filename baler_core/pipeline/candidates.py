@@ -66,23 +66,36 @@ class FittedModel:
 
 
 class PlainCoding:
-    """What the baseline makes of a block, once for each effort: models are compared with it at every turn."""
+    """What the baseline makes of a block, once for each effort: models are compared with it at every turn.
 
-    def __init__(self, kind: type[Model], block: Block, layout: Layout, tolerances: Tolerances) -> None:
-        self._kind, self._given = kind, (block, layout, tolerances)
+    Parameters
+    ----------
+    most
+        The effort in place of `balanced`: where more is made as well, what less would make is of no use.
+    """
+
+    def __init__(
+        self, kind: type[Model], block: Block, layout: Layout, tolerances: Tolerances, *, most: Effort = "balanced"
+    ) -> None:
+        self._kind, self._given, self._most = kind, (block, layout, tolerances), most
         self._made: dict[Effort, Streams] = {}
 
     def __call__(self, effort: Effort) -> Streams:
         """Return its streams."""
+        effort = self._most if effort == "balanced" else effort
         if effort not in self._made:
             self._made[effort] = with_effort(self._kind, effort).encode(*self._given, hints=NO_HINTS, plan=None)
         return self._made[effort]
 
 
-def comparing(task: Task, kinds: Sequence[type[Model]]) -> Task:
-    """Have the baseline, if it is among the kinds, encode the task's first block once for all that compare themselves."""
+def comparing(task: Task, kinds: Sequence[type[Model]], effort: Effort) -> Task:
+    """Have the baseline, if it is among the kinds, encode the task's first block once for all that compare themselves.
+
+    `effort` is the most that is tried.
+    """
+    most: Effort = "max" if effort == "max" else "balanced"
     first = task.first, task.layout, task.tolerances
-    baseline = [PlainCoding(kind, *first) for kind in kinds if kind.name == BASELINE]
+    baseline = [PlainCoding(kind, *first, most=most) for kind in kinds if kind.name == BASELINE]
     return replace(task, hints=replace(task.hints, plain=baseline[0])) if baseline else task
 
 

@@ -81,7 +81,7 @@ def choose(kinds: Sequence[type[Model]], task: Task, effort: Effort = "max") -> 
     suitable = [kind for kind in kinds if task.layout.kind in kind.kinds and takes(kind, task.tolerances)]
     if not suitable:
         raise ConfigError(f"no model here codes the group {task.layout.name!r} (kind {task.layout.kind})")
-    task = comparing(task, suitable)
+    task = comparing(task, suitable, effort)
     if is_small(task):
         return min((_chosen(suitable, task, each) for each in _UP_TO[effort]), key=FittedModel.size)
     return _chosen(suitable, task, effort)
@@ -92,7 +92,7 @@ def _worth_all_columns(kinds: Sequence[type[Model]], task: Task, effort: Effort)
     sample = few_columns(task)
     if sample is None:
         return kinds
-    on_sample = Candidates(comparing(sample, kinds), effort)
+    on_sample = Candidates(comparing(sample, kinds, effort), effort)
     shortlist = on_sample.shortlist(kinds)
     sizes = on_sample.measured(shortlist) if len(shortlist) > 1 else {}
     if len(sizes) < len(shortlist) or len(sizes) < 2:
@@ -114,6 +114,6 @@ def _chosen(suitable: Sequence[type[Model]], task: Task, effort: Effort) -> Fitt
     sample = sample_of(task) if len(shortlist) > 1 else task
     if sample is task:
         return candidates.smallest(shortlist)
-    on_sample = Candidates(comparing(sample, suitable), effort)
+    on_sample = Candidates(comparing(sample, suitable, effort), effort)
     best = on_sample.smallest(on_sample.shortlist(shortlist))
     return fitted(type(best.model)(best.model.options), task)

@@ -15,7 +15,6 @@ from baler_core.data.seeds import SeedSpread
 from baler_core.data.sentinels import Sentinel
 from baler_core.format.arrays import encode_state
 from baler_core.format.container import BalWriter
-from baler_core.format.header_json import header_to_json
 from baler_core.machine.allocator import memory_kept
 from baler_core.machine.atomic_write import completed
 from baler_core.machine.in_order import Team
@@ -182,8 +181,8 @@ def _written(job: Job, given: Input, output: Path, *, quiet: bool, team: Team | 
         coded = _write_blocks(job, writer, given, team)
         if coded.marks and not config.late_marks:
             raise _LateMarks(coded.marks)
-        header = write_states(job, given, coded, writer)
-        file_bytes = writer.finish(header_to_json(header))
+        header, record = write_states(job, given, coded, writer)
+        file_bytes = writer.finish(record)
     if not quiet:
         _warn_of_losses(job, coded)
     values = sum(math.prod(job.schema.sizes[dim] for dim in v.dims) for v in job.schema.variables)
@@ -240,8 +239,7 @@ def train(config: Config, registry: Registry, *, output: Path, source: Input | N
     with given.source, completed(output) as temporary, temporary.open("wb") as file:
         job = prepare(config, registry, given.source, for_other_files=True)
         writer = BalWriter(file)
-        header = write_states(job, given, _learned(job), writer)
-        writer.finish(header_to_json(header))
+        writer.finish(write_states(job, given, _learned(job), writer)[1])
     return output
 
 

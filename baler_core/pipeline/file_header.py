@@ -8,7 +8,7 @@ from dataclasses import field, replace
 
 from baler_core.data.bounds import Tolerance
 from baler_core.data.sentinels import Sentinel
-from baler_core.data.variables import Layout
+from baler_core.data.variables import Json, Layout
 from baler_core.errors import FormatError, PluginError
 from baler_core.format.arrays import encode_state
 from baler_core.format.container import BalWriter
@@ -102,8 +102,8 @@ class CodedFile:
     derived: tuple[DerivedRecord, ...] = ()
 
 
-def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) -> Header:
-    """Store the states after the blocks, and return the header.
+def write_states(job: Job, given: Input, coded: CodedFile, writer: BalWriter) -> tuple[Header, Json]:
+    """Store the states after the blocks, and return the header, and its record.
 
     Raises
     ------
@@ -155,8 +155,8 @@ def _header(
     )
 
 
-def _checked(header: Header, given: Input) -> Header:
-    """Return a header that a file can be restored by.
+def _checked(header: Header, given: Input) -> tuple[Header, Json]:
+    """Return a header that a file can be restored by, and its record.
 
     Raises
     ------
@@ -166,7 +166,8 @@ def _checked(header: Header, given: Input) -> Header:
     refused = f"{given.name}: nothing is written, since it could not be restored"
     try:
         check_header(header)
-        text = json.dumps(header_to_json(header))
+        record = header_to_json(header)
+        text = json.dumps(record)
         read = header_from_json(json.loads(text))
     except (ValueError, TypeError, FormatError) as error:
         raise PluginError(f"{refused}: {error}") from error
@@ -175,7 +176,7 @@ def _checked(header: Header, given: Input) -> Header:
     if changed:
         raise PluginError(f"{refused}: its {' and '.join(changed)} would be read as others")
     _refuse_untold_limits(header, read, given)
-    return header
+    return header, record
 
 
 def _refuse_untold_limits(header: Header, read: Header, given: Input) -> None:

@@ -164,7 +164,7 @@ def _is_plain(tolerance: Tolerance) -> bool:
 def _checked_part(
     model: Model, decoded: Mapping[str, np.ndarray], wanted: Sequence[Variable], layout: Layout, part: Part
 ) -> dict[str, np.ndarray]:
-    """Return what was decoded of the wanted variables, in their dtypes and the shapes of the part.
+    """Return what was decoded of the wanted variables, in their dtypes, the shapes of the part and C order.
 
     Raises
     ------
@@ -180,7 +180,7 @@ def _checked_part(
                 raise PluginError(
                     f"model {model.name!r} did not restore the part of {variable.name!r} that it was asked for"
                 )
-            arrays[variable.name] = decoded[variable.name].astype(variable.numpy_dtype, copy=False)
+            arrays[variable.name] = decoded[variable.name].astype(variable.numpy_dtype, order="C", copy=False)
     return arrays
 
 

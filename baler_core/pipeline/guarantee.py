@@ -197,7 +197,7 @@ def _unpack(data: bytes, variable: Variable, count: int) -> np.ndarray:
 
 
 def restored_arrays(model: Model, block: Block, layout: Layout) -> dict[str, np.ndarray]:
-    """A decoded block as arrays of the layout's names, dtypes and shapes.
+    """A decoded block as arrays of the layout's names, dtypes and shapes, in C order: models return what is quickest for them.
 
     Raises
     ------
@@ -214,7 +214,7 @@ def restored_arrays(model: Model, block: Block, layout: Layout) -> dict[str, np.
                 f"model {model.name!r} restored {variable.name!r} with shape {values.shape}, not {layout.shape(variable)}"
             )
         with np.errstate(all="ignore"):
-            arrays[variable.name] = values.astype(variable.numpy_dtype, copy=False)
+            arrays[variable.name] = values.astype(variable.numpy_dtype, order="C", copy=False)
     return arrays
 
 

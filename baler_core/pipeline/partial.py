@@ -172,11 +172,5 @@ class PartialReader:
 
 
 def _joined(parts: Sequence[np.ndarray], variable: Variable) -> np.ndarray:
-    """Join parts along their leading dimension, as an array of its own.
-
-    In C order, as files are read: models return what is quickest for them, and sums in another order have other last digits.
-    """
-    if len(parts) == 1:
-        return np.array(parts[0], order="C")
-    shape = sum(map(len, parts)), *parts[0].shape[1:]
-    return np.concatenate(parts, out=np.empty(shape, variable.numpy_dtype))
+    """Join parts along their leading dimension, as an array of its own."""
+    return np.array(parts[0]) if len(parts) == 1 else np.concatenate(parts, dtype=variable.numpy_dtype)

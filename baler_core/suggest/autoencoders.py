@@ -10,7 +10,7 @@ import numpy as np
 from baler_core.machine.records import dataclass
 
 # Sums and squares of larger numbers would overflow.
-_LARGE = 1e150
+LARGE = 1e150
 # Bits of a normal variable of deviation 1 on a lattice of step 2 * error: log2(sqrt(2 pi e) / (2 error)).
 _NORMAL = math.log2(math.sqrt(2 * math.pi * math.e) / 2)
 _HIDDEN = (50, 100, 200)
@@ -39,7 +39,7 @@ def variation(values: np.ndarray) -> float:
     if not known.size:
         return math.nan
     largest = np.abs(known).max()
-    known /= largest if largest > _LARGE else 1.0
+    known /= largest if largest > LARGE else 1.0
     mean, deviation = abs(float(known.mean())), float(known.std())
     return deviation / mean if mean > 0 else math.inf if deviation > 0 else 0.0
 

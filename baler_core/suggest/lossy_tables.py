@@ -11,12 +11,9 @@ from baler_core.data.tolerance import make_tolerance
 from baler_core.data.variables import Schema, Variable
 from baler_core.machine.records import dataclass
 from baler_core.pipeline.noise_bounds import shown_values
-from baler_core.suggest.autoencoders import ExpectedAutoencoder, expected_autoencoder
+from baler_core.suggest.autoencoders import LARGE, ExpectedAutoencoder, expected_autoencoder
 
 _ROWS = 4096
-
-# Squares of sums of larger values would overflow.
-_LARGE = 1e150
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ def lossy_tables(
         errors = np.stack([allowed[name][:_ROWS] for name in names], axis=1)
         finite = np.isfinite(columns).all(axis=1)
         largest = np.abs(columns[finite]).max(axis=0, initial=0.0)
-        scale = np.where(largest > _LARGE, largest, 1.0)
+        scale = np.where(largest > LARGE, largest, 1.0)
         columns, errors = columns / scale, errors / scale
         moving = columns[finite].std(axis=0) > 0 if finite.any() else np.zeros(len(names), bool)
         moving &= (errors[finite] > 0).any(axis=0) if finite.any() else False

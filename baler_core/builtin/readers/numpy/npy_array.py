@@ -311,8 +311,7 @@ def join_fields(variables: Mapping[str, np.ndarray], form: ArrayForm) -> np.ndar
 
 
 def joined(pieces: Sequence[np.ndarray], variable: Variable) -> np.ndarray:
-    """Return the values of all blocks, in the variable's own byte order and in C order, whatever models return."""
+    """Return the values of all blocks, in the variable's own byte order."""
     if len(pieces) == 1:
-        return np.asarray(pieces[0], order="C")
-    shape = sum(map(len, pieces)), *pieces[0].shape[1:]
-    return np.concatenate(pieces, out=np.empty(shape, variable.numpy_dtype))
+        return pieces[0]
+    return np.concatenate(pieces, dtype=variable.numpy_dtype)

@@ -111,8 +111,7 @@ def decode_fields(
     in_parallel(restore, [(place, pieces, *overlap) for place, pieces, overlap in stored if overlap is not None])
     part = shape if region is None else tuple(len(range(n)[s]) for n, s in zip(shape, region, strict=True))
     found = [_with_specials(values, head, window) for head, values in zip(heads, restored, strict=True)]
-    # in C order at once: what follows would copy them again and again
-    return [np.ascontiguousarray(arrangement.backward(values, part)) for values in found]
+    return [arrangement.backward(values, part) for values in found]
 
 
 def _decoded_image(data: SupportsBytes, variables: Sequence[Variable], shape: tuple[int, ...]) -> np.ndarray | None:

@@ -57,8 +57,7 @@ def decode_fields(
         if found is not None:
             holes.put_back(values, window.cut(found), specials, units.reach())
     part = shape if region is None else tuple(len(range(n)[s]) for n, s in zip(shape, region, strict=True))
-    # in C order at once: what follows would copy them again and again
-    return [np.ascontiguousarray(arrangement.backward(values, part)) for values in restored]
+    return [arrangement.backward(values, part) for values in restored]
 
 
 def _needed_tiles(
