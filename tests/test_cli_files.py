@@ -299,7 +299,8 @@ def test_evaluate_tells_values_outside_their_bounds(
 
 def test_evaluate_says_that_an_original_is_another(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_main("compress", "jets.yaml") == 0
-    arrays = dict(np.load("jets.npz"))
+    with np.load("jets.npz") as file:
+        arrays = dict(file)
     np.savez("other.npz", **{**arrays, "count": arrays["count"] + 1})  # type: ignore[arg-type]
     assert run_main("evaluate", "other.npz", "out/jets.bal") == 3
     assert "other.npz, of " in (shown := capsys.readouterr().err)

@@ -139,7 +139,8 @@ def test_a_target_keeps_its_quantities(tmp_path: Path) -> None:
     config = load_config(tmp_path / "x.yaml", registry)
     done = compress(config, registry, source=config.inputs[0], output=tmp_path / "x.bal")
     decompress(tmp_path / "x.bal", registry, output=tmp_path / "y.npz")
-    found = np.load(tmp_path / "y.npz")
+    with np.load(tmp_path / "y.npz") as restored:
+        found = dict(restored)
     assert done.ratio >= 2.5
     assert np.abs((found["g"] - found["r"]) - (data["g"] - data["r"])).max() <= 0.05
     assert read_info(tmp_path / "x.bal").header.derived[0].share <= 1

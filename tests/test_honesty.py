@@ -106,7 +106,8 @@ def test_nan_that_are_meant_to_signal_warn_nobody(folder: Path, capsys: pytest.C
     assert run_main("init", "a.npz", "-o", "proposed.yaml") == 0
     assert run_main("run", "a.yaml") == 0
     assert "encountered" not in capsys.readouterr().err
-    assert np.array_equal(np.isnan(np.load("out/a.restored.npz")["x"]), np.isnan(x))
+    with np.load("out/a.restored.npz") as restored:
+        assert np.array_equal(np.isnan(restored["x"]), np.isnan(x))
 
 
 def test_values_that_became_missing_are_counted() -> None:
@@ -275,7 +276,8 @@ def test_variables_that_were_not_chosen_are_told_by_whatever_shows_the_file(
         assert run_main(*arguments) == 0
         captured = capsys.readouterr()
         assert said in captured.out + captured.err
-    assert list(np.load("out/a.restored.npz")) == ["t"]
+    with np.load("out/a.restored.npz") as restored:
+        assert list(restored) == ["t"]
 
 
 def test_of_many_variables_not_chosen_the_first_are_listed_and_none_where_all_are(folder: Path) -> None:

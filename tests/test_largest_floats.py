@@ -41,9 +41,12 @@ def test_they_are_compressed_restored_and_reported(data: Path, capsys: pytest.Ca
     )
     assert run("run", config) == 0
     assert "failed" not in capsys.readouterr().err
-    before, after = np.load(data / "t.npz"), np.load(data / "out" / "t.restored.npz")
-    for name in before.files:
-        x, y = before[name], after[name]
+    with np.load(data / "t.npz") as file:
+        before = dict(file)
+    with np.load(data / "out" / "t.restored.npz") as file:
+        after = dict(file)
+    for name, x in before.items():
+        y = after[name]
         assert (np.abs(y / 4 - x / 4) <= 1e-3 * np.abs(x / 4) * (1 + 1e-12)).all(), name
         if name != "wide":  # of which a single value is that large: no mark
             np.testing.assert_array_equal(np.abs(x) == LARGEST, np.abs(y) == LARGEST)

@@ -188,7 +188,8 @@ def test_a_run_and_an_evaluation_by_the_original_agree(tmp_path: Path, capsys: p
     assert command("evaluate", tmp_path / "d.npz", restored_file, "--config", tmp_path / "c.yaml") == 0
     shown = capsys.readouterr().out
     assert "noise 0.25" in shown
-    np.savez(tmp_path / "worse.npz", x=x + np.float32(0.4), s=np.load(restored_file)["s"])
+    with np.load(restored_file) as restored:
+        np.savez(tmp_path / "worse.npz", x=x + np.float32(0.4), s=restored["s"])
     assert command("evaluate", tmp_path / "d.npz", tmp_path / "worse.npz", "--config", tmp_path / "c.yaml") == 3
     assert command("info", tmp_path / "out" / "d.bal") == 0
 

@@ -347,7 +347,8 @@ def test_values_that_changed_their_sign_are_counted_everywhere(
             main([command[0], *(str(tmp_path / name) for name in command[1:])])
         assert not ended.value.code
     said = capsys.readouterr().out
-    restored = np.load(tmp_path / "out" / "x.restored.npz")["v"]
+    with np.load(tmp_path / "out" / "x.restored.npz") as arrays:
+        restored = arrays["v"]
     count = int(((restored > 0) & (field < 0) | (restored < 0) & (field > 0)).sum())
     assert count > 0
     assert said.count("changed their sign") == 1
