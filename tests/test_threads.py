@@ -14,6 +14,7 @@ import pytest
 
 import baler_core
 from baler_core import Hints, Layout, Tolerance, Variable, make_block, values_of
+from baler_core.builtin.models.fields.predictive.model import PredictiveModel
 from baler_core.builtin.models.fields.transform.model import TransformModel
 from baler_core.builtin.models.table.model import TableModel
 from baler_core.config import ComponentSpec, Config
@@ -21,8 +22,9 @@ from baler_core.data.bounds import BoundRules
 from baler_core.data.error_bound import ErrorBound
 from baler_core.machine import disk, threads
 from baler_core.machine.atomic_write import completed
+from baler_core.machine.cached import cached_property
 from baler_core.machine.memory import limits_of_groups, memory_limit
-from baler_core.machine.threads import Threads, ahead, in_parallel, one_thread, own_cores, workers
+from baler_core.machine.threads import Threads, ahead, attempted, in_parallel, one_thread, own_cores, workers
 from baler_core.pipeline import block_team
 from baler_core.pipeline.block_coding import code_known
 from baler_core.pipeline.decode import BalFile
@@ -204,6 +206,81 @@ def test_so_many_blocks_are_decoded_at_a_time_as_fit(
     assert len(parts) == 4
     assert np.concatenate(parts).tobytes() == values.tobytes()
     assert at_once[0] == most
+
+
+def test_calls_within_calls_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "cores", lambda: 4)
+    met, left = Barrier(2), Event()
+
+    def spread(number: int) -> list[int]:
+        met.wait()
+        within = workers()
+        left.wait() if number else left.set()
+        return [within, *in_parallel(lambda _: workers(), [0, 1])]
+
+    assert in_parallel(spread, [0, 1])[0][:2] == [2, 1]
+    assert workers() == 4
+
+    def alone(number: int) -> int:
+        met.wait()
+        if number:
+            return 0
+        sleep(0.05)  # as long as the other one takes to end
+        return workers()
+
+    assert in_parallel(alone, [0, 1])[0] == 4
+
+
+def test_calls_that_fail_do_so_where_their_results_are_asked_for() -> None:
+    calls = attempted(lambda number: 1 // number, [2, 0, 1])
+    assert [number for number, _ in calls] == [2, 0, 1]
+    assert [calls[0][1].result(), calls[2][1].result()] == [0, 1]
+    with pytest.raises(ZeroDivisionError):
+        calls[1][1].result()
+
+
+def test_a_property_is_computed_of_several_objects_at_once() -> None:
+    met = Barrier(2, timeout=10)
+
+    class Slow:
+        count = 0
+
+        @cached_property
+        def value(self) -> int:
+            """Wait for the other object."""
+            met.wait()
+            self.count += 1
+            return self.count
+
+    objects = [Slow(), Slow()]
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda one: one.value, objects)) == [1, 1]
+    assert [one.value for one in objects] == [1, 1]
+    assert Slow.value.__doc__ == "Wait for the other object."
+
+
+def test_fields_of_one_grid_are_restored_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "cores", lambda: 2)
+    layout = Layout("grid", tuple(Variable(name, "<f4", ("y", "x")) for name in "uv"), {"y": 64, "x": 64})
+    y, x = np.indices((64, 64)) / 9
+    arrays = {"u": 99 * np.sin(x) * np.cos(y), "v": np.exp(-((x - 3) ** 2 + (y - 3) ** 2) / 9)}
+    block = make_block({name: (("y", "x"), array.astype("f4")) for name, array in arrays.items()})
+    tolerances = {name: Tolerance("abs", 0.001) for name in arrays}
+    model = PredictiveModel(PredictiveModel.Options(effort="fast"))
+    streams = model.encode(block, layout, tolerances)
+    met, plain = Barrier(2, timeout=10), PredictiveModel.decoder()
+
+    def decoder() -> Any:
+        def decode(*arguments: Any) -> Any:
+            met.wait()
+            return plain(*arguments)
+
+        return decode
+
+    monkeypatch.setattr(PredictiveModel, "decoder", staticmethod(decoder))
+    restored = model.decode(streams, layout, tolerances)
+    for name in arrays:
+        assert np.abs(values_of(restored, name) - values_of(block, name)).max() <= 0.001
 
 
 def test_threads_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +29,7 @@ from baler_core.data.part import inside
 from baler_core.data.variables import select_names
 from baler_core.errors import ConfigError, DataError, FormatError, OutsideError
 from baler_core.machine.addresses import address_of, beside, name_of
+from baler_core.machine.cached import cached_property
 from baler_core.machine.optional import need
 from baler_core.pipeline.many.digests import growing_dimensions, schema_digest
 from baler_core.pipeline.many.manifest import Manifest, PartRecord, read_manifest

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -16,6 +15,7 @@ from baler_core.data.error_bound import ErrorBound
 from baler_core.data.variables import Schema, Variable, leading_dimension, select_names
 from baler_core.errors import ConfigError, OutsideError, did_you_mean
 from baler_core.format.header import Header
+from baler_core.machine.cached import cached_property
 from baler_core.pipeline.decode import BalFile, make_component, not_believed
 from baler_core.pipeline.partial import PartialReader
 from baler_core.plugin.reading import Categories, Reader, TableColumn

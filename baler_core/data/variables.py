@@ -7,7 +7,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import field, replace
-from functools import cached_property
 from operator import attrgetter
 from typing import Any, Literal, TypeAlias
 
@@ -16,6 +15,7 @@ import numpy as np
 from baler_core.data.block import Block, make_block
 from baler_core.data.patterns import matching_names, meant_among
 from baler_core.errors import DataError, UnknownVariable, did_you_mean
+from baler_core.machine.cached import cached_property
 from baler_core.machine.records import dataclass
 
 Json: TypeAlias = Any  # None, bool, int, float, str, list or dict of the same

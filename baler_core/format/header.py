@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import field
-from functools import cached_property
 from typing import NamedTuple
 
 from baler_core.data.bounds import Tolerance
@@ -13,6 +12,7 @@ from baler_core.data.error_bound import ErrorBound, allowing
 from baler_core.data.rows import RowOrder
 from baler_core.data.targets import Target
 from baler_core.data.variables import GroupKind, Json, Layout, Schema
+from baler_core.machine.cached import cached_property
 from baler_core.machine.records import dataclass
 
 

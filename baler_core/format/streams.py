@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ from baler_core.entropy.bytes import squeeze, unsqueeze
 from baler_core.entropy.varint import ByteReader, write_sized, write_varint, write_varints
 from baler_core.errors import FormatError
 from baler_core.format.ranged import RangeReader, Stream
+from baler_core.machine.cached import cached_property
 from baler_core.machine.records import dataclass
 
 # An index is text and small numbers: longer ones are an attack.

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from threading import Lock
@@ -24,6 +24,8 @@ Result = TypeVar("Result")
 Other = TypeVar("Other")
 # So many times each thread takes items: of thousands of short ones several at once, as each time costs what a short one does.
 _TURNS = 16
+# Bytes of values that are worth threads: models of fewer are compared in some ten milliseconds.
+_WORTH_THREADS = 1 << 17
 
 
 def cores() -> int:
@@ -102,6 +104,50 @@ class Threads:
 _SHARE: ContextVar[Callable[[], int] | None] = ContextVar("how many threads may work for this one", default=None)
 
 
+class _Sharing:
+    """Calls that run at once and share the cores of the call that began them; what they spread further has their share alone.
+
+    Parameters
+    ----------
+    at_once, calls
+        How many of how many calls run at a time.
+    """
+
+    def __init__(self, at_once: int, calls: int) -> None:
+        self._cores = _SHARE.get() or cores
+        self._at_once, self._waiting, self._running = at_once, calls, 0
+        self._lock = Lock()
+
+    def __call__(self, function: Callable[[], Result]) -> Result:
+        """Make one of the calls."""
+        with self._lock:
+            self._waiting -= 1
+            self._running += 1
+        before = _SHARE.set(self._share)
+        try:
+            return function()
+        finally:
+            _SHARE.reset(before)
+            with self._lock:
+                self._running -= 1
+
+    def _share(self) -> int:
+        """Count the cores of a call: more when others have ended, and none is to begin."""
+        with self._lock:
+            busy = self._at_once if self._waiting else max(1, self._running)
+        return max(1, self._cores() // busy)
+
+
+@contextmanager
+def threads_for(nbytes: int) -> Iterator[None]:
+    """Spread over threads what the body does, unless it handles so few bytes that starting them would take longer."""
+    before = _SHARE.set(_SHARE.get() if nbytes >= _WORTH_THREADS else lambda: 1)
+    try:
+        yield
+    finally:
+        _SHARE.reset(before)
+
+
 def in_parallel(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
     """Call a function on many items at once; compiled loops release Python's lock.
 
@@ -115,17 +161,37 @@ def in_parallel(function: Callable[[Item], Result], items: Sequence[Item]) -> li
         return [function(item) for item in items]
     most = max(1, len(items) // (count * _TURNS))
     runs = [items[start : start + most] for start in range(0, len(items), most)]
+    shared = _Sharing(count, len(runs))
+
+    def all_of(run: Sequence[Item]) -> list[Result]:
+        return shared(lambda: [function(item) for item in run])
+
     with ThreadPoolExecutor(max_workers=count) as pool:
-        return [result for run in pool.map(lambda run: [function(item) for item in run], runs) for result in run]
+        return [result for run in pool.map(all_of, runs) for result in run]
+
+
+def attempted(function: Callable[[Item], Result], items: Sequence[Item]) -> list[tuple[Item, Future[Result]]]:
+    """Call a function on many items at once, and return each with its ended call, whose `result` raises its failure."""
+
+    def ended(item: Item) -> tuple[Item, Future[Result]]:
+        call: Future[Result] = Future()
+        try:
+            call.set_result(function(item))
+        except Exception as error:
+            call.set_exception(error)
+        return item, call
+
+    return in_parallel(ended, items)
 
 
 def both(one: Callable[[], Result], other: Callable[[], Other]) -> tuple[Result, Other]:
     """Call two functions, at once where there are threads for it; compiled loops release Python's lock."""
     if workers() < 2:
         return one(), other()
+    shared = _Sharing(2, 2)
     with ThreadPoolExecutor(max_workers=1) as pool:
-        later = pool.submit(other)
-        return one(), later.result()
+        later = pool.submit(shared, other)
+        return shared(one), later.result()
 
 
 def ahead(function: Callable[[Item], Result], items: Sequence[Item], at_once: int) -> Iterator[Result]:

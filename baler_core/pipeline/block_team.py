@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import chain
 
 from baler_core.data.block import Block
 from baler_core.data.variables import Schema, Variable, leading_groups
@@ -14,7 +15,7 @@ from baler_core.machine.handles import Handles
 from baler_core.machine.in_order import Call, Team
 from baler_core.machine.memory import memory_limit
 from baler_core.machine.records import dataclass
-from baler_core.machine.threads import Threads, one_thread, own_cores
+from baler_core.machine.threads import Threads, in_parallel, one_thread, own_cores, threads_for
 from baler_core.pipeline.block_coding import BlockPlace, CodedSection, NewGroup, begin_block, code_block, code_known
 from baler_core.pipeline.group_coder import GroupCoder
 from baler_core.pipeline.input import Blocks, Input, InputPlace
@@ -104,6 +105,7 @@ class _NoBlocks(Blocks):
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         self.left_out = self.elsewhere = ()
+        self.kept = None
 
     def __iter__(self) -> Iterator[Block]:
         return iter(())
@@ -141,10 +143,25 @@ def encode_by_plan(plan: EncodingPlan, place: BlockPlace, given: Block | BlockRo
 
 
 def coded_here(job: Job, coders: dict[GroupKey, GroupCoder]) -> Iterator[CodedSection]:
-    """Encode block after block in this process."""
+    """Encode block after block in this process; those of a small file, which lead along several dimensions, at once."""
+    placed = _placed(job)
+    first = next(placed, None)
+    if first is None:
+        return
+    if job.blocks.kept is not None:
+        with threads_for(sum(map(job.schema.nbytes, job.schema.variables))):
+            sections = in_parallel(lambda pair: code_block(job, coders, *pair), [first, *placed])
+        yield from sections
+        return
+    for pair in chain((first,), placed):
+        yield code_block(job, coders, *pair)
+
+
+def _placed(job: Job) -> Iterator[tuple[Block, BlockPlace]]:
+    """Yield each block and its place."""
     place = BlockPlace(0)
     for block in job.blocks:
-        yield code_block(job, coders, block, place)
+        yield block, place
         place = place.next(block, job)
 
 
@@ -221,10 +238,7 @@ class _SpreadBlocks:
             self._handles.close()
 
     def _sent(self) -> Iterator[tuple[BlockPlace, tuple[str, ...], Block]]:
-        place = BlockPlace(0)
-        for block in self._job.blocks:
-            yield place, tuple(block.variables), block
-            place = place.next(block, self._job)
+        yield from ((place, tuple(block.variables), block) for block, place in _placed(self._job))
 
     def _read_there(self) -> Iterator[tuple[BlockPlace, tuple[str, ...], BlockRows]]:
         for number, (dim, variables, rows) in enumerate(self._job.blocks.plan()):

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import NoReturn
 
 from baler_core.data.block import Block
@@ -15,8 +15,10 @@ from baler_core.data.variables import Layout
 from baler_core.errors import BalerError, BoundBroken, PluginError
 from baler_core.format.arrays import encode_state
 from baler_core.format.streams import pack_streams
+from baler_core.machine.cached import cached_property
 from baler_core.machine.progress import bits_per_row, bits_per_value, shown
 from baler_core.machine.records import dataclass
+from baler_core.machine.threads import attempted
 from baler_core.pipeline.task import Task
 from baler_core.plugin.interfaces import NO_HINTS, Effort, Estimate, Hints, Model, Streams, Tolerances
 
@@ -181,11 +183,12 @@ class Candidates:
     def shortlist(self, suitable: Sequence[type[Model]]) -> list[type[Model]]:
         """Leave out those whose own estimate is far above the least."""
         prescreened = self._prescreened(suitable)
-        for kind in sorted(prescreened, key=lambda kind: kind.name != BASELINE):
-            self._ask(kind)
+        for kind in (kind for kind in prescreened if kind.name == BASELINE):
+            self._ask([kind])
             expected = self._estimates.get(kind)
-            if kind.name == BASELINE and expected is not None and self._is_little(expected.total):
+            if expected is not None and self._is_little(expected.total):
                 return [kind]
+        self._ask([kind for kind in prescreened if kind.name != BASELINE])
         self._refine()
         for kind, size in self._totals.items():
             logger.info("group %s: %s expects about %.0f bytes", self._task.layout.name, kind.name, size)
@@ -201,17 +204,22 @@ class Candidates:
             return size < min(_TINY, _TINY_COLUMN * len(self._names))
         return self._effort == "fast" and size < _LITTLE
 
-    def _ask(self, kind: type[Model]) -> None:
-        """Have a model estimate the first block, knowing what those before it expect."""
+    def _ask(self, kinds: Sequence[type[Model]]) -> None:
+        """Have models estimate the first block, at once, knowing what the baseline expects."""
         task = self._task
         rival = min(totals(self._estimates, self._names).values(), default=math.inf)
         hints = replace(task.hints, baseline=_alone(self._estimates), rival=rival)
-        with self._guarded(kind):
-            self._hints[kind] = hints
-            self._models[kind] = with_effort(kind, self._effort)
-            found = estimated(self._models[kind], replace(task, hints=hints))
-            if found is not None:
-                self._estimates[kind] = found
+
+        def asked(kind: type[Model]) -> tuple[Model, Estimate | None]:
+            model = with_effort(kind, self._effort)
+            return model, estimated(model, replace(task, hints=hints))
+
+        for kind, call in attempted(asked, kinds):
+            with self._guarded(kind):
+                model, found = call.result()
+                self._hints[kind], self._models[kind] = hints, model
+                if found is not None:
+                    self._estimates[kind] = found
 
     def _refine(self) -> None:
         """Have rough estimates made closer, the least one first, as long as they may be the least."""
@@ -249,11 +257,9 @@ class Candidates:
             # of images, little effort leaves out what saves most where bounds are coarse
             return list(kinds)
         found: dict[type[Model], Estimate] = {}
-        for kind in rivals:
+        for kind, call in attempted(self._glanced, rivals):
             with self._guarded(kind):
-                quick = estimated(with_effort(kind, "fast"), task)
-                if quick is not None and quick.refined is not None:
-                    quick = quick.refined(math.inf)
+                quick = call.result()
                 if quick is not None and quick.sizes:
                     found[kind] = quick
         names = {name for estimate in found.values() for members in estimate.sizes for name in members}
@@ -261,6 +267,11 @@ class Candidates:
         least = min(whole.values(), default=0.0)
         far = {kind for kind, size in whole.items() if size > _FAR_BEHIND * least}
         return [kind for kind in kinds if kind not in far]
+
+    def _glanced(self, kind: type[Model]) -> Estimate | None:
+        """Return what a model expects after little effort."""
+        quick = estimated(with_effort(kind, "fast"), self._task)
+        return quick if quick is None or quick.refined is None else quick.refined(math.inf)
 
     def _beats(self, one: type[Model], other: type[Model]) -> bool:
         """Whether one clearly expects fewer bytes; if both leave much to the baseline, by what they expect themselves."""
@@ -290,11 +301,7 @@ class Candidates:
 
     def measured(self, kinds: Sequence[type[Model]]) -> dict[type[Model], int]:
         """Return the bytes that models of a shortlist make of the task; those that fail are left out."""
-        found: dict[type[Model], int] = {}
-        for kind in kinds:
-            with self._guarded(kind):
-                found[kind] = self._fitted(kind).size()
-        return found
+        return {kind: chosen.size() for kind, chosen in self._encoded(kinds)}
 
     def smallest(self, kinds: Sequence[type[Model]]) -> FittedModel:
         """Find whichever makes the fewest bytes of the task; the first failure is raised if none works.
@@ -306,22 +313,32 @@ class Candidates:
             return self._single(kinds[0])
         results: list[tuple[int, FittedModel]] = []
         layout = self._task.layout
-        limit = math.inf
+        guessed = [kind for kind in kinds if kind in self._totals]
         with shown(f"choose {layout.name}", "model", len(kinds)) as step:
-            for kind in sorted(kinds, key=lambda kind: self._totals.get(kind, 0.0)):
-                if self._totals.get(kind, 0.0) > limit:
-                    continue
-                with self._guarded(kind):
-                    chosen = self._fitted(kind)
+            for some in ([kind for kind in kinds if kind not in self._totals], guessed):
+                limit = min((size for size, _ in results), default=math.inf) * _CLOSE[self._effort] + 100
+                fits = [kind for kind in some if self._totals.get(kind, 0.0) <= limit]
+                for kind, chosen in self._encoded(fits):
                     size = chosen.size()
                     logger.info("group %s: %s takes %d bytes", layout.name, kind.name, size)
                     results.append((size, chosen))
                     step(_rate(layout, min(size for size, _ in results)))
-                    if kind not in self._totals:
-                        limit = min(limit, size * _CLOSE[self._effort] + 100)
         if not results:
             self._raise_failure()
         return min(results, key=lambda result: result[0])[1]
+
+    def _encoded(self, kinds: Sequence[type[Model]]) -> list[tuple[type[Model], FittedModel]]:
+        """Fit models one after the other, as they may read the file, and have them encode at once; the least comes first."""
+        fitted_ones: dict[type[Model], FittedModel] = {}
+        for kind in sorted(kinds, key=lambda kind: self._totals.get(kind, 0.0)):
+            with self._guarded(kind):
+                fitted_ones[kind] = self._fitted(kind)
+        found = []
+        for kind, call in attempted(lambda kind: fitted_ones[kind].size(), list(fitted_ones)):
+            with self._guarded(kind):
+                call.result()
+                found.append((kind, fitted_ones[kind]))
+        return found
 
     def _single(self, kind: type[Model]) -> FittedModel:
         """Fit a model that nothing is left to be compared with."""

@@ -19,7 +19,7 @@ from baler_core.format.header import BlockRecord, ComponentRecord, Header
 from baler_core.format.streams import unpack_streams, unpack_together
 from baler_core.machine.byte_source import ByteSource, Place
 from baler_core.machine.memory import memory_limit
-from baler_core.machine.threads import ahead, one_thread, own_cores
+from baler_core.machine.threads import ahead, in_parallel, one_thread, own_cores, threads_for
 from baler_core.pipeline.group_decoder import GroupDecoder
 from baler_core.pipeline.preprocess import Pipeline, Step
 from baler_core.pipeline.scaled_groups import needs_of, restored_first
@@ -294,13 +294,32 @@ class BalFile:
         """All restored variables of a block, and a digest per group; a jagged group comes after its counts."""
         arrays: dict[str, np.ndarray] = {}
         digests = [b""] * len(layouts)
-        for place in self.order(layouts):
+
+        def decoded(place: int) -> tuple[int, dict[str, np.ndarray], bytes]:
             model = self.model(record.groups[place], record.models[place])
             with self.naming(layouts[place], model):
-                streams = stored.streams(place)
-                restored, digests[place] = self.decoder.whole(model, streams, layouts[place], arrays)
+                return place, *self.decoder.whole(model, stored.streams(place), layouts[place], arrays)
+
+        for places in self._at_a_time(layouts):
+            with threads_for(sum(layouts[place].nbytes for place in places)):
+                groups = in_parallel(decoded, places)
+            for place, restored, digest in groups:
+                digests[place] = digest
                 arrays |= restored
         return arrays, digests
+
+    def _at_a_time(self, layouts: Sequence[Layout]) -> Iterator[list[int]]:
+        """Yield places of groups that need nothing of each other, in an order in which what they need comes before."""
+        places: list[int] = []
+        coming: set[str] = set()
+        for place in self.order(layouts):
+            layout = layouts[place]
+            if coming & {*needs_of(layout, self.header.tolerance_of(layout)), layout.counts}:
+                yield places
+                places, coming = [], set()
+            places.append(place)
+            coming |= {variable.name for variable in layout.variables}
+        yield places
 
     @contextmanager
     def naming(self, layout: Layout, model: Model) -> Iterator[None]:

@@ -373,7 +373,7 @@ def layouts_of(block: Block, schema: Schema) -> list[Layout]:
 
 
 class Blocks:
-    """The blocks of a source, iterable again and again; a source no larger than one block is read only once."""
+    """The blocks of a source, iterable again and again; those of a source no larger than one block are read once and `kept`."""
 
     def __init__(self, source: Source, block_bytes: int) -> None:
         self.schema = source.schema
@@ -381,12 +381,12 @@ class Blocks:
         self.elsewhere = tuple(source.elsewhere)
         self._source = source
         self._block_bytes = block_bytes
-        self._kept: list[Block] | None = None
+        self.kept: list[Block] | None = None
 
     def __iter__(self) -> Iterator[Block]:
-        if self._kept is None and self._memory() <= self._block_bytes:
-            self._kept = list(self._source.blocks(self._block_bytes))
-        return self._source.blocks(self._block_bytes) if self._kept is None else iter(self._kept)
+        if self.kept is None and self._memory() <= self._block_bytes:
+            self.kept = list(self._source.blocks(self._block_bytes))
+        return self._source.blocks(self._block_bytes) if self.kept is None else iter(self.kept)
 
     def plan(self) -> list[tuple[str | None, list[Variable], slice]]:
         """Return the leading dimension, variables and rows of each block, as `leading_slices` gives them."""

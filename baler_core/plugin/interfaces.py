@@ -6,7 +6,6 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, SupportsBytes, TypeAlias
 
 import numpy as np
@@ -15,6 +14,7 @@ from baler_core.data.bounds import Tolerance
 from baler_core.data.formulas import Formula
 from baler_core.data.part import Part
 from baler_core.data.variables import GroupKind, Layout, Variable
+from baler_core.machine.cached import cached_property
 from baler_core.machine.records import dataclass
 from baler_core.plugin.effort import Effort, StatedEffort
 from baler_core.plugin.late_options import options_at
@@ -102,7 +102,7 @@ class Hints:
     baseline
         About the bytes that `scalar` makes of each variable of this block; empty if nobody has asked it.
     rival
-        About the bytes that the best other model makes of the group's first block; infinite if there is none.
+        About the bytes that the best model asked before makes of the group's first block; infinite if there is none.
     plain
         Returns what `scalar` makes of this block with an effort, made once for all that ask; None if it must be made anew.
     chunks

@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, SupportsBytes
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, SupportsBytes
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from baler_core.entropy.varint import ByteReader, write_sized, write_varint, wri
 from baler_core.errors import FormatError
 from baler_core.format.ranged import RangeReader
 from baler_core.format.streams import pack_streams
+from baler_core.machine.threads import in_parallel
 from baler_core.plugin.effort import Effort
 from baler_core.plugin.interfaces import (
     NO_HINTS,
@@ -43,6 +44,15 @@ _SMALLER: Mapping[Effort, float] = {"fast": 1.0, "balanced": 0.97, "max": 0.94}
 _MANY_VALUES = 1 << 18
 # The name under which model files hold members and arrangement of joint fields, after their number.
 _MEMBERS = "family"
+
+
+class _StoredFields(NamedTuple):
+    """Joint fields in a stream: the numbers of their variables in the group, these, their shape and their bytes."""
+
+    places: tuple[int, ...]
+    members: Sequence[Variable]
+    shape: tuple[int, ...]
+    data: SupportsBytes
 
 
 class FieldModel(Model):
@@ -129,10 +139,11 @@ class FieldModel(Model):
         if known or not members:
             return _estimate(known)
         sketch = self.codec().sketch(members, self.options.effort)
-        if self.options.effort == "max" or _count(block, members) < _MANY_VALUES:
-            return _estimate(sketch.finish(hints.rival))
+        if self.options.effort == "max":  # no rival spares anything
+            return _estimate(sketch.finish(math.inf))
         rough = _estimate(sketch.fields)
-        return replace(rough, plan=None, refined=lambda rival: _estimate(sketch.finish(rival)), leeway=sketch.leeway)
+        leeway = math.inf if _count(block, members) < _MANY_VALUES else sketch.leeway
+        return replace(rough, plan=None, refined=lambda rival: _estimate(sketch.finish(rival)), leeway=leeway)
 
     def _joint_fields(
         self, block: Block, layout: Layout, tolerances: Tolerances, hints: Hints
@@ -146,14 +157,18 @@ class FieldModel(Model):
 
     def _members(self, block: Block, layout: Layout, tolerances: Tolerances, hints: Hints) -> list[Prepared]:
         """Prepare the variables that this model can hold."""
-        prepare, members = self.codec().prepare, []
-        for variable in layout.variables:
+        prepare = self.codec().prepare
+
+        def member(variable: Variable) -> Prepared | None:
             values = values_of(block, variable.name)
             ready = prepare(values, tolerances[variable.name]) if values.ndim > 1 and values.size else None
-            if ready is not None:
-                chunk = wanted_chunk(values.shape, variable.dims, hints.chunks)
-                members.append(Prepared(variable, ready, chunk))
-        return members
+            return (
+                None
+                if ready is None
+                else Prepared(variable, ready, wanted_chunk(values.shape, variable.dims, hints.chunks))
+            )
+
+        return [found for found in in_parallel(member, layout.variables) if found is not None]
 
     def _known_fields(self, members: Sequence[Prepared], layout: Layout, hints: Hints) -> list[JointFields]:
         """Take those of the other file if they hold the same variables and suit them; none otherwise."""
@@ -185,7 +200,7 @@ class FieldModel(Model):
         """Encode as the stream `fields`, and the streams of `scalar` for variables that are smaller there."""
         planned = plan if isinstance(plan, tuple) else self._joint_fields(block, layout, tolerances, hints)
         encode, effort = self.codec().encode, self.options.effort
-        coded = [(fields, encode(fields, effort)) for fields in planned]
+        coded = in_parallel(lambda fields: (fields, encode(fields, effort)), planned)
         kept = [pair for pair in coded if pair[1] and self._pays(pair, block, layout, tolerances, hints)]
         numbers = {variable.name: number for number, variable in enumerate(layout.variables)}
         parts = [write_varint(len(kept))]
@@ -247,18 +262,23 @@ class FieldModel(Model):
         self, streams: Mapping[str, SupportsBytes], layout: Layout, tolerances: Tolerances, part: Part | None
     ) -> dict[str, np.ndarray]:
         reader = RangeReader(streams.get(STREAM, b""), "the fields of a group")
-        arrays: dict[str, np.ndarray] = {}
+        wanted: list[_StoredFields] = []
         joint: set[str] = set()
         for _ in range(reader.varint(len(layout.variables) + 1)):
             places, members, shape = _read_members(reader, layout)
             data = reader.sized_part()
             joint |= {member.name for member in members}
-            if part is not None and not any(member.name in part.names for member in members):
-                continue
-            known = self._known[places][1] if places in self._known else {}
-            box = part.box(members[0]) if part is not None and part.region else None
-            restored = self.decoder()(data, members, shape, known, box)
-            arrays.update({member.name: values for member, values in zip(members, restored, strict=True)})
+            if part is None or any(member.name in part.names for member in members):
+                wanted.append(_StoredFields(places, members, shape, data))
+        decode = self.decoder()
+
+        def restored(fields: _StoredFields) -> dict[str, np.ndarray]:
+            known = self._known[fields.places][1] if fields.places in self._known else {}
+            box = part.box(fields.members[0]) if part is not None and part.region else None
+            values = decode(fields.data, fields.members, fields.shape, known, box)
+            return dict(zip((member.name for member in fields.members), values, strict=True))
+
+        arrays = {name: values for found in in_parallel(restored, wanted) for name, values in found.items()}
         rest = _without(layout, joint)
         if part is None and rest.variables:
             plain = ScalarModel().decode({name: bytes(stream) for name, stream in streams.items()}, rest, tolerances)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
+from baler_core.machine.cached import cached_property
 from baler_core.machine.records import dataclass
 
 HERE, BEFORE, IN_EVENT, SECOND, FIRST = range(5)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
+from baler_core.machine.cached import cached_property
 from baler_core.machine.compiled import Array, Integer, compiled, inlined
 from baler_core.machine.loop_library import open_library
 

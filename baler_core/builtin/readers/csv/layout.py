@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Literal
 
 from baler_core.errors import FormatError
+from baler_core.machine.cached import cached_property
 from baler_core.machine.records import dataclass
 
 QuotingStyle = Literal["minimal", "text", "all"]

@@ -11,13 +11,14 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field, replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from baler_core.builtin.readers.csv.bulk import BulkRows, plain_rows
 from baler_core.builtin.readers.csv.split import is_too_long, split_cells
 from baler_core.errors import DataError, UnsuitedError
+from baler_core.machine.cached import cached_property
 from baler_core.machine.records import dataclass
 
 # Gives every byte a character, so that any text comes back the same.

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from baler_core.builtin.models.fields.predictive.held import PER_TOLERANCE, SteppedField
 from baler_core.builtin.models.fields.predictive.predictor import FRACTION
+from baler_core.machine.threads import in_parallel
 from baler_core.plugin.interfaces import Effort
 from baler_core.quantise.units import Units
 
@@ -45,8 +46,8 @@ def best_phases(
         return []
     rates: dict[float, float] = {}
     for turn in range(_TURNS[effort]):
-        for phase in _phases(rates, turn):
-            rates[phase] = measure(shifted(field, phase))
+        phases = list(_phases(rates, turn))
+        rates |= zip(phases, in_parallel(lambda phase: measure(shifted(field, phase)), phases), strict=True)
         if min(rates.values()) > _HOPELESS * rate:
             return []
     return [shifted(field, phase) for phase in sorted(rates, key=lambda phase: rates[phase])[: _KEPT[effort]]]

@@ -20,6 +20,7 @@ from baler_core.builtin.models.fields.predictive.phases import best_phases
 from baler_core.builtin.models.fields.predictive.stencil_fit import counted_size, encode_integers
 from baler_core.machine.progress import bits_per_value, shown
 from baler_core.machine.records import dataclass
+from baler_core.machine.threads import both, in_parallel
 from baler_core.plugin.interfaces import Effort
 from baler_core.quantise.lattice import IntegerLattice
 from baler_core.quantise.units import Units
@@ -60,11 +61,12 @@ def sketch_fields(members: Sequence[Prepared], effort: Effort) -> Sketch:
 
     def finish(rival: float) -> list[JointFields]:
         if effort == "fast" and not alone and sum(fields.expected for fields in together) > rival:
-            seen = [glance(fields, effort) for fields in together]
+            seen = in_parallel(lambda fields: glance(fields, effort), together)
             if sum(fields.expected for fields in seen) > _FAR_BEHIND * rival:
                 return seen
-        found = [_smaller(probe(fields, effort), image) for fields, image in alone]
-        return [*(probe(fields, effort) for fields in together), *found]
+        probed = in_parallel(lambda fields: probe(fields, effort), [*together, *(fields for fields, _ in alone)])
+        images = [image for _, image in alone]
+        return [*probed[: len(together)], *map(_smaller, probed[len(together) :], images)]
 
     return Sketch([*together, *(_smaller(*pair) for pair in alone)], _LEEWAY, finish)
 
@@ -86,10 +88,11 @@ def _joined_fields(members: Sequence[Prepared], effort: Effort) -> list[JointFie
     choices = arrangements_of([member.variable for member in members], shape, members[0].chunk)
     # frames of a single row see fewer neighbours than the image that the rows make
     arrangements = [choice for choice in choices if choice.shape(shape)[2] > 1] or choices
-    alone = [_best(members[0].field, arrangements, effort)]
-    # fields of one grid are mostly alike
-    others = arrangements if effort == "max" else [alone[0].arrangement]
-    alone += [_best(member.field, others, effort) for member in members[1:]]
+    if effort == "max":
+        alone = in_parallel(lambda member: _best(member.field, arrangements, effort), members)
+    else:  # fields of one grid are mostly alike
+        first = _best(members[0].field, arrangements, effort)
+        alone = [first, *in_parallel(lambda member: _best(member.field, [first.arrangement], effort), members[1:])]
     if len(members) > 1 and len({choice.field.closed for choice in alone}) == 1:
         fields = [choice.field for choice in alone]
         candidates = list(dict.fromkeys(choice.arrangement for choice in alone))
@@ -141,14 +144,16 @@ def _best(ways: Sequence[SteppedField], arrangements: Sequence[Arrangement], eff
             step(bits_per_value(choice.rate, 1))
             return choice
 
-        found = [tried(ways[0], arrangement) for arrangement in likely]
+        found = in_parallel(lambda arrangement: tried(ways[0], arrangement), likely)
         if likely[0] == arrangements[0]:
             found[0] = replace(found[0], rate=found[0].rate * _ADVANTAGE)
         first = _least(found, effort)
         if _is_best(first):
             return first
-        choices = [first, *(tried(way, first.arrangement) for way in ways[1:])]
-        return _least([*choices, *_phased(first, effort)], effort)
+        others, phased = both(
+            lambda: in_parallel(lambda way: tried(way, first.arrangement), ways[1:]), lambda: _phased(first, effort)
+        )
+        return _least([first, *others, *phased], effort)
 
 
 def _phased(choice: _Choice, effort: Effort) -> list[_Choice]:
@@ -160,14 +165,14 @@ def _phased(choice: _Choice, effort: Effort) -> list[_Choice]:
         return _rate([field], choice.arrangement, effort)
 
     fields = best_phases(choice.field, choice.rate, measure, effort)
-    return [_choice(field, choice.arrangement, effort) for field in fields]
+    return in_parallel(lambda field: _choice(field, choice.arrangement, effort), fields)
 
 
 def _likely(field: SteppedField, arrangements: Sequence[Arrangement], effort: Effort) -> list[Arrangement]:
     """Return arrangements that may be the best one, in their order."""
     if len(arrangements) == 1:
         return list(arrangements)
-    rates = [_estimated(field, arrangement) for arrangement in arrangements]
+    rates = in_parallel(lambda arrangement: _estimated(field, arrangement), arrangements)
     # A sample is short, which favours arrangements that learn from one frame: the likeliest one has an advantage.
     rates[0] *= _ADVANTAGE
     # where few bits are left, the outliers that take them are too rare in a sample to be seen
@@ -199,7 +204,8 @@ def _least(choices: Sequence[_Choice], effort: Effort) -> _Choice:
     close = [choice for choice in choices if choice.rate < _CLOSE * least.rate + _NEAR]
     if effort != "max" or len(close) < 2:
         return least
-    return min(close, key=lambda choice: _rate([choice.field], choice.arrangement, effort, thorough=True))
+    rates = in_parallel(lambda choice: _rate([choice.field], choice.arrangement, effort, thorough=True), close)
+    return close[rates.index(min(rates))]
 
 
 def _rate(fields: Sequence[SteppedField], arrangement: Arrangement, effort: Effort, *, thorough: bool = False) -> float:

@@ -11,6 +11,7 @@ from baler_core.builtin.models.fields.transform.joint_fields import FieldBlock, 
 from baler_core.builtin.models.fields.transform.sampled_block import SampledBlock, whole_size
 from baler_core.builtin.models.fields.transform.search import choose_step, choose_transform
 from baler_core.builtin.models.fields.transform.temporal import TIME_TRANSFORMS, TimeTransform
+from baler_core.machine.threads import in_parallel
 from baler_core.plugin.interfaces import Effort
 
 # Arrangements whose samples differ by less than this factor are measured on a whole block.
@@ -33,8 +34,8 @@ def sketch_fields(members: Sequence[Prepared], effort: Effort) -> Sketch:
     """Plan all `members`, which have one shape: all together, or each by itself."""
     plans = _plans(members, effort if effort == "max" else "fast")
     if effort == "max":
-        return Sketch([], 1.0, lambda rival: [plan.planned(group) for plan, group in plans])
-    rough = [plan.sketched(group) for plan, group in plans]
+        return Sketch([], 1.0, lambda rival: in_parallel(_planned, plans))
+    rough = in_parallel(lambda pair: pair[0].sketched(pair[1]), plans)
     values = sum(member.field.values.size for member in members)
     few = 8 * sum(fields.expected for fields in rough) < _FEW_BITS * values
     return Sketch(rough, _LEEWAY[few], lambda rival: _finished(plans, effort, rival))
@@ -44,27 +45,27 @@ def _finished(plans: Sequence[tuple[_Plan, Sequence[Prepared]]], effort: Effort,
     """Plan joint fields on whole tiles; no more is tried where transforms are far behind what another model expects."""
     # samples make transforms look larger than they are
     if effort == "fast" or sum(plan.counted for plan, _ in plans) > _AHEAD * rival:
-        found = [plan.planned(group) for plan, group in plans]
+        found = in_parallel(_planned, plans)
         if effort == "fast" or sum(fields.expected for fields in found) > _FAR_BEHIND * rival:
             return found
-    return [plan.refined(group, effort) for plan, group in plans]
+    return in_parallel(lambda pair: pair[0].refined(pair[1], effort), plans)
 
 
 def _plans(members: Sequence[Prepared], effort: Effort) -> list[tuple[_Plan, Sequence[Prepared]]]:
     """Plan joint fields, and say who is in them."""
     fields = [member.field for member in members]
     choices = arrangements_of([m.variable for m in members], fields[0].values.shape, members[0].chunk)
-    alone = [_best([fields[0]], choices, effort)]
     if effort == "fast":  # fields of one grid are mostly alike
-        first = alone[0]
-        alone += [_Plan([field], first.arrangement, effort, (first.time,)) for field in fields[1:]]
+        first = _best([fields[0]], choices, effort)
+        others = in_parallel(lambda field: _Plan([field], first.arrangement, effort, (first.time,)), fields[1:])
+        alone = [first, *others]
     else:
-        alone += [_best([field], choices, effort) for field in fields[1:]]
+        alone = in_parallel(lambda field: _best([field], choices, effort), fields)
     if len(fields) > 1:
         worst = max(alone, key=_expected)
         together = _Plan(fields, worst.arrangement, effort, (worst.time,))
-        for plan in [together, *alone] if effort == "max" else ():
-            plan.measure()  # samples are smaller shares of more fields, and let expect up to twice the bytes
+        if effort == "max":  # samples are smaller shares of more fields, and let expect up to twice the bytes
+            in_parallel(_Plan.measure, [together, *alone])
         if together.expected < sum(plan.expected for plan in alone):
             return [(together, members)]
     return [(plan, [member]) for plan, member in zip(alone, members, strict=True)]
@@ -77,13 +78,12 @@ def _best(fields: Sequence[ScaledField], choices: Sequence[Arrangement], effort:
     rough_image = choices[0].shape(fields[0].values.shape)[0] == 1 and plans[0].expected > _SMOOTH * values
     others = () if rough_image and effort == "fast" else ("basis",)
     times = TIME_TRANSFORMS if effort == "max" else (plans[0].time, *others)
-    plans += [_Plan(fields, choice, effort, tuple(dict.fromkeys(times))) for choice in choices[1:]]
+    plans += in_parallel(lambda choice: _Plan(fields, choice, effort, tuple(dict.fromkeys(times))), choices[1:])
     least = min(plans, key=_expected)
     close = [plan for plan in plans if plan.expected < _CLOSE[effort] * least.expected]
     if len(close) < 2:
         return least
-    for plan in close:
-        plan.measure()
+    in_parallel(_Plan.measure, close)
     return min(close, key=_expected)
 
 
@@ -123,7 +123,7 @@ class _Plan:
             return
         last = len(self._blocks) - 1
         numbers = {0, (last + 1) // 2, last}
-        sizes = [whole_size(self._blocks[number], self._recipe) for number in numbers]
+        sizes = in_parallel(lambda number: whole_size(self._blocks[number], self._recipe), sorted(numbers))
         self.expected = sum(sizes) / len(sizes) * (last + 1)
         self._measured = True
 
@@ -157,6 +157,10 @@ class _Plan:
             return _COUNTED["fast"] * counted
         noise = _NOISE * (8 * counted / max(1, math.prod(self._sampled.block.shape)) - _NOISY_BITS)
         return (_COUNTED["balanced"] + min(max(noise, 0.0), _MOST_NOISE)) * counted
+
+
+def _planned(pair: tuple[_Plan, Sequence[Prepared]]) -> JointFields:
+    return pair[0].planned(pair[1])
 
 
 def _expected(plan: _Plan) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import field, replace
-from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -23,6 +22,7 @@ from baler_core.builtin.models.table.relations.programs import (
     run,
 )
 from baler_core.builtin.models.table.relations.pursuit import SoughtSum, pursued
+from baler_core.machine.cached import cached_property
 from baler_core.machine.records import dataclass
 
 _ROWS, _ROWS_OF_POWERS = 300, 100
