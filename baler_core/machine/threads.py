@@ -24,8 +24,6 @@ Result = TypeVar("Result")
 Other = TypeVar("Other")
 # So many times each thread takes items: of thousands of short ones several at once, as each time costs what a short one does.
 _TURNS = 16
-# Bytes of values that are worth threads: models of fewer are compared in some ten milliseconds.
-_WORTH_THREADS = 1 << 17
 
 
 def cores() -> int:
@@ -139,9 +137,9 @@ class _Sharing:
 
 
 @contextmanager
-def threads_for(nbytes: int) -> Iterator[None]:
-    """Spread over threads what the body does, unless it handles so few bytes that starting them would take longer."""
-    before = _SHARE.set(_SHARE.get() if nbytes >= _WORTH_THREADS else lambda: 1)
+def alone() -> Iterator[None]:
+    """Spread nothing of what the body does over threads."""
+    before = _SHARE.set(lambda: 1)
     try:
         yield
     finally:

@@ -16,10 +16,10 @@ from baler_core.data.variables import block_sizes, leading_dimension
 from baler_core.format.blocks import pack_block
 from baler_core.format.header import BlockRecord, ErrorRecord
 from baler_core.machine.records import dataclass
-from baler_core.machine.threads import in_parallel, threads_for
 from baler_core.pipeline.derived_held import DerivedFound, DerivedKeeper, derived_records
 from baler_core.pipeline.file_header import CodedFile, StoredGroup
 from baler_core.pipeline.group_coder import CodedBlock, GroupCoder, begin_group, start_group
+from baler_core.pipeline.group_threads import at_a_time, bytes_of_fields, threads_for
 from baler_core.pipeline.guarantee import joined_errors
 from baler_core.pipeline.job import GroupBlock, GroupKey, Job, PreparedBlock
 from baler_core.pipeline.scaled_groups import restored_first
@@ -197,15 +197,13 @@ def _coded(
 
         def coded_one(one: PreparedBlock) -> CodedBlock:
             encode = first[one.key] if one.key in first else lambda: _encode(job, coders, one.scaled({}))
-            with threads_for(one.original.layout.nbytes):
+            with threads_for(one.original.layout):
                 return _without(encode(), keep=keep)
 
         # what is learned may be learned from the file, which some libraries read in one thread alone
         at_once = job.blocks.kept is not None or all(one.key in coders or one.key in first for one in given)
-        if not at_once:
-            return [coded_one(one) for one in given]
-        with threads_for(sum(one.original.layout.nbytes for one in given)):
-            return in_parallel(coded_one, given)
+        fields = [bytes_of_fields(one.original.layout.variables, one.original.layout.sizes) for one in given]
+        return at_a_time(coded_one, given, fields) if at_once else [*map(coded_one, given)]
     restored: dict[str, np.ndarray] = {}
     coded: dict[int, CodedBlock] = {}
     for place in restored_first([one.original.layout for one in given], needs):

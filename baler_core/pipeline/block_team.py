@@ -9,15 +9,16 @@ from dataclasses import replace
 from itertools import chain
 
 from baler_core.data.block import Block
-from baler_core.data.variables import Schema, Variable, leading_groups
+from baler_core.data.variables import Schema, Variable, block_sizes, leading_groups
 from baler_core.errors import ConfigError
 from baler_core.machine.handles import Handles
 from baler_core.machine.in_order import Call, Team
 from baler_core.machine.memory import memory_limit
 from baler_core.machine.records import dataclass
-from baler_core.machine.threads import Threads, in_parallel, one_thread, own_cores, threads_for
+from baler_core.machine.threads import Threads, one_thread, own_cores
 from baler_core.pipeline.block_coding import BlockPlace, CodedSection, NewGroup, begin_block, code_block, code_known
 from baler_core.pipeline.group_coder import GroupCoder
+from baler_core.pipeline.group_threads import at_a_time, bytes_of_fields
 from baler_core.pipeline.input import Blocks, Input, InputPlace
 from baler_core.pipeline.job import GroupKey, Job
 from baler_core.plugin.hooks import Kind
@@ -148,13 +149,13 @@ def coded_here(job: Job, coders: dict[GroupKey, GroupCoder]) -> Iterator[CodedSe
     first = next(placed, None)
     if first is None:
         return
-    if job.blocks.kept is not None:
-        with threads_for(sum(map(job.schema.nbytes, job.schema.variables))):
-            sections = in_parallel(lambda pair: code_block(job, coders, *pair), [first, *placed])
-        yield from sections
+    if job.blocks.kept is None:
+        for pair in chain((first,), placed):
+            yield code_block(job, coders, *pair)
         return
-    for pair in chain((first,), placed):
-        yield code_block(job, coders, *pair)
+    pairs = [first, *placed]
+    fields = [bytes_of_fields([job.schema[name] for name in block.variables], block_sizes(block)) for block, _ in pairs]
+    yield from at_a_time(lambda pair: code_block(job, coders, *pair), pairs, fields)
 
 
 def _placed(job: Job) -> Iterator[tuple[Block, BlockPlace]]:

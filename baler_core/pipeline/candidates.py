@@ -328,9 +328,18 @@ class Candidates:
         return min(results, key=lambda result: result[0])[1]
 
     def _encoded(self, kinds: Sequence[type[Model]]) -> list[tuple[type[Model], FittedModel]]:
-        """Fit models one after the other, as they may read the file, and have them encode at once; the least comes first."""
+        """Fit models and have them encode, the least first; fields at once, as tables are coded in threads of their own."""
+        if self._task.layout.kind != "grid":
+            return [pair for kind in self._by_size(kinds) for pair in self._encoded_at_once([kind])]
+        return self._encoded_at_once(self._by_size(kinds))
+
+    def _by_size(self, kinds: Sequence[type[Model]]) -> list[type[Model]]:
+        return sorted(kinds, key=lambda kind: self._totals.get(kind, 0.0))
+
+    def _encoded_at_once(self, kinds: Sequence[type[Model]]) -> list[tuple[type[Model], FittedModel]]:
+        """Fit models one after the other, as they may read the file, and have them encode at once."""
         fitted_ones: dict[type[Model], FittedModel] = {}
-        for kind in sorted(kinds, key=lambda kind: self._totals.get(kind, 0.0)):
+        for kind in kinds:
             with self._guarded(kind):
                 fitted_ones[kind] = self._fitted(kind)
         found = []
