@@ -8,8 +8,8 @@ from contextlib import nullcontext
 from dataclasses import replace
 from itertools import chain
 
-from baler_core.data.block import Block
-from baler_core.data.variables import Schema, Variable, block_sizes, leading_groups
+from baler_core.data.block import Block, values_of
+from baler_core.data.variables import Schema, Variable, leading_groups
 from baler_core.errors import ConfigError
 from baler_core.machine.handles import Handles
 from baler_core.machine.in_order import Call, Team
@@ -18,7 +18,7 @@ from baler_core.machine.records import dataclass
 from baler_core.machine.threads import Threads, one_thread, own_cores
 from baler_core.pipeline.block_coding import BlockPlace, CodedSection, NewGroup, begin_block, code_block, code_known
 from baler_core.pipeline.group_coder import GroupCoder
-from baler_core.pipeline.group_threads import at_a_time, bytes_of_fields
+from baler_core.pipeline.group_threads import at_a_time
 from baler_core.pipeline.input import Blocks, Input, InputPlace
 from baler_core.pipeline.job import GroupKey, Job
 from baler_core.plugin.hooks import Kind
@@ -154,8 +154,8 @@ def coded_here(job: Job, coders: dict[GroupKey, GroupCoder]) -> Iterator[CodedSe
             yield code_block(job, coders, *pair)
         return
     pairs = [first, *placed]
-    fields = [bytes_of_fields([job.schema[name] for name in block.variables], block_sizes(block)) for block, _ in pairs]
-    yield from at_a_time(lambda pair: code_block(job, coders, *pair), pairs, fields)
+    sizes = [sum(values_of(block, name).nbytes for name in block.variables) for block, _ in pairs]
+    yield from at_a_time(lambda pair: code_block(job, coders, *pair), pairs, sizes)
 
 
 def _placed(job: Job) -> Iterator[tuple[Block, BlockPlace]]:

@@ -21,7 +21,7 @@ from baler_core.machine.byte_source import ByteSource, Place
 from baler_core.machine.memory import memory_limit
 from baler_core.machine.threads import ahead, one_thread, own_cores
 from baler_core.pipeline.group_decoder import GroupDecoder
-from baler_core.pipeline.group_threads import at_a_time, bytes_of_fields, threads_for
+from baler_core.pipeline.group_threads import at_a_time, threads_for
 from baler_core.pipeline.preprocess import Pipeline, Step
 from baler_core.pipeline.scaled_groups import needs_of, restored_first
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
@@ -301,9 +301,8 @@ class BalFile:
             with self.naming(layouts[place], model), threads_for(layouts[place]):
                 return place, *self.decoder.whole(model, stored.streams(place), layouts[place], arrays)
 
-        fields = [bytes_of_fields(layout.variables, layout.sizes) for layout in layouts]
         for places in self._at_a_time(layouts):
-            for place, restored, digest in at_a_time(decoded, places, [fields[place] for place in places]):
+            for place, restored, digest in at_a_time(decoded, places, [layouts[place].nbytes for place in places]):
                 digests[place] = digest
                 arrays |= restored
         return arrays, digests

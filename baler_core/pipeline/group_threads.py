@@ -2,52 +2,38 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from typing import TypeVar
 
-from baler_core.data.variables import Layout, Variable
+from baler_core.data.variables import Layout
 from baler_core.machine.threads import alone, in_parallel
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-# Bytes of fields that are worth threads: those of fewer are coded in some ten milliseconds, and threads take as long to start.
-_WORTH_THREADS = 1 << 17
+# Bytes of a group that are worth a thread, and those of fields that are worth several: trees with many collections gain from
+# 32 kB on; fields of 10 kB, coded in some 50 ms, took longer in threads.
+_WORTH_ONE, _WORTH_SEVERAL = 1 << 15, 1 << 16
 
 
 def threads_for(layout: Layout) -> AbstractContextManager[None]:
     """Have what the body does to a group spread over threads, unless it has few fields."""
-    return alone() if layout.kind == "grid" and layout.nbytes < _WORTH_THREADS else nullcontext()
+    return alone() if layout.kind == "grid" and layout.nbytes < _WORTH_SEVERAL else nullcontext()
 
 
-def bytes_of_fields(variables: Sequence[Variable], sizes: Mapping[str, int]) -> int:
-    """Count the bytes of those that have several dimensions of such sizes."""
-    return sum(
-        v.numpy_dtype.itemsize * math.prod(sizes[dim] for dim in v.dims)
-        for v in variables
-        if v.is_numeric and len(v.dims) > 1
-    )
+def at_a_time(function: Callable[[Item], Result], items: Sequence[Item], sizes: Sequence[int]) -> list[Result]:
+    """Call a function on groups or blocks of so many bytes: on large ones at once, and on small ones one by one beside them.
 
-
-def at_a_time(function: Callable[[Item], Result], items: Sequence[Item], fields: Sequence[int]) -> list[Result]:
-    """Call a function on groups or blocks: those with large fields at once, and all others one by one beside them.
-
-    Tables are planned by Python for the most part, which its threads take turns at; their columns are coded in threads.
-
-    Parameters
-    ----------
-    fields
-        Bytes of the fields of each.
+    Of small ones Python has most of the work, which its threads take turns at.
 
     Returns
     -------
     list
         Results in the order of the items.
     """
-    large = [[number] for number, nbytes in enumerate(fields) if nbytes >= _WORTH_THREADS]
-    others = [number for number, nbytes in enumerate(fields) if nbytes < _WORTH_THREADS]
+    large = [[number] for number, nbytes in enumerate(sizes) if nbytes >= _WORTH_ONE]
+    others = [number for number, nbytes in enumerate(sizes) if nbytes < _WORTH_ONE]
 
     def all_of(numbers: Sequence[int]) -> list[tuple[int, Result]]:
         return [(number, function(items[number])) for number in numbers]
