@@ -49,6 +49,32 @@ def test_fill_values_that_no_float_equals_stay_apart(form: int, tmp_path: Path) 
     assert (back != values).any()
 
 
+def test_values_that_equal_the_fill_value_keep_their_bits_in_shards(tmp_path: Path) -> None:
+    nans = np.array([0x7FF8000000000000, 0x7FF8000000000123, 0xFFF8000000000000] * 4, "u8").view("f8")
+    zeros = np.array([0, -0.0, complex(0, -0.0)] * 4)
+    with zarr.config.set({"array.write_empty_chunks": True}):
+        group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w", zarr_format=3)
+        for name, values, fill in (("nan", nans, np.nan), ("zero", zeros, 0j), ("signs", zeros.real, 0.0)):
+            kind = values.dtype
+            group.create_array(name, shape=(12,), chunks=(1,), shards=(4,), dtype=kind, fill_value=fill)[:] = values
+        group.create_array("gap", shape=(12,), chunks=(2,), shards=(4,), dtype="f8", fill_value=np.nan)[:2] = 1
+    before, after = (zarr.open_group(one, mode="r") for one in (tmp_path / "a.zarr", restored(tmp_path / "a.zarr")))
+    assert_same(before, after)
+    assert files_of(tmp_path / "a.zarr").keys() == files_of(tmp_path / "restored-a.zarr").keys()
+
+
+def test_records_within_records_are_kept_as_bytes(tmp_path: Path) -> None:
+    kind = np.dtype([("a", "<f4"), ("inside", [("x", "<i4"), ("y", "<f8")])])
+    values = np.zeros((5, 2), kind)
+    values["a"], values["inside"]["y"] = np.arange(10).reshape(5, 2) / 3, np.nan
+    with quiet():
+        made = zarr.create_array(str(tmp_path / "a.zarr"), shape=(5, 2), chunks=(2, 2), dtype=kind)
+        made[...] = values
+        back = zarr.open_array(restored(tmp_path / "a.zarr"), mode="r")
+    assert back.dtype == kind
+    assert np.asarray(back[...]).tobytes() == values.tobytes()
+
+
 def test_a_store_that_is_an_array_is_one_variable(tmp_path: Path) -> None:
     zarr.create_array(str(tmp_path / "a.zarr"), shape=(8, 3), chunks=(4, 3), dtype="f8")[:] = np.arange(24.0).reshape(
         8, 3
