@@ -43,13 +43,18 @@ class VtkSink(Sink):
             if place.format == "appended"
         )
         offsets: dict[str, int] = {}
-        shared: dict[int, str] = {}
+        placed: dict[int, list[str]] = {}
+        written: list[str] = []
         at = 0
         for offset, name in appended:
-            if offset in shared:  # several elements may show the same bytes
-                offsets[name] = offsets[shared[offset]]
+            # Several elements may show the same bytes, which differ if bounds do.
+            twins = placed.setdefault(offset, [])
+            twin = next((one for one in twins if contents[one] == contents[name]), None)
+            if twin is not None:
+                offsets[name] = offsets[twin]
                 continue
-            shared[offset] = name
+            twins.append(name)
+            written.append(name)
             offsets[name] = at
             at += len(contents[name])
         with self._path.open("wb") as file:
@@ -60,7 +65,7 @@ class VtkSink(Sink):
                 file.write(str(offsets[name]).encode() if place.format == "appended" else contents[name])
             head = self._skeleton.head if self._skeleton.head >= 0 else len(self._text)
             file.write(self._text[done:head])
-            for name in shared.values():
+            for name in written:
                 file.write(contents[name])
             file.write(self._text[head:])
 

@@ -264,6 +264,37 @@ def test_texts_bits_and_ids_are_exact(tmp_path: Path) -> None:
     assert all(np.array_equal(restored[name], values) for name, values in found.items())
 
 
+def test_names_and_texts_may_hold_any_sign(tmp_path: Path) -> None:
+    path = tmp_path / "a.vtp"
+    signed = " ".join(str(one) for one in np.frombuffer("wörld\0a\0".encode(), "i1"))
+    path.write_bytes(
+        b"""<VTKFile type="PolyData" byte_order="LittleEndian"><PolyData><FieldData>
+<Array type="String" Name="signed" format="ascii">%s</Array>
+<DataArray Name='p>"0"' type="Float64" format="ascii">1.5<InformationKey name="a>b" location=">"/></DataArray>
+<DataArray type="Float32" Name="p>1" format="appended" offset="0"/></FieldData></PolyData>
+<AppendedData encoding="raw">_\4\0\0\0\0\0\xc0\x3f</AppendedData></VTKFile>"""
+        % signed.encode()
+    )
+    found = arrays_of(path)
+    assert found["FieldData/signed"].tobytes() == "wörld\0a\0".encode()
+    assert found['FieldData/p>"0"'].tolist() == found["FieldData/p>1"].tolist() == [1.5]
+    baler_core.compress(path, tmp_path / "a.bal", bounds="lossless", model="scalar")
+    baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.vtp")
+    assert (tmp_path / "b.vtp").read_bytes().split() == path.read_bytes().split()
+
+
+def test_arrays_of_the_same_bytes_keep_bounds_of_their_own(tmp_path: Path) -> None:
+    path = grid(tmp_path / "a.vti", "raw")
+    again = b'<DataArray type="Float32" Name="again" format="appended" offset="0"/>'
+    path.write_bytes(path.read_bytes().replace(b"</PointData>", again * 2 + b"</PointData>"))
+    baler_core.compress(path, tmp_path / "a.bal", bounds={"PointData/T": {"abs": 0.5}, "*": "lossless"}, model="scalar")
+    baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.vti")
+    restored = arrays_of(tmp_path / "b.vti")
+    assert 0 < np.abs(restored["PointData/T"].ravel() - T).max() <= 0.5
+    np.testing.assert_array_equal(restored["PointData/again"].ravel(), T)
+    assert (tmp_path / "b.vti").stat().st_size <= path.stat().st_size + T.nbytes + 16
+
+
 @pytest.mark.parametrize("version", ["vtk42", "vtk51"])
 @pytest.mark.parametrize("binary", [True, False])
 def test_meshes_of_the_older_format_keep_their_bounds(tmp_path: Path, version: str, binary: bool) -> None:
@@ -297,6 +328,7 @@ SERIES = b"""<VTKFile type="Collection" version="0.1"><Collection>
         (lambda text: text.replace(b'"raw">\n _', b'"raw">\n _\xff\xff\xff\xff\xff\xff\xff'), "damaged"),
         (lambda text: b"", "empty"),
         (lambda text: b"no xml", "is no VTK file"),
+        (lambda text: ODD.replace(b"POLYDATA", b"TREE") % AS_TEXT, "kind TREE; kept are STRUCTURED_POINTS, "),
         (lambda text: SERIES, r"names 2 other files .*input: \[flow_0.vtu, flow_1.vtu\]"),
         (lambda text: SERIES.replace(b"DataSet", b"Piece").replace(b"file", b"Source"), "names 2 other files"),
     ],

@@ -30,6 +30,8 @@ _APPENDED = re.compile(rb"<AppendedData([^>]*)>\s*_")
 _ENCODING = re.compile(rb"""encoding\s*=\s*["']([A-Za-z0-9]*)["']""")
 _OFFSET = re.compile(rb"""\boffset\s*=\s*["']\s*(\d+)\s*["']""")
 _END = b"</AppendedData>"
+# Attributes may hold the sign that ends a tag, as in `Name="p>0"`.
+_TAG = re.compile(rb"""<(?:[^"'>]|"[^"]*"|'[^']*')*>""")
 _ARRAYS = frozenset({"DataArray", "Array"})
 _DEEPEST = 32
 
@@ -203,7 +205,7 @@ class _Parser:
             self._named.append(named)
         here = self._parser.CurrentByteIndex
         if name in _ARRAYS and self._open is None:
-            self._open = attributes, self._text.index(b">", here) + 1, len(self._around)
+            self._open = attributes, self._behind_tag(here), len(self._around)
             self._children = []
         elif self._open is not None and len(self._around) == self._open[2] + 1:
             self._children.append((here, here))
@@ -219,7 +221,14 @@ class _Parser:
             self._open = None
             self.places.append(self._place(attributes, start, *self._content(start, here)))
         elif len(self._around) == depth + 1:  # what the array says of itself, such as the range of its values
-            self._children[-1] = self._children[-1][0], self._text.index(b">", here) + 1
+            self._children[-1] = self._children[-1][0], self._behind_tag(here)
+
+    def _behind_tag(self, start: int) -> int:
+        """Return where the tag that begins here has ended."""
+        found = _TAG.match(self._text, start)
+        if found is None:
+            raise ValueError("a tag has no end")
+        return found.end()
 
     def _content(self, start: int, stop: int) -> tuple[int, int]:
         """Return where the numbers of an array stand, between the elements in it."""

@@ -50,7 +50,8 @@ def decoded(data: Any, start: int, stop: int, place: ArrayPlace, form: Form) -> 
 
 def _from_text(text: bytes, dtype: np.dtype[Any]) -> np.ndarray:
     if dtype.kind == "S":
-        return np.array([int(one) for one in text.split()], "u1").view(dtype)
+        # The numbers of bytes: where characters have signs, as on most machines, VTK writes those of UTF-8 below zero.
+        return np.array([int(one) for one in text.split()], "i2").astype("u1").view(dtype)
     if dtype.kind == "f":
         return np.array([float(one) for one in text.split()], dtype)
     return np.array([int(one) for one in text.split()], dtype)
@@ -159,7 +160,7 @@ def encoded(values: np.ndarray, place: ArrayPlace, form: Form) -> bytes:
 
 def _as_text(values: np.ndarray, components: int) -> bytes:
     if values.dtype.kind == "S":
-        values = values.view("u1")
+        values = values.view("i1")
     # numpy writes floats with the fewest digits that give them in their own type
     words = [str(one) for one in (values.tolist() if values.dtype.kind != "f" else values)]
     width = components if components > 1 else 10
