@@ -96,6 +96,8 @@ class ArrayOutput:
                 warnings.simplefilter("ignore")
                 is_sparse = array.zarr.shards is not None and not hides_bits(values, array.zarr.fill_value)
                 (self._sparse if is_sparse else self._target)[region] = values
+        except OSError:
+            raise
         # Of zarr and its codecs, which raise whatever their parts do.
         except Exception as error:
             said = " ".join(str(error).split())[:200] or type(error).__name__
