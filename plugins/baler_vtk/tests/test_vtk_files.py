@@ -17,6 +17,7 @@ from baler_core import DataError
 from baler_core.testing import check_hostile_reader
 from baler_vtk.reader import VtkReader
 from baler_vtk.source import VtkSource
+from baler_vtk.values.coding import BLOCK
 
 RNG = np.random.default_rng(3)
 T = (np.sin(np.arange(5 * 6 * 7) / 9) * 10).astype("f4")
@@ -281,6 +282,27 @@ def test_names_and_texts_may_hold_any_sign(tmp_path: Path) -> None:
     baler_core.compress(path, tmp_path / "a.bal", bounds="lossless", model="scalar")
     baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.vtp")
     assert (tmp_path / "b.vtp").read_bytes().split() == path.read_bytes().split()
+
+
+@pytest.mark.parametrize("form", ["binary", "raw"])
+def test_compressed_arrays_without_values_have_a_whole_header(tmp_path: Path, form: str) -> None:
+    path = grid(tmp_path / "a.vti", form, squeezed=True)
+    head = np.array([0, BLOCK, 0], "<u4").tobytes()
+    text = path.read_bytes()
+    if form == "raw":
+        place = text.index(b"_", text.index(b"<AppendedData")) + 1
+        end = text.index(b"</AppendedData>")
+        new = b'<DataArray type="Float64" Name="none" format="appended" offset="%d"/>' % (end - place)
+        text = text[:end] + head + text[end:]
+    else:
+        new = b'<DataArray type="Float64" Name="none" format="binary">%s</DataArray>' % base64.b64encode(head)
+    path.write_bytes(text.replace(b"<PointData>", b"<FieldData>" + new + b"</FieldData><PointData>"))
+    assert arrays_of(path)["FieldData/none"].shape == (0,)
+    baler_core.compress(path, tmp_path / "a.bal", bounds="lossless", model="scalar")
+    baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.vti")
+    restored = (tmp_path / "b.vti").read_bytes()
+    assert arrays_of(tmp_path / "b.vti")["FieldData/none"].shape == (0,)
+    assert (head in restored) if form == "raw" else (base64.b64encode(head) in restored)
 
 
 def test_arrays_of_the_same_bytes_keep_bounds_of_their_own(tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def encoded(values: np.ndarray, place: ArrayPlace, form: Form) -> bytes:
     squeeze = packers[form.compressor]
     blocks = [squeeze(piece) for piece in pieces]
     last = len(raw) % BLOCK
-    numbers = [len(blocks), BLOCK, last, *map(len, blocks)] if blocks else [0]
+    numbers = [len(blocks), BLOCK, last, *map(len, blocks)]  # of no block, too: VTK reads three numbers in any case
     head, body = np.array(numbers, header).tobytes(), b"".join(blocks)
     return base64.b64encode(head) + base64.b64encode(body) if packed else head + body
 
