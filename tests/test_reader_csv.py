@@ -240,6 +240,8 @@ def test_what_people_read_as_numbers_is_told(tmp_path, cell):
         ("1e-400", "beyond the range"),
         ("12345e6", "a name with an e"),
         ("9007199254740993", "more digits than a float"),
+        ("2.5\u00a0", "not a number"),
+        ("\u20032.5", "not a number"),
     ],
 )
 @pytest.mark.parametrize("rows", [30, 20_000])
