@@ -73,6 +73,9 @@ def test_records_within_records_are_kept_as_bytes(tmp_path: Path) -> None:
         back = zarr.open_array(restored(tmp_path / "a.zarr"), mode="r")
     assert back.dtype == kind
     assert np.asarray(back[...]).tobytes() == values.tobytes()
+    with xr.open_dataset(tmp_path / "store.bal") as shown:
+        assert shown["data"].dtype == kind
+        assert shown["data"][1:4, 1].values.tobytes() == values[1:4, 1].tobytes()
 
 
 def test_a_store_that_is_an_array_is_one_variable(tmp_path: Path) -> None:
