@@ -284,6 +284,33 @@ def test_names_and_texts_may_hold_any_sign(tmp_path: Path) -> None:
     assert (tmp_path / "b.vtp").read_bytes().split() == path.read_bytes().split()
 
 
+def test_what_vtk_takes_is_read_as_it_does(tmp_path: Path) -> None:
+    path, half = tmp_path / "a.vtp", "1.000000059604644775390625"
+    values = np.array([0.5, -1.25, 3e-5])
+    head, body = (base64.b64encode(one) for one in (np.array([values.nbytes], "<u8").tobytes(), values.tobytes()))
+    arrays = b"""<DataArray type="Float32" Name="text" NumberOfComponents="0" format="ASCII">%s</DataArray>
+<DataArray type="Float64" Name="apart" format="binary">%s</DataArray>
+<DataArray type="Float64" Name="behind" format="append" offset="0"/>""" % (
+        f"{half}1 {half} -{half}1 {half[:-1]}4 0.5 -inf nan 1e-60 3.5e38".encode(),
+        head + body,
+    )
+    path.write_bytes(
+        b"""<VTKFile type="PolyData" byte_order="LittleEndian" header_type="UInt64"><PolyData><FieldData>%s</FieldData></PolyData>
+<AppendedData encoding="base64">_%s</AppendedData></VTKFile>"""
+        % (arrays, head + body)
+    )
+    above = np.nextafter(np.float32(1), np.float32(2)).item()
+    wanted = np.array([above, 1, -above, 1, 0.5, -np.inf, np.nan, 0, np.inf], "f4")
+    for _ in range(2):
+        found = arrays_of(path)
+        np.testing.assert_array_equal(found["FieldData/text"], wanted)
+        np.testing.assert_array_equal(found["FieldData/apart"], values)
+        np.testing.assert_array_equal(found["FieldData/behind"], values)
+        baler_core.compress(path, tmp_path / "a.bal", bounds="lossless", model="scalar", overwrite=True)
+        path = tmp_path / "b.vtp"
+        baler_core.decompress(tmp_path / "a.bal", path, overwrite=True)
+
+
 @pytest.mark.parametrize("form", ["binary", "raw"])
 def test_compressed_arrays_without_values_have_a_whole_header(tmp_path: Path, form: str) -> None:
     path = grid(tmp_path / "a.vti", form, squeezed=True)

@@ -243,11 +243,13 @@ class _Parser:
         kind = attributes["type"]
         if kind not in DTYPES:
             raise ValueError(f"the array {attributes.get('Name', '')!r} is of the type {kind!r}")
-        components = int(attributes.get("NumberOfComponents", "1") or 1)
+        components = int(attributes.get("NumberOfComponents", "1") or 1) or 1
         inside = any(element == "Piece" for element, _ in self._around)
         name = attributes.get("Name") or f"array{len(self.places)}"
         piece, extent = (self._piece, self._extent) if inside else (-1, ())
+        # As VTK decides: what has an offset is appended, and what is not called binary is text.
         stored = attributes.get("format", "ascii")
+        stored = "appended" if "offset" in attributes else stored if stored in ("binary", "appended") else "ascii"
         offset = -1
         if stored == "appended":
             tag = self._text.rindex(b"<", 0, tag_end)
@@ -255,12 +257,10 @@ class _Parser:
             if digits is None:
                 raise ValueError(f"the array {name!r} has no offset")
             start, stop, offset = *digits.span(1), int(digits[1])
-        elif stored in ("ascii", "binary"):
+        else:
             content = self._text[start:stop] if stop > start else b""
             start += len(content) - len(content.lstrip())
             stop = max(start, start + len(content.strip()))
-        else:
-            raise ValueError(f"the array {name!r} is of the format {stored!r}")
         role: Role = "identifier" if name in map(about.get, _IDS) else ""
         if kind == "Bit":
             role, components = "flag", 1 if stored != "ascii" else components
