@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
+import numcodecs
 import numpy as np
 import pytest
 import xarray as xr
@@ -61,6 +64,30 @@ def test_values_that_equal_the_fill_value_keep_their_bits_in_shards(tmp_path: Pa
     before, after = (zarr.open_group(one, mode="r") for one in (tmp_path / "a.zarr", restored(tmp_path / "a.zarr")))
     assert_same(before, after)
     assert files_of(tmp_path / "a.zarr").keys() == files_of(tmp_path / "restored-a.zarr").keys()
+
+
+def test_records_that_zarr_cannot_write_are_kept_as_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    kind = np.dtype([("a", "<f4"), ("t", "<M8[s]")])
+    values = np.array([(0.5, "2020-01-01"), (1.5, "NaT")], kind)
+    zarr.create_array(str(tmp_path / "a.zarr/x"), shape=(4,), dtype="f4", zarr_format=2)[:] = 1
+    (tmp_path / "a.zarr" / "r").mkdir()
+    (tmp_path / "a.zarr" / "r" / "0").write_bytes(numcodecs.Blosc().encode(values.tobytes()))
+    about = {"shape": [2], "chunks": [2], "dtype": kind.descr, "order": "C", "filters": None, "zarr_format": 2}
+    document = {**about, "compressor": numcodecs.Blosc().get_config(), "fill_value": None}
+    (tmp_path / "a.zarr" / "r" / ".zarray").write_text(json.dumps(document))
+    done = restored(tmp_path / "a.zarr")
+    assert "the array 'r' is kept byte for byte, since zarr cannot encode it" in caplog.text
+    assert files_of(done) == files_of(tmp_path / "a.zarr")
+
+
+@pytest.mark.parametrize("kind", ["V3", np.dtype([("a", "<f4")])])
+def test_what_zarr_cannot_write_in_shards_refuses_no_store(kind: Any, tmp_path: Path) -> None:
+    with quiet():
+        group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w", zarr_format=3)
+        group.create_array("x", shape=(4,), dtype="f4")[:] = 1
+        group.create_array("r", shape=(4,), chunks=(2,), shards=(4,), dtype=kind)
+        done = restored(tmp_path / "a.zarr")
+    assert files_of(done) == files_of(tmp_path / "a.zarr")
 
 
 def test_records_within_records_are_kept_as_bytes(tmp_path: Path) -> None:
