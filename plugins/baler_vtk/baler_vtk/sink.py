@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,21 @@ class VtkSink(Sink):
             name: self._encoded(name, place)
             for name, place in zip(self._skeleton.names, self._skeleton.places, strict=True)
         }
+        offsets, written = self._appended(contents)
+        with self._path.open("wb") as file:
+            done = 0
+            for name, place in zip(self._skeleton.names, self._skeleton.places, strict=True):
+                file.write(self._text[done : place.start])
+                done = place.start
+                file.write(str(offsets[name]).encode() if place.format == "appended" else contents[name])
+            head = self._skeleton.head if self._skeleton.head >= 0 else len(self._text)
+            file.write(self._text[done:head])
+            for name in written:
+                file.write(contents[name])
+            file.write(self._text[head:])
+
+    def _appended(self, contents: Mapping[str, bytes]) -> tuple[dict[str, int], list[str]]:
+        """Return the offset of each appended array, and which of them are written, in their order."""
         appended = sorted(
             (place.offset, name)
             for name, place in zip(self._skeleton.names, self._skeleton.places, strict=True)
@@ -57,17 +73,7 @@ class VtkSink(Sink):
             written.append(name)
             offsets[name] = at
             at += len(contents[name])
-        with self._path.open("wb") as file:
-            done = 0
-            for name, place in zip(self._skeleton.names, self._skeleton.places, strict=True):
-                file.write(self._text[done : place.start])
-                done = place.start
-                file.write(str(offsets[name]).encode() if place.format == "appended" else contents[name])
-            head = self._skeleton.head if self._skeleton.head >= 0 else len(self._text)
-            file.write(self._text[done:head])
-            for name in written:
-                file.write(contents[name])
-            file.write(self._text[head:])
+        return offsets, written
 
     def _encoded(self, name: str, place: ArrayPlace) -> bytes:
         parts = self._parts.pop(name)
