@@ -188,6 +188,17 @@ def test_patterns_of_inputs_are_sorted_and_taken_once(load: Load, tmp_path: Path
     assert [path.name for path in load("input: 'deep/**/*.npz'").inputs] == ["x.npz"]
 
 
+def test_names_that_begin_with_a_tilde_are_names_unless_it_is_a_home(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    for name in ("~draft.npy", "home/a.npy"):
+        (tmp_path / name).touch()
+    assert load("input: [~draft.npy, ~/a.npy]").inputs == (tmp_path / "~draft.npy", tmp_path / "home" / "a.npy")
+    assert "~drafts.npy: no such file. Did you mean '~draft.npy'" in problems(load, "input: ~drafts.npy")[0]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

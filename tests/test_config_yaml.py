@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -42,6 +43,15 @@ def test_plain_scalars_follow_yaml_1_2_and_read_exponents_as_numbers(text: str, 
 
 def test_not_a_number_is_read_as_such() -> None:
     assert math.isnan(parse_yaml("key: .nan", "f").value["key"])
+
+
+def test_characters_that_json_writes_as_two_halves_are_whole() -> None:
+    document = parse_yaml(json.dumps({"ü\U0001f4a5": ["\U0001f4a5.csv", "bad\udcff.csv"]}), "f")
+    assert document.value == {"ü\U0001f4a5": ["\U0001f4a5.csv", "bad\udcff.csv"]}
+    assert not document.problems
+    document = parse_yaml('input: "a\\ud83d.csv"', "f")
+    assert document.value == {"input": "a.csv"}
+    assert [(problem.line, "half of a character" in problem.message) for problem in document.problems] == [(1, True)]
 
 
 def test_keys_are_text_whatever_they_look_like() -> None:

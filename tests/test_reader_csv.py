@@ -128,6 +128,14 @@ def test_other_encodings_come_back(encoding, tmp_path):
     assert restored(csv_file(tmp_path, content)) == content
 
 
+@pytest.mark.parametrize("order", ["le", "be"])
+def test_both_orders_of_bytes_come_back(order, tmp_path):
+    content = ("\ufeff" + FILES["unicode"]).encode(f"utf-16-{order}")
+    path = csv_file(tmp_path, content)
+    assert columns(path)["Zürich"].tolist() == ["ä", "ö"]
+    assert restored(path) == content
+
+
 def test_a_stray_byte_far_behind_is_no_obstacle(tmp_path):
     content = b"a,b\n" + b"1,x\n" * 30_000 + b"2,\xff\n"
     assert restored(csv_file(tmp_path, content)) == content
@@ -240,6 +248,8 @@ def test_what_people_read_as_numbers_is_told(tmp_path, cell):
         ("1e-400", "beyond the range"),
         ("12345e6", "a name with an e"),
         ("9007199254740993", "more digits than a float"),
+        ("2.5\u00a0", "not a number"),
+        ("\u20032.5", "not a number"),
     ],
 )
 @pytest.mark.parametrize("rows", [30, 20_000])

@@ -123,7 +123,7 @@ class ShownValues(BackendArray):  # type: ignore[misc, unused-ignore]
         """Return the values with the sign that the file stores."""
         if values.dtype == self.dtype or self.dtype == object:
             return values
-        same_bits = {values.dtype.kind, self.dtype.kind} <= set("iub") and values.dtype.itemsize == self.dtype.itemsize
+        same_bits = {values.dtype.kind, self.dtype.kind} <= set("iubV") and values.dtype.itemsize == self.dtype.itemsize
         return values.view(self.dtype) if same_bits else values.astype(self.dtype)
 
     def _part(self, members: tuple[str, ...], key: tuple[Any, ...]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,7 @@ def _files(inputs: Sequence[str], registry: Registry) -> list[str]:
     """Return inputs, with the files of folders in the place of these."""
     from baler_core.config.inputs import data_files_in
 
-    folders = [(text, Path(text).expanduser()) for text in inputs]
+    folders = [(text, Path(os.path.expanduser(text))) for text in inputs]  # Path refuses ~draft
     return [
         file
         for text, path in folders

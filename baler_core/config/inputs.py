@@ -61,7 +61,7 @@ def _expanded(text: str, folder: Path, registry: Registry) -> list[Path]:
             return [fetched(text)]
         except BalerError as error:
             raise DataError(str(error)) from error
-    path = plain(folder / Path(text).expanduser())
+    path = plain(folder / os.path.expanduser(text))  # that of Path refuses ~draft.csv
     if registry.takes_folder(path):
         return [path]
     if path.is_dir():

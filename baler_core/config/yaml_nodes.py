@@ -21,6 +21,10 @@ MAX_DEPTH = 20
 MAX_NODES = 100_000
 
 _TAG = "tag:yaml.org,2002:"
+# JSON escapes characters beyond 16 bits as two halves, which YAML leaves apart.
+_HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+# Halves that stand for bytes of names of files that are no UTF-8 are the others.
+_HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -200,7 +204,7 @@ class _Converter:
             if not isinstance(key_node, yaml.ScalarNode):
                 self._complain(line, path, "a key must be text")
                 continue
-            key = key_node.value
+            key = _joined(key_node.value)
             if key in seen:
                 self._complain(line, (*path, key), f"this key is in line {seen[key]} already: keep one of the two")
                 continue
@@ -210,12 +214,11 @@ class _Converter:
 
     def _scalar(self, node: yaml.Node, path: KeyPath) -> Any:
         kind = node.tag.removeprefix(_TAG)
-        text = node.value if isinstance(node, yaml.ScalarNode) else ""
-        if "\0" in text:
-            self._complain(
-                node.start_mark.line + 1, path, "contains the character NUL, which no name may contain: remove it"
-            )
-            return text.replace("\0", "")
+        text = _joined(node.value) if isinstance(node, yaml.ScalarNode) else ""
+        if "\0" in text or _HALF.search(text):
+            what = "the character NUL" if "\0" in text else "half of a character"
+            self._complain(node.start_mark.line + 1, path, f"contains {what}, which no name may contain: remove it")
+            return _HALF.sub("", text.replace("\0", ""))
         try:
             if kind == "str":
                 return text
@@ -235,3 +238,8 @@ class _Converter:
 
     def _complain(self, line: int, path: KeyPath, message: str) -> None:
         self.document.problems.append(Problem(line, dotted(path), message))
+
+
+def _joined(text: str) -> str:
+    """Text in which each character beyond 16 bits is one."""
+    return _HALVES.sub(lambda found: found[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,31 +27,21 @@ class ArrowSink(Sink):
     def __init__(self, path: Path, schema: Schema) -> None:
         import pyarrow as pa
 
-        try:
+        with _telling_damage():
             stated = pa.ipc.read_schema(pa.py_buffer(schema.attachments[SCHEMA]))
             self._assembly = Assembly(stated, schema.skeleton, set(schema.names))
             self._output = _start(path, stated, schema.skeleton)
-        except (pa.ArrowException, *DAMAGE) as error:
-            raise _damaged(error) from error
 
     def write(self, block: Block) -> None:
         """Append the entries of a dictionary, or rows."""
-        import pyarrow as pa
-
-        try:
+        with _telling_damage():
             self._assembly.add({name: values_of(block, name) for name in block.variables}, self._output)
-        except (pa.ArrowException, *DAMAGE) as error:
-            raise _damaged(error) from error
 
     def close(self) -> None:
         """Complete the file, and find out how it differs from the original."""
-        import pyarrow as pa
-
-        try:
+        with _telling_damage():
             self._assembly.finish(self._output)
             self._output.close()
-        except (pa.ArrowException, *DAMAGE) as error:
-            raise _damaged(error) from error
         self.warnings = self._output.warnings
 
     def abort(self) -> None:
@@ -73,5 +64,13 @@ def _start(path: Path, schema: pa.Schema, skeleton: Mapping[str, Any]) -> Output
     return IpcOutput(path, schema, storage, stream=kind == "stream")
 
 
-def _damaged(error: Exception) -> FormatError:
-    return FormatError(f"the description of the table to be written is damaged: {first_line(error)}")
+@contextmanager
+def _telling_damage() -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, *DAMAGE) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the system, such as a full disk
+            raise
+        raise FormatError(f"the description of the table to be written is damaged: {first_line(error)}") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +36,22 @@ def test_changed_records_give_one_sentence_or_a_file(name: str, tmp_path: Path) 
     reader = ParquetReader() if name.endswith(".parquet") else ArrowReader()
     given = check_hostile_reader(reader, path, tmp_path / "out", cases=100, odd=ODD)
     assert 0 < given < 100
+
+
+@pytest.mark.parametrize("name", ["table.parquet", "table.feather"])
+def test_a_full_disk_is_no_damage(name: str, tmp_path: Path) -> None:
+    write = pq.write_table if name.endswith(".parquet") else feather.write_feather
+    write(pa.table({"x": np.random.default_rng(1).normal(size=20_000)}), tmp_path / name)
+    baler_core.compress(tmp_path / name, tmp_path / "a.bal", bounds="lossless", model="scalar")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(OSError, match="too large") as caught:
+            baler_core.decompress(tmp_path / "a.bal", tmp_path / f"b{name}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.errno == errno.EFBIG
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.bal", name]
 
 
 def test_readers_pass_the_checks_of_the_kit(tmp_path: Path) -> None:

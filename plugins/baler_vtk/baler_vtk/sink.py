@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -37,21 +38,7 @@ class VtkSink(Sink):
             name: self._encoded(name, place)
             for name, place in zip(self._skeleton.names, self._skeleton.places, strict=True)
         }
-        appended = sorted(
-            (place.offset, name)
-            for name, place in zip(self._skeleton.names, self._skeleton.places, strict=True)
-            if place.format == "appended"
-        )
-        offsets: dict[str, int] = {}
-        shared: dict[int, str] = {}
-        at = 0
-        for offset, name in appended:
-            if offset in shared:  # several elements may show the same bytes
-                offsets[name] = offsets[shared[offset]]
-                continue
-            shared[offset] = name
-            offsets[name] = at
-            at += len(contents[name])
+        offsets, written = self._appended(contents)
         with self._path.open("wb") as file:
             done = 0
             for name, place in zip(self._skeleton.names, self._skeleton.places, strict=True):
@@ -60,9 +47,33 @@ class VtkSink(Sink):
                 file.write(str(offsets[name]).encode() if place.format == "appended" else contents[name])
             head = self._skeleton.head if self._skeleton.head >= 0 else len(self._text)
             file.write(self._text[done:head])
-            for name in shared.values():
+            for name in written:
                 file.write(contents[name])
             file.write(self._text[head:])
+
+    def _appended(self, contents: Mapping[str, bytes]) -> tuple[dict[str, int], list[str]]:
+        """Return the offset of each appended array, and which of them are written, in their order."""
+        appended = sorted(
+            (place.offset, name)
+            for name, place in zip(self._skeleton.names, self._skeleton.places, strict=True)
+            if place.format == "appended"
+        )
+        offsets: dict[str, int] = {}
+        placed: dict[int, list[str]] = {}
+        written: list[str] = []
+        at = 0
+        for offset, name in appended:
+            # Several elements may show the same bytes, which differ if bounds do.
+            twins = placed.setdefault(offset, [])
+            twin = next((one for one in twins if contents[one] == contents[name]), None)
+            if twin is not None:
+                offsets[name] = offsets[twin]
+                continue
+            twins.append(name)
+            written.append(name)
+            offsets[name] = at
+            at += len(contents[name])
+        return offsets, written
 
     def _encoded(self, name: str, place: ArrayPlace) -> bytes:
         parts = self._parts.pop(name)

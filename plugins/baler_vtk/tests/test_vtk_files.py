@@ -17,6 +17,7 @@ from baler_core import DataError
 from baler_core.testing import check_hostile_reader
 from baler_vtk.reader import VtkReader
 from baler_vtk.source import VtkSource
+from baler_vtk.values.coding import BLOCK
 
 RNG = np.random.default_rng(3)
 T = (np.sin(np.arange(5 * 6 * 7) / 9) * 10).astype("f4")
@@ -264,6 +265,85 @@ def test_texts_bits_and_ids_are_exact(tmp_path: Path) -> None:
     assert all(np.array_equal(restored[name], values) for name, values in found.items())
 
 
+def test_names_and_texts_may_hold_any_sign(tmp_path: Path) -> None:
+    path = tmp_path / "a.vtp"
+    signed = " ".join(str(one) for one in np.frombuffer("wörld\0a\0".encode(), "i1"))
+    path.write_bytes(
+        b"""<VTKFile type="PolyData" byte_order="LittleEndian"><PolyData><FieldData>
+<Array type="String" Name="signed" format="ascii">%s</Array>
+<DataArray Name='p>"0"' type="Float64" format="ascii">1.5<InformationKey name="a>b" location=">"/></DataArray>
+<DataArray type="Float32" Name="p>1" format="appended" offset="0"/></FieldData></PolyData>
+<AppendedData encoding="raw">_\4\0\0\0\0\0\xc0\x3f</AppendedData></VTKFile>"""
+        % signed.encode()
+    )
+    found = arrays_of(path)
+    assert found["FieldData/signed"].tobytes() == "wörld\0a\0".encode()
+    assert found['FieldData/p>"0"'].tolist() == found["FieldData/p>1"].tolist() == [1.5]
+    baler_core.compress(path, tmp_path / "a.bal", bounds="lossless", model="scalar")
+    baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.vtp")
+    assert (tmp_path / "b.vtp").read_bytes().split() == path.read_bytes().split()
+
+
+def test_what_vtk_takes_is_read_as_it_does(tmp_path: Path) -> None:
+    path, half = tmp_path / "a.vtp", "1.000000059604644775390625"
+    values = np.array([0.5, -1.25, 3e-5])
+    head, body = (base64.b64encode(one) for one in (np.array([values.nbytes], "<u8").tobytes(), values.tobytes()))
+    arrays = b"""<DataArray type="Float32" Name="text" NumberOfComponents="0" format="ASCII">%s</DataArray>
+<DataArray type="Float64" Name="apart" format="binary">%s</DataArray>
+<DataArray type="Float64" Name="behind" format="append" offset="0"/>""" % (
+        f"{half}1 {half} -{half}1 {half[:-1]}4 0.5 -inf nan 1e-60 3.5e38".encode(),
+        head + body,
+    )
+    path.write_bytes(
+        b"""<VTKFile type="PolyData" byte_order="LittleEndian" header_type="UInt64"><PolyData><FieldData>%s</FieldData></PolyData>
+<AppendedData encoding="base64">_%s</AppendedData></VTKFile>"""
+        % (arrays, head + body)
+    )
+    above = np.nextafter(np.float32(1), np.float32(2)).item()
+    wanted = np.array([above, 1, -above, 1, 0.5, -np.inf, np.nan, 0, np.inf], "f4")
+    for _ in range(2):
+        found = arrays_of(path)
+        np.testing.assert_array_equal(found["FieldData/text"], wanted)
+        np.testing.assert_array_equal(found["FieldData/apart"], values)
+        np.testing.assert_array_equal(found["FieldData/behind"], values)
+        baler_core.compress(path, tmp_path / "a.bal", bounds="lossless", model="scalar", overwrite=True)
+        path = tmp_path / "b.vtp"
+        baler_core.decompress(tmp_path / "a.bal", path, overwrite=True)
+
+
+@pytest.mark.parametrize("form", ["binary", "raw"])
+def test_compressed_arrays_without_values_have_a_whole_header(tmp_path: Path, form: str) -> None:
+    path = grid(tmp_path / "a.vti", form, squeezed=True)
+    head = np.array([0, BLOCK, 0], "<u4").tobytes()
+    text = path.read_bytes()
+    if form == "raw":
+        place = text.index(b"_", text.index(b"<AppendedData")) + 1
+        end = text.index(b"</AppendedData>")
+        new = b'<DataArray type="Float64" Name="none" format="appended" offset="%d"/>' % (end - place)
+        text = text[:end] + head + text[end:]
+    else:
+        new = b'<DataArray type="Float64" Name="none" format="binary">%s</DataArray>' % base64.b64encode(head)
+    path.write_bytes(text.replace(b"<PointData>", b"<FieldData>" + new + b"</FieldData><PointData>"))
+    assert arrays_of(path)["FieldData/none"].shape == (0,)
+    baler_core.compress(path, tmp_path / "a.bal", bounds="lossless", model="scalar")
+    baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.vti")
+    restored = (tmp_path / "b.vti").read_bytes()
+    assert arrays_of(tmp_path / "b.vti")["FieldData/none"].shape == (0,)
+    assert (head in restored) if form == "raw" else (base64.b64encode(head) in restored)
+
+
+def test_arrays_of_the_same_bytes_keep_bounds_of_their_own(tmp_path: Path) -> None:
+    path = grid(tmp_path / "a.vti", "raw")
+    again = b'<DataArray type="Float32" Name="again" format="appended" offset="0"/>'
+    path.write_bytes(path.read_bytes().replace(b"</PointData>", again * 2 + b"</PointData>"))
+    baler_core.compress(path, tmp_path / "a.bal", bounds={"PointData/T": {"abs": 0.5}, "*": "lossless"}, model="scalar")
+    baler_core.decompress(tmp_path / "a.bal", tmp_path / "b.vti")
+    restored = arrays_of(tmp_path / "b.vti")
+    assert 0 < np.abs(restored["PointData/T"].ravel() - T).max() <= 0.5
+    np.testing.assert_array_equal(restored["PointData/again"].ravel(), T)
+    assert (tmp_path / "b.vti").stat().st_size <= path.stat().st_size + T.nbytes + 16
+
+
 @pytest.mark.parametrize("version", ["vtk42", "vtk51"])
 @pytest.mark.parametrize("binary", [True, False])
 def test_meshes_of_the_older_format_keep_their_bounds(tmp_path: Path, version: str, binary: bool) -> None:
@@ -297,6 +377,7 @@ SERIES = b"""<VTKFile type="Collection" version="0.1"><Collection>
         (lambda text: text.replace(b'"raw">\n _', b'"raw">\n _\xff\xff\xff\xff\xff\xff\xff'), "damaged"),
         (lambda text: b"", "empty"),
         (lambda text: b"no xml", "is no VTK file"),
+        (lambda text: ODD.replace(b"POLYDATA", b"TREE") % AS_TEXT, "kind TREE; kept are STRUCTURED_POINTS, "),
         (lambda text: SERIES, r"names 2 other files .*input: \[flow_0.vtu, flow_1.vtu\]"),
         (lambda text: SERIES.replace(b"DataSet", b"Piece").replace(b"file", b"Source"), "names 2 other files"),
     ],

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from baler_core import Block, FormatError, Schema, Sink, values_of
@@ -15,6 +18,8 @@ from baler_zarr.values.opened import OpenArray, open_array
 from baler_zarr.values.writing import ArrayOutput
 
 DAMAGE = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, OSError)
+# What the system says of names that no store has; all else that it refuses, such as a full disk, is no damage.
+_OF_NAMES = (None, errno.EEXIST, errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL)
 
 
 class ZarrSink(Sink):
@@ -24,11 +29,12 @@ class ZarrSink(Sink):
         self._path, self._zipped = path, path.name.lower().endswith(".zip")
         self._folder = path.with_name(f"{path.name}.unpacked") if self._zipped else path
         try:
-            self._folder.mkdir()
-            self._start(schema)
-        except DAMAGE as error:
+            with _telling_damage():
+                self._folder.mkdir()
+                self._start(schema)
+        except BaseException:
             self.abort()
-            raise _damaged(error) from error
+            raise
 
     def _start(self, schema: Schema) -> None:
         from zarr.storage import LocalStore
@@ -73,22 +79,18 @@ class ZarrSink(Sink):
 
     def write(self, block: Block) -> None:
         """Append rows of the arrays that the block holds."""
-        try:
+        with _telling_damage():
             for names, output in self._outputs:
                 if names[0] in block.variables:
                     output.write({name: values_of(block, name) for name in names})
-        except DAMAGE as error:
-            raise _damaged(error) from error
 
     def close(self) -> None:
         """Complete the store."""
-        try:
+        with _telling_damage():
             for _, output in self._outputs:
                 output.close()
             if self._zipped:
                 self._pack()
-        except DAMAGE as error:
-            raise _damaged(error) from error
 
     def _pack(self) -> None:
         """Put all files into a ZIP file, uncompressed, since chunks are compressed by themselves."""
@@ -103,5 +105,12 @@ class ZarrSink(Sink):
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _damaged(error: Exception) -> FormatError:
-    return FormatError(f"the description of the store to be written is damaged: {' '.join(str(error).split())[:300]}")
+@contextmanager
+def _telling_damage() -> Iterator[None]:
+    try:
+        yield
+    except DAMAGE as error:
+        if isinstance(error, OSError) and error.errno not in _OF_NAMES:
+            raise
+        said = " ".join(str(error).split())[:300]
+        raise FormatError(f"the description of the store to be written is damaged: {said}") from error

@@ -16,7 +16,7 @@ from baler_zarr.schema.dimensions import dimensions_of
 from baler_zarr.schema.skeleton import FILES, MISSING, StoreSkeleton, gaps_of
 from baler_zarr.schema.variables import variables_of
 from baler_zarr.values.elements import Field, fields_of, shown
-from baler_zarr.values.opened import OpenArray, open_array
+from baler_zarr.values.opened import OpenArray, open_array, refuse_unwritable
 from baler_zarr.values.reading import Rows
 
 # Files that are kept byte for byte are held in memory.
@@ -86,7 +86,9 @@ class ZarrSource(Source):
         opened = open_array(self._store.zarr, record)
         if list(opened.shape) != record.meta["shape"]:
             raise ValueError(f"its shape is {opened.shape}")
-        return opened, fields_of(record.name, opened.dtype, opened.texts)
+        found = fields_of(record.name, opened.dtype, opened.texts)
+        refuse_unwritable(opened)
+        return opened, found
 
     def _refuse_claims(self, arrays: Sequence[OpenArray]) -> None:
         for one in arrays:

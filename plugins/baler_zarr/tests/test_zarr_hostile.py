@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import pickle
+import resource
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +47,28 @@ def test_changed_records_give_one_sentence_or_a_store(form: int, tmp_path: Path)
 
     given = check_hostile_reader(ZarrReader(), path, tmp_path / "out", cases=60, odd=odd, damage_text=another_text)
     assert 0 < given < 60
+
+
+@pytest.mark.parametrize("name", ["b.zarr", "b.zarr.zip"])
+def test_a_full_disk_is_no_damage(name: str, tmp_path: Path) -> None:
+    values = np.random.default_rng(1).normal(size=20_000)
+    zarr.create_array(str(tmp_path / "a.zarr"), shape=(20_000,), chunks=(5_000,), dtype="f8")[:] = values
+    baler_core.compress(tmp_path / "a.zarr", tmp_path / "a.bal", bounds="lossless", model="scalar")
+    with largest_file(20_000 if name.endswith("r") else 100_000), pytest.raises(OSError, match="too large") as caught:
+        baler_core.decompress(tmp_path / "a.bal", tmp_path / name)
+    assert caught.value.errno == errno.EFBIG
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.bal", "a.zarr"]
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let no file grow beyond a size, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("form", [2, 3])

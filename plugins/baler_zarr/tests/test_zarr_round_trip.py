@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
+import numcodecs
 import numpy as np
 import pytest
 import xarray as xr
@@ -47,6 +50,59 @@ def test_fill_values_that_no_float_equals_stay_apart(form: int, tmp_path: Path) 
     back = zarr.open_array(restored(tmp_path / "a.zarr", bounds={"data": {"abs": 5}}), mode="r")[:]
     np.testing.assert_array_equal(back == 2**63 - 1, values == 2**63 - 1)
     assert (back != values).any()
+
+
+def test_values_that_equal_the_fill_value_keep_their_bits_in_shards(tmp_path: Path) -> None:
+    nans = np.array([0x7FF8000000000000, 0x7FF8000000000123, 0xFFF8000000000000] * 4, "u8").view("f8")
+    zeros = np.array([0, -0.0, complex(0, -0.0)] * 4)
+    with zarr.config.set({"array.write_empty_chunks": True}):
+        group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w", zarr_format=3)
+        for name, values, fill in (("nan", nans, np.nan), ("zero", zeros, 0j), ("signs", zeros.real, 0.0)):
+            kind = values.dtype
+            group.create_array(name, shape=(12,), chunks=(1,), shards=(4,), dtype=kind, fill_value=fill)[:] = values
+        group.create_array("gap", shape=(12,), chunks=(2,), shards=(4,), dtype="f8", fill_value=np.nan)[:2] = 1
+    before, after = (zarr.open_group(one, mode="r") for one in (tmp_path / "a.zarr", restored(tmp_path / "a.zarr")))
+    assert_same(before, after)
+    assert files_of(tmp_path / "a.zarr").keys() == files_of(tmp_path / "restored-a.zarr").keys()
+
+
+def test_records_that_zarr_cannot_write_are_kept_as_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    kind = np.dtype([("a", "<f4"), ("t", "<M8[s]")])
+    values = np.array([(0.5, "2020-01-01"), (1.5, "NaT")], kind)
+    zarr.create_array(str(tmp_path / "a.zarr/x"), shape=(4,), dtype="f4", zarr_format=2)[:] = 1
+    (tmp_path / "a.zarr" / "r").mkdir()
+    (tmp_path / "a.zarr" / "r" / "0").write_bytes(numcodecs.Blosc().encode(values.tobytes()))
+    about = {"shape": [2], "chunks": [2], "dtype": kind.descr, "order": "C", "filters": None, "zarr_format": 2}
+    document = {**about, "compressor": numcodecs.Blosc().get_config(), "fill_value": None}
+    (tmp_path / "a.zarr" / "r" / ".zarray").write_text(json.dumps(document))
+    done = restored(tmp_path / "a.zarr")
+    assert "the array 'r' is kept byte for byte, since zarr cannot encode it" in caplog.text
+    assert files_of(done) == files_of(tmp_path / "a.zarr")
+
+
+@pytest.mark.parametrize("kind", ["V3", np.dtype([("a", "<f4")])])
+def test_what_zarr_cannot_write_in_shards_refuses_no_store(kind: Any, tmp_path: Path) -> None:
+    with quiet():
+        group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w", zarr_format=3)
+        group.create_array("x", shape=(4,), dtype="f4")[:] = 1
+        group.create_array("r", shape=(4,), chunks=(2,), shards=(4,), dtype=kind)
+        done = restored(tmp_path / "a.zarr")
+    assert files_of(done) == files_of(tmp_path / "a.zarr")
+
+
+def test_records_within_records_are_kept_as_bytes(tmp_path: Path) -> None:
+    kind = np.dtype([("a", "<f4"), ("inside", [("x", "<i4"), ("y", "<f8")])])
+    values = np.zeros((5, 2), kind)
+    values["a"], values["inside"]["y"] = np.arange(10).reshape(5, 2) / 3, np.nan
+    with quiet():
+        made = zarr.create_array(str(tmp_path / "a.zarr"), shape=(5, 2), chunks=(2, 2), dtype=kind)
+        made[...] = values
+        back = zarr.open_array(restored(tmp_path / "a.zarr"), mode="r")
+    assert back.dtype == kind
+    assert np.asarray(back[...]).tobytes() == values.tobytes()
+    with xr.open_dataset(tmp_path / "store.bal") as shown:
+        assert shown["data"].dtype == kind
+        assert shown["data"][1:4, 1].values.tobytes() == values[1:4, 1].tobytes()
 
 
 def test_a_store_that_is_an_array_is_one_variable(tmp_path: Path) -> None:

@@ -39,6 +39,8 @@ _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+", re.ASCII)
 _MARKED = re.compile(
     r"[$€£¥]?\s?[-+−]?(?:\d{1,3}(?:[,.'\u00a0\u202f ]\d{3})+|\d+)?(?:[.,]\d+)?(?:[dD][+-]?\d+)?(?:\s?[%°$€£¥]| [^\W\d_]{1,3})?"
 )
+# What readers of tables pass over around a number; beside other blanks, such as the one that no line breaks at, it is text.
+_BLANKS = " \t\n\v\f\r"
 # A float64 keeps any decimal of so many digits apart from its neighbours.
 _DIGITS = 17
 
@@ -125,7 +127,7 @@ def objection(cell: str, *, integers: bool) -> str:
     integers
         Whether the column holds integers alone.
     """
-    text = cell.strip()
+    text = cell.strip(_BLANKS)
     if is_missing(text) or _INFINITY.fullmatch(text):
         return ""
     if not _NUMBER.fullmatch(text) or not text.isascii():

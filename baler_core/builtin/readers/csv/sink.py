@@ -12,6 +12,7 @@ from baler_core.builtin.readers.csv.columns import ColumnForm
 from baler_core.builtin.readers.csv.dialect import Dialect
 from baler_core.builtin.readers.csv.side import Beside, BesideWriter, Spellings
 from baler_core.builtin.readers.csv.source import CELLS, LINES, ROW
+from baler_core.builtin.readers.csv.text import MARKS
 from baler_core.data.block import values_of
 from baler_core.data.variables import Schema
 from baler_core.entropy.varint import ByteReader
@@ -39,7 +40,11 @@ class CsvSink(Sink):
         self._raw = path.open("wb")
         # No name and no date inside: the same values give the same file.
         zipped = gzip.GzipFile("", "wb", fileobj=self._raw, mtime=0) if self._dialect.gzip else None
-        self._file: IO[str] = io.TextIOWrapper(zipped or self._raw, encoding=self._dialect.encoding, newline="")
+        encoding = self._dialect.encoding
+        if encoding in MARKS:  # which Python chooses by the machine
+            (zipped or self._raw).write(MARKS[encoding])
+            encoding = "utf-16-le" if encoding == "utf-16" else encoding
+        self._file: IO[str] = io.TextIOWrapper(zipped or self._raw, encoding=encoding, newline="")
         self._put(self._dialect.preamble + self._head())
 
     def _head(self) -> str:

@@ -23,7 +23,9 @@ from baler_core.machine.records import dataclass
 
 # Gives every byte a character, so that any text comes back the same.
 FALLBACK_ENCODING = "latin-1"
-ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", FALLBACK_ENCODING)
+# Those of 16 bits have a mark of their order in front, `utf-16` the one of the smaller byte first.
+ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-be", FALLBACK_ENCODING)
+MARKS = {"utf-16": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}
 LONGEST_LINE = 1 << 24
 # A line that rules off others: dashes, and what stands between columns.
 RULE = re.compile(r"[-=+|:;, \t]*[-=]{3}[-=+|:;, \t]*")
@@ -42,8 +44,9 @@ def compression_and_encoding(path: Path) -> tuple[bool, str]:
         raise DataError(f"{path}: cannot be read ({error})") from error
     if sample.startswith(b"\xef\xbb\xbf"):
         return zipped, "utf-8-sig"
-    if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return zipped, "utf-16"
+    for encoding, mark in MARKS.items():
+        if sample.startswith(mark):
+            return zipped, encoding
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:
@@ -60,6 +63,7 @@ def open_text(path: Path, encoding: str, *, zipped: bool) -> Iterator[IO[str]]:
     DataError
         If the file cannot be read, or its compression is damaged.
     """
+    encoding = "utf-16" if encoding in MARKS else encoding  # which passes over the mark
     try:
         if zipped:
             with gzip.open(path, "rt", encoding=encoding, newline="") as file:

@@ -38,7 +38,8 @@ _CELLS = {"cells": "Cells", "vertices": "Verts", "lines": "Lines", "polygons": "
 _WIDTHS = {"vectors": 3, "normals": 3, "tensors": 9, "tensors6": 6, "edge_flags": 1, "rationalweights": 1}
 _WIDTHS |= {"higherorderdegrees": 3, "global_ids": 1, "pedigree_ids": 1}
 _SECTIONS = {"point_data": "PointData", "cell_data": "CellData", "row_data": "RowData"}
-_GEOMETRY = frozenset({"dataset", "origin", "spacing", "aspect_ratio", "dimensions"})
+_GEOMETRY = frozenset({"origin", "spacing", "aspect_ratio", "dimensions"})
+_KINDS = ("STRUCTURED_POINTS", "STRUCTURED_GRID", "RECTILINEAR_GRID", "UNSTRUCTURED_GRID", "POLYDATA", "TABLE", "FIELD")
 _LONGEST_LINE = 4096
 _WORD = re.compile(rb"\S+")
 
@@ -54,10 +55,19 @@ def read_legacy(path: Path, data: Any) -> XmlText:
     keywords = _Keywords(data)
     try:
         keywords.file()
+    except _Unkept as error:
+        raise DataError(
+            f"{path}: holds a data set of the kind {error}; kept are {', '.join(_KINDS)}: write it as one of these, or "
+            "keep it byte for byte with 'reader: whole_file'"
+        ) from error
     except (ValueError, IndexError, KeyError, OverflowError, StopIteration) as error:
         raise DataError(f"{path}: is no legacy VTK file, or damaged: {' '.join(str(error).split())}") from error
     end = len(data)
     return XmlText(data, end, (end, end), Form(">", ">u4", "", raw=True), keywords.places)
+
+
+class _Unkept(Exception):
+    """A data set of a kind that no reader of arrays understands, such as a graph."""
 
 
 class _Keywords:
@@ -79,7 +89,10 @@ class _Keywords:
             self._part(words[0].lower(), words[1:])
 
     def _part(self, key: str, words: list[str]) -> None:
-        if key == "dimensions":
+        if key == "dataset":
+            if words[0].upper() not in _KINDS:
+                raise _Unkept(words[0])
+        elif key == "dimensions":
             self._extent = tuple(map(int, words[:3]))
         elif key in _SECTIONS:
             self._section = _SECTIONS[key]

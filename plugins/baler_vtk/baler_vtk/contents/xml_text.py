@@ -30,6 +30,8 @@ _APPENDED = re.compile(rb"<AppendedData([^>]*)>\s*_")
 _ENCODING = re.compile(rb"""encoding\s*=\s*["']([A-Za-z0-9]*)["']""")
 _OFFSET = re.compile(rb"""\boffset\s*=\s*["']\s*(\d+)\s*["']""")
 _END = b"</AppendedData>"
+# Attributes may hold the sign that ends a tag, as in `Name="p>0"`.
+_TAG = re.compile(rb"""<(?:[^"'>]|"[^"]*"|'[^']*')*>""")
 _ARRAYS = frozenset({"DataArray", "Array"})
 _DEEPEST = 32
 
@@ -203,7 +205,7 @@ class _Parser:
             self._named.append(named)
         here = self._parser.CurrentByteIndex
         if name in _ARRAYS and self._open is None:
-            self._open = attributes, self._text.index(b">", here) + 1, len(self._around)
+            self._open = attributes, self._behind_tag(here), len(self._around)
             self._children = []
         elif self._open is not None and len(self._around) == self._open[2] + 1:
             self._children.append((here, here))
@@ -219,7 +221,14 @@ class _Parser:
             self._open = None
             self.places.append(self._place(attributes, start, *self._content(start, here)))
         elif len(self._around) == depth + 1:  # what the array says of itself, such as the range of its values
-            self._children[-1] = self._children[-1][0], self._text.index(b">", here) + 1
+            self._children[-1] = self._children[-1][0], self._behind_tag(here)
+
+    def _behind_tag(self, start: int) -> int:
+        """Return where the tag that begins here has ended."""
+        found = _TAG.match(self._text, start)
+        if found is None:
+            raise ValueError("a tag has no end")
+        return found.end()
 
     def _content(self, start: int, stop: int) -> tuple[int, int]:
         """Return where the numbers of an array stand, between the elements in it."""
@@ -234,11 +243,13 @@ class _Parser:
         kind = attributes["type"]
         if kind not in DTYPES:
             raise ValueError(f"the array {attributes.get('Name', '')!r} is of the type {kind!r}")
-        components = int(attributes.get("NumberOfComponents", "1") or 1)
+        components = int(attributes.get("NumberOfComponents", "1") or 1) or 1
         inside = any(element == "Piece" for element, _ in self._around)
         name = attributes.get("Name") or f"array{len(self.places)}"
         piece, extent = (self._piece, self._extent) if inside else (-1, ())
+        # As VTK decides: what has an offset is appended, and what is not called binary is text.
         stored = attributes.get("format", "ascii")
+        stored = "appended" if "offset" in attributes else stored if stored in ("binary", "appended") else "ascii"
         offset = -1
         if stored == "appended":
             tag = self._text.rindex(b"<", 0, tag_end)
@@ -246,12 +257,10 @@ class _Parser:
             if digits is None:
                 raise ValueError(f"the array {name!r} has no offset")
             start, stop, offset = *digits.span(1), int(digits[1])
-        elif stored in ("ascii", "binary"):
+        else:
             content = self._text[start:stop] if stop > start else b""
             start += len(content) - len(content.lstrip())
             stop = max(start, start + len(content.strip()))
-        else:
-            raise ValueError(f"the array {name!r} is of the format {stored!r}")
         role: Role = "identifier" if name in map(about.get, _IDS) else ""
         if kind == "Bit":
             role, components = "flag", 1 if stored != "ascii" else components

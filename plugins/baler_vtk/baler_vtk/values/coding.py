@@ -7,6 +7,7 @@ import binascii
 import lzma
 import zlib
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -50,10 +51,26 @@ def decoded(data: Any, start: int, stop: int, place: ArrayPlace, form: Form) -> 
 
 def _from_text(text: bytes, dtype: np.dtype[Any]) -> np.ndarray:
     if dtype.kind == "S":
-        return np.array([int(one) for one in text.split()], "u1").view(dtype)
+        # The numbers of bytes: where characters have signs, as on most machines, VTK writes those of UTF-8 below zero.
+        return np.array([int(one) for one in text.split()], "i2").astype("u1").view(dtype)
     if dtype.kind == "f":
-        return np.array([float(one) for one in text.split()], dtype)
+        words = text.split()
+        doubles = np.array([float(one) for one in words])
+        return doubles.astype(dtype) if dtype.itemsize == 8 else _rounded_once(words, doubles, dtype)
     return np.array([int(one) for one in text.split()], dtype)
+
+
+def _rounded_once(words: list[bytes], doubles: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """Return the floats nearest to numbers of any length, which doubles halfway between two floats do not tell."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        floats = doubles.astype("f4")
+        beyond = np.nextafter(floats, np.where(doubles > floats, np.inf, -np.inf).astype("f4"))
+        halfway = (floats != doubles) & (floats.astype("f8") + beyond.astype("f8") == 2 * doubles)
+    for place in np.flatnonzero(halfway).tolist():
+        exact, near = Fraction(words[place].decode("ascii")), Fraction(doubles[place].item())
+        if exact != near:
+            floats[place] = np.nextafter(doubles[place], np.inf if exact > near else -np.inf).astype("f4")
+    return floats.astype(dtype)
 
 
 def _payload(data: Any, start: int, stop: int, form: Form, *, packed: bool) -> bytes:
@@ -64,6 +81,9 @@ def _payload(data: Any, start: int, stop: int, form: Form, *, packed: bool) -> b
     reader = _Packed(data, start, stop) if packed else _Raw(data, start, stop)
     if not form.compressor:
         (length,) = np.frombuffer(reader.peek(header.itemsize), header).tolist()
+        if reader.ends(header.itemsize):  # as some programs write it, and VTK reads it
+            reader.take(header.itemsize)
+            return reader.take(length)
         return reader.take(header.itemsize + length)[header.itemsize :]
     (count,) = np.frombuffer(reader.peek(header.itemsize), header).tolist()
     numbers = np.frombuffer(reader.take(header.itemsize * (3 + count if count else 1)), header).tolist()
@@ -111,6 +131,10 @@ class _Raw:
         self._at += length
         return found
 
+    def ends(self, length: int) -> bool:
+        """Return whether a piece ends behind so many bytes, and what follows is one of its own."""
+        return False
+
 
 class _Packed:
     """Pieces of base64, each padded by itself."""
@@ -126,6 +150,10 @@ class _Packed:
     def take(self, length: int) -> bytes:
         found, self._at = self._decoded(length)
         return found
+
+    def ends(self, length: int) -> bool:
+        end = self._at + 4 * -(-length // 3)
+        return end < self._stop and self._data[end - 1] == ord("=")
 
     def _decoded(self, length: int) -> tuple[bytes, int]:
         end = self._at + 4 * -(-length // 3)
@@ -152,14 +180,14 @@ def encoded(values: np.ndarray, place: ArrayPlace, form: Form) -> bytes:
     squeeze = packers[form.compressor]
     blocks = [squeeze(piece) for piece in pieces]
     last = len(raw) % BLOCK
-    numbers = [len(blocks), BLOCK, last, *map(len, blocks)] if blocks else [0]
+    numbers = [len(blocks), BLOCK, last, *map(len, blocks)]  # of no block, too: VTK reads three numbers in any case
     head, body = np.array(numbers, header).tobytes(), b"".join(blocks)
     return base64.b64encode(head) + base64.b64encode(body) if packed else head + body
 
 
 def _as_text(values: np.ndarray, components: int) -> bytes:
     if values.dtype.kind == "S":
-        values = values.view("u1")
+        values = values.view("i1")
     # numpy writes floats with the fewest digits that give them in their own type
     words = [str(one) for one in (values.tolist() if values.dtype.kind != "f" else values)]
     width = components if components > 1 else 10

@@ -66,7 +66,8 @@ def _variable(array: OpenArray, stated: object, schema: Schema) -> ShownVariable
     named = zip(record.dimension_names(), schema[fields[0].name].dims, strict=True)
     dims = tuple(own or dim.rpartition("/")[2] for own, dim in named)
     dtype = np.dtype(object) if fields[0].stored in ("str", "bytes") else array.dtype
-    dtype = array.dtype if array.dtype.kind == "T" else dtype.newbyteorder("=")
+    is_bytes = dtype.kind == "V" and not fields[0].member  # of which the parts stay in their order
+    dtype = array.dtype if array.dtype.kind == "T" or is_bytes else dtype.newbyteorder("=")
     return ShownVariable(
         name,
         group,

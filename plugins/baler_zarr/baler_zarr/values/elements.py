@@ -111,8 +111,8 @@ def shown(values: np.ndarray, field: Field) -> np.ndarray:
             flat[place] = cell if isinstance(cell, wanted) else wanted()
         return cells
     values = np.ascontiguousarray(values).reshape(values.shape)
-    if field.stored.startswith("|V") and values.dtype.str != field.stored:
-        return values.view(field.stored)
+    if field.stored.startswith("|V"):  # records within records, too, which have the same name of a dtype
+        return values.reshape(-1).view(field.stored).reshape(values.shape)
     stored = values.astype(field.stored, copy=False)
     return stored.view(field.dtype) if stored.ndim else stored.reshape(1).view(field.dtype).reshape(())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import warnings
 from collections.abc import Iterator, Sequence
@@ -93,3 +94,45 @@ def open_array(store: Any, record: ArrayRecord, *, writing: bool = False) -> Ope
     if math.prod(found.grid) > MOST_CHUNKS:
         raise ValueError(f"it has {math.prod(found.grid):,} chunks")
     return found
+
+
+def refuse_unwritable(array: OpenArray) -> None:
+    """Encode and decode a record, or raw bytes, as the array has it: zarr reads some that it cannot write, as those with dates.
+
+    Raises
+    ------
+    ValueError
+        If zarr cannot.
+    """
+    import zarr
+    from zarr.core.buffer import cpu
+    from zarr.storage import MemoryStore
+
+    if array.dtype.kind != "V":
+        return
+    key = "zarr.json" if array.record.form == 3 else ".zarray"
+    document = cpu.Buffer.from_bytes(json.dumps(_of_one_element(array.record.meta)).encode())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            trial: Any = zarr.open_array(MemoryStore({key: document}), zarr_format=array.zarr.metadata.zarr_format)
+            np.asarray(trial[...])
+            trial.with_config({"write_empty_chunks": True})[...] = np.zeros(trial.shape, array.dtype)
+            np.asarray(trial[...])
+    # Of zarr and its codecs, which raise whatever their parts do.
+    except Exception as error:
+        raise ValueError(f"zarr cannot encode it ({' '.join(str(error).split())[:200]})") from error
+
+
+def _of_one_element(meta: Any) -> Any:
+    """The document of an array with all lengths 1, those of chunks and of chunks in shards included."""
+    if isinstance(meta, list):
+        return [_of_one_element(one) for one in meta]
+    if not isinstance(meta, dict):
+        return meta
+    lengths = ("shape", "chunks", "chunk_shape")
+    return {
+        key: [1] * len(value) if key in lengths and isinstance(value, list) else _of_one_element(value)
+        for key, value in meta.items()
+        if key != "attributes"
+    }

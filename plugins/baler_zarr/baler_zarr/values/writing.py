@@ -25,8 +25,9 @@ class ArrayOutput:
     def __init__(self, array: OpenArray, fields: Sequence[Field], missing: Collection[tuple[int, ...]]) -> None:
         self._array, self._fields, self._missing = array, fields, frozenset(missing)
         self._gaps = {place[0] for place in self._missing if place}
+        self._target: Any = array.zarr.with_config({"write_empty_chunks": True})
         # Shards may lack some of their chunks, too: those that hold nothing but the fill value.
-        self._target: Any = array.zarr.with_config({"write_empty_chunks": array.zarr.shards is None})
+        self._sparse: Any = array.zarr.with_config({"write_empty_chunks": False})
         self._pending: list[dict[str, np.ndarray]] = []
         self._start = self._rows = 0
 
@@ -89,11 +90,32 @@ class ArrayOutput:
                 self._put(region, values[inside])
 
     def _put(self, region: tuple[slice, ...], values: np.ndarray) -> None:
+        array = self._array
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self._target[region] = values
+                is_sparse = array.zarr.shards is not None and not hides_bits(values, array.zarr.fill_value)
+                (self._sparse if is_sparse else self._target)[region] = values
+        except OSError:
+            raise
         # Of zarr and its codecs, which raise whatever their parts do.
         except Exception as error:
             said = " ".join(str(error).split())[:200] or type(error).__name__
-            raise ValueError(f"the array {self._array.record.name!r} cannot be encoded: {said}") from error
+            raise ValueError(f"the array {array.record.name!r} cannot be encoded: {said}") from error
+
+
+def hides_bits(values: np.ndarray, fill: Any) -> bool:
+    """Return whether some values equal the fill value, as zarr compares them, and have other bits: NaNs, complex zeros."""
+    if values.dtype.kind not in "fcV" or fill is None:
+        return False
+    held = np.asarray(fill, values.dtype)
+    if values.dtype.kind == "f" and not np.isnan(held):  # zarr tells the zeros apart
+        return False
+    alike = values == held
+    if values.dtype.kind != "V" and np.isnan(held):
+        alike = np.isnan(values)
+    return bool(np.any(values[alike].reshape(-1).view("u1").reshape(-1, values.dtype.itemsize) != _bytes_of(held)))
+
+
+def _bytes_of(value: np.ndarray) -> np.ndarray:
+    return np.frombuffer(value.tobytes(), "u1")
