@@ -85,6 +85,8 @@ def _describe_number(tid: Any) -> Json:
     """A numpy dtype string; numbers numpy does not know (bfloat16, 12-bit integers) by their encoded form."""
     from h5py import h5t
 
+    if tid.get_order() not in (h5t.ORDER_LE, h5t.ORDER_BE, h5t.ORDER_NONE):
+        raise UnsupportedTypeError("numbers in the byte order of VAX")
     try:
         dtype = tid.dtype
         if h5t.py_create(dtype).equal(tid):

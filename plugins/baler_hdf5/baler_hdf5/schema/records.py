@@ -6,10 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from baler_core import DataError
 from baler_hdf5.contents.datatypes import Json
 from baler_hdf5.contents.selections import describe_region
 from baler_hdf5.contents.tree import Entry, ObjectTree, walk
-from baler_hdf5.schema.datasets import StoredDataset, describe_dataset, refuse_or_report, select, without_clashes
+from baler_hdf5.schema.datasets import (
+    WITHOUT_IT,
+    StoredDataset,
+    describe_dataset,
+    refuse_or_report,
+    select,
+    without_clashes,
+)
 from baler_hdf5.schema.dimensions import Marks, netcdf_dimensions, read_marks, scales_of
 from baler_hdf5.schema.skeleton import Recorder
 from baler_hdf5.schema.stored_values import with_unreadable_named
@@ -76,6 +84,7 @@ def read_records(
         If a pattern without wildcards fits nothing, or a chosen dataset cannot be read.
     """
     tree = walk(file, warn)
+    _refuse_unnamed(tree, where, warn, allow_missing=allow_missing)
     types = {entry.path for entry in tree.of_kind("type")}
     named = {address: path for address, path in tree.paths.items() if path in types}
     path_of = _paths_behind_references(file, tree.paths)
@@ -92,6 +101,17 @@ def read_records(
     recorder = Recorder(file, named, kept, lambda ref: _unless(path_of(ref), dropped), warn)
     records = [recorder.record(entry) for entry in _kept_entries(tree, dropped)]
     return Records(records, kept, scales, bool(numbered), path_of)
+
+
+def _refuse_unnamed(tree: ObjectTree, where: str, warn: Warn, *, allow_missing: bool) -> None:
+    """What is called by bytes that are not UTF-8 has no path, which is text."""
+    if tree.unnamed and not allow_missing:
+        more = f" (and {len(tree.unnamed) - 1} more)" if len(tree.unnamed) > 1 else ""
+        raise DataError(
+            f"{where}: {tree.unnamed[0]}{more} cannot be kept, since its name is not UTF-8: rename it; {WITHOUT_IT}"
+        )
+    for name in tree.unnamed:
+        warn(f"{name} is left out: its name is not UTF-8")
 
 
 def _described(
