@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_hdf5.contents.build_datatypes import build_type
+from baler_hdf5.contents.build_datatypes import build_type, memory_type
 from baler_hdf5.contents.cells import PathOf, ReferenceTo, decode_cells, decode_text, encode_cells, encode_text
 from baler_hdf5.contents.datatypes import Json, UnsupportedTypeError, describe_type
 from baler_hdf5.contents.raw_datatypes import raw_dtype
@@ -118,7 +118,7 @@ def write_attribute(
     values = decode_cells(record["value"], record["type"], tuple(shape), dtype, reference_to)
     if fixed:
         values = np.frombuffer(values.tobytes(), f"V{tid.get_size()}").reshape(shape)
-    attribute.write(values, mtype=tid if fixed else None)
+    attribute.write(values, mtype=tid if fixed else memory_type(tid, values.dtype))
 
 
 def plain_values(records: Sequence[Json], wanted: frozenset[str]) -> dict[str, Any]:
