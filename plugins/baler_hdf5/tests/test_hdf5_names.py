@@ -117,3 +117,15 @@ def test_objects_whose_names_are_not_utf8_are_refused_or_left_out(path: Path, re
         Hdf5Reader().open(path)
     with h5py.File(restore(path, allow_missing=True)) as file:
         assert list(file) == ["x"]
+
+
+def test_committed_types_that_cannot_be_read_are_left_out(path: Path, restore: Restore) -> None:
+    with h5py.File(path, "w") as file:
+        file["x"] = STEPS
+        h5t.UNIX_D32LE.copy().commit(file.id, b"time")
+        file["again"] = file["time"]
+    with Hdf5Reader().open(path) as source:
+        assert list(source.warnings) == ["the datatype 'again' is left out: the HDF5 type time"]
+    with h5py.File(restore(path)) as file:
+        assert list(file) == ["x"]
+        np.testing.assert_array_equal(file["x"], STEPS)

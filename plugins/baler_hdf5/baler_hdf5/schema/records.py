@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from baler_core import DataError
-from baler_hdf5.contents.datatypes import Json
+from baler_hdf5.contents.datatypes import Json, UnsupportedTypeError, describe_type
 from baler_hdf5.contents.selections import describe_region
 from baler_hdf5.contents.tree import Entry, ObjectTree, walk
 from baler_hdf5.schema.datasets import (
@@ -97,7 +97,7 @@ def read_records(
     chosen = refuse_or_report(selected, where, warn, allow_missing=allow_missing)
     kept = _with_scales(chosen, every, scales, numbered)
 
-    dropped = {dataset.path for dataset in every} - kept.keys()
+    dropped = ({dataset.path for dataset in every} - kept.keys()) | set(_unreadable_types(file, types, warn))
     recorder = Recorder(file, named, kept, lambda ref: _unless(path_of(ref), dropped), warn)
     records = [recorder.record(entry) for entry in _kept_entries(tree, dropped)]
     return Records(records, kept, scales, bool(numbered), path_of)
@@ -112,6 +112,16 @@ def _refuse_unnamed(tree: ObjectTree, where: str, warn: Warn, *, allow_missing: 
         )
     for name in tree.unnamed:
         warn(f"{name} is left out: its name is not UTF-8")
+
+
+def _unreadable_types(file: h5py.File, types: Iterable[str], warn: Warn) -> Iterator[str]:
+    """Paths of committed types that cannot be restored; they hold no values, and datasets of such types are told of."""
+    for path in types:
+        try:
+            describe_type(file[path].id, {})
+        except (UnsupportedTypeError, TypeError, ValueError) as error:
+            warn(f"the datatype {path!r} is left out: {error}")
+            yield path
 
 
 def _described(
