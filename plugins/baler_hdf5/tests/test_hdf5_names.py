@@ -8,8 +8,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from h5py import h5s, h5t
+from h5py import h5a, h5s, h5t
 
+from baler_core import DataError
 from baler_core.cli import main
 from baler_hdf5.reader import Hdf5Reader
 
@@ -89,3 +90,42 @@ def test_names_of_fields_as_matlab_stores_them_come_back(path: Path, restore: Re
         with h5py.File(place) as file:
             found = [b"".join(cell.tolist()).decode() for cell in file["s"].attrs["MATLAB_fields"]]
             assert found == ["alpha", "b", "c_3"]
+
+
+def test_targets_of_links_and_names_of_attributes_may_be_any_bytes(path: Path, restore: Restore) -> None:
+    with h5py.File(path, "w") as file:
+        file["x"] = STEPS
+        file.id.links.create_soft(b"soft", b"/x\xe9")
+        file.id.links.create_external(b"out", b"f\xe9.h5", b"/y\xff")
+        for number, name in enumerate((b"T\xe9", b"plain")):
+            h5a.create(file["x"].id, name, h5t.NATIVE_INT32, h5s.create(h5s.SCALAR)).write(np.array(number, "i4"))
+    with Hdf5Reader().open(path) as source:
+        assert source.elsewhere == (
+            "'out' is a link to '/y\\\\xff' in the file 'f\\\\xe9.h5': it comes back as this link; keep that file too",
+        )
+    with h5py.File(restore(path)) as file:
+        assert file.id.links.get_val(b"soft") == b"/x\xe9"
+        assert file.id.links.get_val(b"out") == (b"f\xe9.h5", b"/y\xff")
+        assert {name: int(file["x"].attrs[name]) for name in file["x"].attrs} == {b"T\xe9": 0, "plain": 1}
+
+
+def test_objects_whose_names_are_not_utf8_are_refused_or_left_out(path: Path, restore: Restore) -> None:
+    with h5py.File(path, "w") as file:
+        file["x"] = STEPS
+        file[b"T\xe9"] = [1.0]
+    with pytest.raises(DataError, match=r"b'T.xe9' in group '/' .*not UTF-8: rename it; .*--allow-missing"):
+        Hdf5Reader().open(path)
+    with h5py.File(restore(path, allow_missing=True)) as file:
+        assert list(file) == ["x"]
+
+
+def test_committed_types_that_cannot_be_read_are_left_out(path: Path, restore: Restore) -> None:
+    with h5py.File(path, "w") as file:
+        file["x"] = STEPS
+        h5t.UNIX_D32LE.copy().commit(file.id, b"time")
+        file["again"] = file["time"]
+    with Hdf5Reader().open(path) as source:
+        assert list(source.warnings) == ["the datatype 'again' is left out: the HDF5 type time"]
+    with h5py.File(restore(path)) as file:
+        assert list(file) == ["x"]
+        np.testing.assert_array_equal(file["x"], STEPS)

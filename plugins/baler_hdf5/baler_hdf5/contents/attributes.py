@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baler_hdf5.contents.build_datatypes import build_type
-from baler_hdf5.contents.cells import PathOf, ReferenceTo, decode_cells, decode_text, encode_cells
+from baler_hdf5.contents.build_datatypes import build_type, memory_type
+from baler_hdf5.contents.cells import PathOf, ReferenceTo, decode_cells, decode_text, encode_cells, encode_text
 from baler_hdf5.contents.datatypes import Json, UnsupportedTypeError, describe_type
 from baler_hdf5.contents.raw_datatypes import raw_dtype
 
@@ -41,30 +41,40 @@ def read_attributes(
             record = _read_attribute(item, name, named, path_of)
             if record["name"] != "REFERENCE_LIST" or record.get("shape") != [0]:
                 records.append(record)
-        except (UnsupportedTypeError, UnicodeEncodeError, OSError, TypeError, ValueError, MemoryError) as error:
+        except (UnsupportedTypeError, OSError, TypeError, ValueError, MemoryError) as error:
             warn(f"attribute {name!r} of {item.name!r} is left out: {error}")
     return records
 
 
-def _names(item: h5py.HLObject) -> list[str]:
-    """Names of attributes in the order of their creation, else in the order in which they lie in the file."""
+def _names(item: h5py.HLObject) -> list[str | bytes]:
+    """Names of attributes in the order of their creation, else in the order in which they lie in the file.
+
+    Those that are not UTF-8 are bytes.
+    """
     from h5py import h5, h5a
 
-    names: list[str] = list(item.attrs)
+    names: list[str | bytes] = list(item.attrs)
     if not hasattr(item.id, "get_create_plist") or item.id.get_create_plist().get_attr_creation_order():
         return names
     stored: list[bytes] = []
     h5a.iterate(item.id, lambda name, *rest: stored.append(name), index_type=h5.INDEX_NAME, order=h5.ITER_NATIVE)
     place = {name: number for number, name in enumerate(stored)}
-    return sorted(names, key=lambda name: place.get(name.encode("utf-8", "surrogateescape"), len(place)))
+    return sorted(names, key=lambda name: place.get(_encoded(name), len(place)))
 
 
-def _read_attribute(item: h5py.HLObject, name: str, named: Mapping[int, str], path_of: PathOf) -> Json:
+def _encoded(name: str | bytes) -> bytes:
+    return name.encode("utf-8") if isinstance(name, str) else name
+
+
+def _read_attribute(item: h5py.HLObject, name: str | bytes, named: Mapping[int, str], path_of: PathOf) -> Json:
     from h5py import h5a, h5s
 
-    attribute = h5a.open(item.id, name.encode("utf-8"))
+    attribute = h5a.open(item.id, _encoded(name))
     tid = attribute.get_type()
-    record: dict[str, Json] = {"name": name, "type": describe_type(tid, named)}
+    record: dict[str, Json] = {"name": name}
+    if isinstance(name, bytes):
+        record = {"name": name.decode("utf-8", "backslashreplace"), "raw_name": encode_text(name)}
+    record["type"] = describe_type(tid, named)
     if attribute.get_space().get_simple_extent_type() == h5s.NULL:
         return {**record, "shape": None}
     claimed = math.prod(attribute.shape) * tid.get_size()
@@ -98,7 +108,8 @@ def write_attribute(
         space = h5s.create(h5s.NULL)
     else:
         space = h5s.create_simple(tuple(shape)) if shape else h5s.create(h5s.SCALAR)
-    attribute = h5a.create(item.id, record["name"].encode("utf-8"), tid, space)
+    name = decode_text(record.get("raw_name", record["name"]))
+    attribute = h5a.create(item.id, name, tid, space)
     if shape is None or 0 in shape:
         return
     fixed = raw_dtype(record["type"]) is not None
@@ -107,7 +118,7 @@ def write_attribute(
     values = decode_cells(record["value"], record["type"], tuple(shape), dtype, reference_to)
     if fixed:
         values = np.frombuffer(values.tobytes(), f"V{tid.get_size()}").reshape(shape)
-    attribute.write(values, mtype=tid if fixed else None)
+    attribute.write(values, mtype=tid if fixed else memory_type(tid, values.dtype))
 
 
 def plain_values(records: Sequence[Json], wanted: frozenset[str]) -> dict[str, Any]:

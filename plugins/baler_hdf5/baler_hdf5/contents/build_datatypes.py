@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,6 +43,29 @@ def build_type(record: Json, named: Callable[[str, Json], h5t.TypeID]) -> h5t.Ty
     if "reference" in record:
         return {"object": h5t.STD_REF_OBJ, "region": h5t.STD_REF_DSETREG}[record["reference"]]
     return _build_nested(record, named)
+
+
+def memory_type(tid: Any, dtype: np.dtype[Any]) -> h5t.TypeID:
+    """Return the HDF5 type of elements in memory that hold parts of variable length, for writing them as `tid`.
+
+    Text of fixed length has the type that it has in the file. h5py would have it padded by nulls, and what HDF5 converts
+    to text that ends with a null loses its last character where that takes the last byte.
+    """
+    from h5py import h5t
+
+    kind = tid.get_class()
+    if kind == h5t.STRING and dtype.kind == "S":
+        return tid
+    if kind == h5t.ARRAY and dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return h5t.array_create(memory_type(tid.get_super(), base), shape)
+    if kind == h5t.COMPOUND and dtype.names is not None and dtype.fields is not None:
+        compound = h5t.create(h5t.COMPOUND, dtype.itemsize)
+        for index, name in enumerate(dtype.names):
+            member, offset = dtype.fields[name][:2]
+            compound.insert(tid.get_member_name(index), offset, memory_type(tid.get_member_type(index), member))
+        return compound
+    return h5t.py_create(dtype)
 
 
 def _build_nested(record: Json, named: Callable[[str, Json], h5t.TypeID]) -> h5t.TypeID:

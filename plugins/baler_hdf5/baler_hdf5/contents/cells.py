@@ -112,3 +112,8 @@ def encode_text(cell: bytes | str) -> Json:
 def decode_text(stored: Json) -> bytes:
     """Return the bytes that `encode_text` stored."""
     return stored.encode("utf-8") if isinstance(stored, str) else base64.b64decode(stored["base64"])
+
+
+def shown_text(stored: Json) -> str:
+    """Return what `encode_text` stored for people to read."""
+    return stored if isinstance(stored, str) else decode_text(stored).decode("utf-8", "backslashreplace")

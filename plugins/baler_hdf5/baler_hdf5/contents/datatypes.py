@@ -64,7 +64,7 @@ def _describe(tid: h5t.TypeID, named: Mapping[int, str], depth: int) -> Json:
         h5t.OPAQUE: lambda t: {"opaque": t.get_size(), "tag": t.get_tag().decode("latin-1")},
         h5t.ENUM: lambda t: {"enum": inner(t.get_super()), "members": _members(t)},
         h5t.ARRAY: lambda t: {"array": list(t.get_array_dims()), "of": inner(t.get_super())},
-        h5t.VLEN: lambda t: {"vlen": _as_h5py_writes(inner(t.get_super()))},
+        h5t.VLEN: lambda t: {"vlen": _as_h5py_writes(_without_regions(inner(t.get_super())))},
         h5t.REFERENCE: _describe_reference,
         h5t.COMPOUND: lambda t: {
             "compound": [
@@ -85,6 +85,8 @@ def _describe_number(tid: Any) -> Json:
     """A numpy dtype string; numbers numpy does not know (bfloat16, 12-bit integers) by their encoded form."""
     from h5py import h5t
 
+    if tid.get_order() not in (h5t.ORDER_LE, h5t.ORDER_BE, h5t.ORDER_NONE):
+        raise UnsupportedTypeError("numbers in the byte order of VAX")
     try:
         dtype = tid.dtype
         if h5t.py_create(dtype).equal(tid):
@@ -129,18 +131,47 @@ def _describe_reference(tid: Any) -> Json:
     raise UnsupportedTypeError("references of a kind newer than h5py reads")
 
 
+def _without_regions(record: Json) -> Json:
+    """Elements of variable-length arrays, none of which may hold references to regions: h5py spoils memory with these."""
+    if isinstance(record, dict):
+        if record.get("reference") == "region":
+            raise UnsupportedTypeError("lists of references to regions, which h5py cannot read")
+        for part in _parts(record):
+            _without_regions(part)
+    return record
+
+
+def _parts(record: Json) -> list[Json]:
+    """The types that a type is made of."""
+    if "compound" in record:
+        return [member for _, _, member in record["compound"]]
+    return [record[key] for key in ("is", "of", "vlen") if key in record]
+
+
 def _as_h5py_writes(record: Json) -> Json:
     """Elements of variable-length arrays: plain numbers in the machine's own order, text of fixed length padded by nulls.
 
     Text that ends with a null would lose its last character on the way, and all of it where it has one, as the names of
     fields have in MATLAB's files.
     """
-    from h5py import h5t
-
     if isinstance(record, str):
         return np.dtype(record).newbyteorder("<").str
+    return _as_h5py_pads(record)
+
+
+def _as_h5py_pads(record: Json) -> Json:
+    """The same of text within compounds and arrays, whose numbers keep their order."""
+    from h5py import h5t
+
+    if not isinstance(record, dict):
+        return record
     if record.get("text") is not None and record["pad"] == h5t.STR_NULLTERM:
         return {**record, "pad": h5t.STR_NULLPAD}
+    if "array" in record:
+        return {**record, "of": _as_h5py_pads(record["of"])}
+    if "compound" in record:
+        members = [[name, offset, _as_h5py_pads(member)] for name, offset, member in record["compound"]]
+        return {**record, "compound": members}
     return record
 
 

@@ -30,8 +30,9 @@ def raw_dtype(record: Json) -> np.dtype[Any] | None:
     if "enum" in record:
         return np.dtype(bool) if is_boolean(record) else raw_dtype(record["enum"])
     if "array" in record:
-        base = raw_dtype(record["of"])
-        return None if base is None else np.dtype((base, tuple(record["array"])))
+        part = raw_dtype(record["of"])
+        # arrays of arrays are one array: numpy tells the dimensions of the outer one only
+        return None if part is None else np.dtype((part.base, tuple(record["array"]) + part.shape))
     return _raw_compound(record) if "compound" in record else None
 
 

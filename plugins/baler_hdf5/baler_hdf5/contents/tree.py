@@ -24,8 +24,8 @@ class Entry:
     ----------
     path
         Without a leading slash; empty for the root group.
-    target
-        Of a link: the path it leads to (in `file`, for an external one).
+    target, file
+        Of a link: the path it leads to (in `file`, for an external one); bytes that are not UTF-8 as surrogates.
     """
 
     path: str
@@ -36,10 +36,11 @@ class Entry:
 
 @dataclass
 class ObjectTree:
-    """All entries, and the first path of every object by its address in the file."""
+    """All entries, the first path of every object by its address in the file, and what has no name in UTF-8."""
 
     entries: list[Entry] = field(default_factory=list)
     paths: dict[int, str] = field(default_factory=dict)
+    unnamed: list[str] = field(default_factory=list)
 
     def of_kind(self, kind: EntryKind) -> list[Entry]:
         """Return the entries of one kind, in order."""
@@ -57,7 +58,7 @@ def walk(file: h5py.File, warn: Callable[[str], None]) -> ObjectTree:
     from h5py import h5o
 
     tree = ObjectTree([Entry("", "group")], {h5o.get_info(file.id).addr: ""})
-    waiting = _members(file["/"], "", warn)
+    waiting = _members(file["/"], "", tree)
     while waiting:
         parent, name = waiting.pop()
         path = f"{parent}/{name}" if parent else name
@@ -68,19 +69,18 @@ def walk(file: h5py.File, warn: Callable[[str], None]) -> ObjectTree:
             continue
         tree.entries.append(entry)
         if entry.kind == "group":
-            waiting.extend(_members(file[path], path, warn))
+            waiting.extend(_members(file[path], path, tree))
     return tree
 
 
-def _members(group: h5py.Group, path: str, warn: Callable[[str], None]) -> list[tuple[str, str]]:
+def _members(group: h5py.Group, path: str, tree: ObjectTree) -> list[tuple[str, str]]:
     """Names in a group, last first, with the group's path."""
     names = []
     for name in group:
-        try:
-            name.encode("utf-8")
+        if isinstance(name, str):
             names.append((path, name))
-        except UnicodeEncodeError:
-            warn(f"{name!r} in group {path!r} is left out: its name is not UTF-8")
+        else:
+            tree.unnamed.append(f"{name!r} in group {'/' + path!r}")
     return names[::-1]
 
 
@@ -90,10 +90,10 @@ def _entry(group: h5py.Group, name: str, path: str, tree: ObjectTree, warn: Call
 
     kind = group.id.links.get_info(name.encode("utf-8")).type
     if kind == h5l.TYPE_SOFT:
-        return Entry(path, "soft", group.get(name, getlink=True).path)
+        return Entry(path, "soft", _as_text(group.id.links.get_val(name.encode("utf-8"))))
     if kind == h5l.TYPE_EXTERNAL:
-        link = group.get(name, getlink=True)
-        return Entry(path, "external", link.path, link.filename)
+        target_file, target = group.id.links.get_val(name.encode("utf-8"))
+        return Entry(path, "external", _as_text(target), _as_text(target_file))
     if kind != h5l.TYPE_HARD:
         warn(f"{path!r} is left out: a link of unknown kind")
         return None
@@ -102,6 +102,11 @@ def _entry(group: h5py.Group, name: str, path: str, tree: ObjectTree, warn: Call
         return Entry(path, "hard", tree.paths[info.addr])
     tree.paths[info.addr] = path
     return _object_entry(path, info.type, warn)
+
+
+def _as_text(path: bytes) -> str:
+    """Where a link leads; h5py's own classes for links make other text of bytes that are not UTF-8."""
+    return path.decode("utf-8", "surrogateescape")
 
 
 def _object_entry(path: str, object_type: Any, warn: Callable[[str], None]) -> Entry | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from baler_core import Cut, DataError, Schema
+from baler_hdf5.contents.cells import shown_text
 from baler_hdf5.contents.datatypes import Json
 from baler_hdf5.schema.skeleton import completed, shortened
 from baler_hdf5.values.fields import fields_of, restrict_type
@@ -30,7 +31,9 @@ def cut_file(schema: Schema, whole: Schema) -> Cut:
     paths = {record["path"] for record in kept}
     gone = {record["path"] for record in entries} - paths
     kept = [
-        record for record in kept if record["kind"] not in ("hard", "soft") or record["target"].strip("/") not in gone
+        record
+        for record in kept
+        if record["kind"] not in ("hard", "soft") or shown_text(record["target"]).strip("/") not in gone
     ]
     skeleton = {**schema.skeleton, "entries": [shortened(_without_references(record)) for record in kept]}
     return Cut(replace(schema, skeleton=skeleton))

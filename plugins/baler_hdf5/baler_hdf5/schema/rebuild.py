@@ -79,16 +79,12 @@ class _Builder:
         if name in ("", ".") or "\0" in name:
             raise FormatError(f"the record of the original file has an entry called {name!r}")
         group = self._file[parent or "/"]
-        if kind == "type":
+        if kind in ("soft", "external"):
+            _link(group, name, entry)
+        elif kind == "type":
             build_type(entry["type"], self.named_type).commit(group.id, name.encode("utf-8"))
         else:
-            makers = {
-                "group": self._group,
-                "dataset": self._dataset,
-                "hard": self._hard,
-                "soft": self._soft,
-                "external": self._external,
-            }
+            makers = {"group": self._group, "dataset": self._dataset, "hard": self._hard}
             group[name] = makers[kind](entry)
         if kind in OBJECTS:
             self._objects.add(path)
@@ -180,15 +176,18 @@ class _Builder:
             raise FormatError(f"the link {entry['path']!r} leads to {entry['target']!r}, which is not there")
         return self._file[entry["target"] or "/"]
 
-    def _soft(self, entry: Json) -> h5py.SoftLink:
-        import h5py
 
-        return h5py.SoftLink(entry["target"])
+def _link(group: h5py.Group, name: str, entry: Json) -> None:
+    """Create a soft or external link, whose target may be any bytes, while h5py's classes take text only."""
+    from h5py import h5p, h5t
 
-    def _external(self, entry: Json) -> h5py.ExternalLink:
-        import h5py
-
-        return h5py.ExternalLink(entry["file"], entry["target"])
+    properties = h5p.create(h5p.LINK_CREATE)
+    properties.set_char_encoding(h5t.CSET_ASCII if name.isascii() else h5t.CSET_UTF8)
+    place, target = name.encode("utf-8"), decode_text(entry["target"])
+    if entry["kind"] == "soft":
+        group.id.links.create_soft(place, target, lcpl=properties)
+    else:
+        group.id.links.create_external(place, decode_text(entry["file"]), target, lcpl=properties)
 
 
 def _space(entry: Json) -> h5s.SpaceID:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from baler_hdf5.contents.datatypes import Json
+from baler_core import DataError
+from baler_hdf5.contents.datatypes import Json, UnsupportedTypeError, describe_type
 from baler_hdf5.contents.selections import describe_region
 from baler_hdf5.contents.tree import Entry, ObjectTree, walk
-from baler_hdf5.schema.datasets import StoredDataset, describe_dataset, refuse_or_report, select, without_clashes
+from baler_hdf5.schema.datasets import (
+    WITHOUT_IT,
+    StoredDataset,
+    describe_dataset,
+    refuse_or_report,
+    select,
+    without_clashes,
+)
 from baler_hdf5.schema.dimensions import Marks, netcdf_dimensions, read_marks, scales_of
 from baler_hdf5.schema.skeleton import Recorder
 from baler_hdf5.schema.stored_values import with_unreadable_named
@@ -76,6 +84,7 @@ def read_records(
         If a pattern without wildcards fits nothing, or a chosen dataset cannot be read.
     """
     tree = walk(file, warn)
+    _refuse_unnamed(tree, where, warn, allow_missing=allow_missing)
     types = {entry.path for entry in tree.of_kind("type")}
     named = {address: path for address, path in tree.paths.items() if path in types}
     path_of = _paths_behind_references(file, tree.paths)
@@ -88,10 +97,31 @@ def read_records(
     chosen = refuse_or_report(selected, where, warn, allow_missing=allow_missing)
     kept = _with_scales(chosen, every, scales, numbered)
 
-    dropped = {dataset.path for dataset in every} - kept.keys()
+    dropped = ({dataset.path for dataset in every} - kept.keys()) | set(_unreadable_types(file, types, warn))
     recorder = Recorder(file, named, kept, lambda ref: _unless(path_of(ref), dropped), warn)
     records = [recorder.record(entry) for entry in _kept_entries(tree, dropped)]
     return Records(records, kept, scales, bool(numbered), path_of)
+
+
+def _refuse_unnamed(tree: ObjectTree, where: str, warn: Warn, *, allow_missing: bool) -> None:
+    """What is called by bytes that are not UTF-8 has no path, which is text."""
+    if tree.unnamed and not allow_missing:
+        more = f" (and {len(tree.unnamed) - 1} more)" if len(tree.unnamed) > 1 else ""
+        raise DataError(
+            f"{where}: {tree.unnamed[0]}{more} cannot be kept, since its name is not UTF-8: rename it; {WITHOUT_IT}"
+        )
+    for name in tree.unnamed:
+        warn(f"{name} is left out: its name is not UTF-8")
+
+
+def _unreadable_types(file: h5py.File, types: Iterable[str], warn: Warn) -> Iterator[str]:
+    """Paths of committed types that cannot be restored; they hold no values, and datasets of such types are told of."""
+    for path in types:
+        try:
+            describe_type(file[path].id, {})
+        except (UnsupportedTypeError, TypeError, ValueError) as error:
+            warn(f"the datatype {path!r} is left out: {error}")
+            yield path
 
 
 def _described(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from baler_core import Schema
+from baler_hdf5.contents.cells import shown_text
 from baler_hdf5.contents.datatypes import Json
 from baler_hdf5.schema.datasets import StoredDataset
 from baler_hdf5.schema.dimensions import name_dimensions
@@ -86,7 +87,8 @@ def _elsewhere(records: Sequence[Json]) -> Iterator[str]:
     for record in records:
         if record["kind"] == "external":
             yield (
-                f"{record['path']!r} is a link to {record['target']!r} in the file {record['file']!r}: "
+                f"{record['path']!r} is a link to {shown_text(record['target'])!r} in the file "
+                f"{shown_text(record['file'])!r}: "
                 "it comes back as this link; keep that file too"
             )
         files = [source[1] for source in record.get("sources", ()) if source[1] != "."]

@@ -89,7 +89,7 @@ class Recorder:
         if entry.kind == "type":
             item = self.file[entry.path]
             return {**base, "type": describe_type(item.id, {}), "attributes": self._attributes(item)}
-        return {**base, "target": entry.target, "file": entry.file}
+        return {**base, "target": encode_text(entry.target), "file": encode_text(entry.file)}
 
     def _comment(self, path: str) -> dict[str, Json]:
         """The remark that HDF5 lets objects carry besides attributes, if there is one."""

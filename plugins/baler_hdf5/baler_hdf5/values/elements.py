@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from baler_hdf5.contents.build_datatypes import memory_type
 from baler_hdf5.contents.datatypes import Json
 from baler_hdf5.contents.raw_datatypes import raw_dtype
 
@@ -57,7 +58,7 @@ def write_elements(
     shape = shape if across is None else (shape[0], *(part.stop - part.start for part in across))
     spaces = _spaces(dataset, rows, shape, across)
     if raw is None:
-        dataset.write(*spaces, np.ascontiguousarray(elements))
+        dataset.write(*spaces, np.ascontiguousarray(elements), mtype=memory_type(dataset.get_type(), elements.dtype))
         return
     buffer = np.frombuffer(np.ascontiguousarray(elements).tobytes(), f"V{raw.itemsize}").reshape(shape)
     dataset.write(*spaces, buffer, mtype=dataset.get_type())

@@ -16,6 +16,7 @@ from baler_hdf5.contents.datatypes import Json, UnsupportedTypeError
 from baler_hdf5.contents.raw_datatypes import raw_dtype
 
 TEXT = ("str", "bytes")
+ROOT = "/"
 Cells = Literal["plain", "text", "reference", "run", "texts", "references", "lists"]
 
 
@@ -135,7 +136,7 @@ def extract(values: np.ndarray, field: Field, path_of: PathOf) -> np.ndarray:
         if field.cells == "text":
             flat[index] = cell.decode("utf-8", "surrogateescape") if isinstance(cell, bytes) else str(cell)
         elif field.cells == "reference":
-            flat[index] = path_of(cell) or ""
+            flat[index] = _shown_path(path_of(cell))
         elif field.cells == "texts":
             flat[index] = json.dumps([encode_text(text) for text in cell], ensure_ascii=False)
         elif field.cells == "lists":
@@ -145,6 +146,11 @@ def extract(values: np.ndarray, field: Field, path_of: PathOf) -> np.ndarray:
         else:
             flat[index] = np.asarray(cell).astype(np.dtype(field.base)).tobytes()
     return cells
+
+
+def _shown_path(path: str | None) -> str:
+    """The path of a reference as a cell: empty text for one to nothing, and the root, whose path is empty, as `/`."""
+    return ROOT if path == "" else path or ""
 
 
 def as_shown(values: np.ndarray, dtype: str) -> np.ndarray:
@@ -180,7 +186,7 @@ def _packed_cells(values: np.ndarray, field: Field, reference_to: ReferenceTo) -
         if field.cells == "text":
             flat[index] = cell.encode("utf-8", "surrogateescape")
         elif field.cells == "reference":
-            flat[index] = reference_to(cell or None, field.base)
+            flat[index] = reference_to("" if cell == ROOT else cell or None, field.base)
         elif field.cells in ("texts", "references", "lists"):
             flat[index] = _packed_list(json.loads(cell), field, reference_to)
         elif len(cell) % np.dtype(field.base).itemsize:
