@@ -200,8 +200,7 @@ def _coded(
             with threads_for(one.original.layout):
                 return _without(encode(), keep=keep)
 
-        # what is learned may be learned from the file, which some libraries read in one thread alone
-        at_once = job.blocks.kept is not None or all(one.key in coders or one.key in first for one in given)
+        at_once = job.learns_at_once or all(one.key in coders or one.key in first for one in given)
         sizes = [one.original.layout.nbytes for one in given]
         return at_a_time(coded_one, given, sizes) if at_once else [*map(coded_one, given)]
     restored: dict[str, np.ndarray] = {}

@@ -149,7 +149,7 @@ def coded_here(job: Job, coders: dict[GroupKey, GroupCoder]) -> Iterator[CodedSe
     first = next(placed, None)
     if first is None:
         return
-    if job.blocks.kept is None:
+    if not job.learns_at_once or job.held.quantities:
         for pair in chain((first,), placed):
             yield code_block(job, coders, *pair)
         return

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from baler_core.config import Config
+from baler_core.config.checker import AUTO
 from baler_core.data.block import Block, values_of
 from baler_core.data.bounds import BoundRules, Tolerance
 from baler_core.data.error_bound import ErrorBound
@@ -182,6 +183,14 @@ class Job:
     def by_reference(self) -> bool:
         """Whether the file refers to trained models instead of holding their states."""
         return self.trained is not None and self.config.model_storage == "reference"
+
+    @property
+    def learns_at_once(self) -> bool:
+        """Whether groups may be learned in several threads: models that `auto` chooses from, of values that have been read.
+
+        Some libraries read files in one thread alone, and torch has one row of random numbers for all threads.
+        """
+        return self.blocks.kept is not None and self.config.model.name == AUTO
 
     def prepared(self, block: Block) -> list[PreparedBlock]:
         """Split a block into its groups, and preprocess it, once for all of them."""
