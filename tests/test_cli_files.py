@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -339,50 +336,6 @@ def test_patterns_that_match_nothing_are_warned_about(folder: Path, capsys: pyte
     assert run_main("compress", "jets.yaml") == 0
     assert "baler: warning: " in (shown := capsys.readouterr().err)
     assert "'never*'" in shown
-
-
-SLOW = """
-import time
-from pathlib import Path
-from baler_core import Model, hookimpl
-
-class Slow(Model):
-    name = "slow"
-    def encode(self, block, layout, tolerances, *, hints, plan):
-        Path("started").touch()
-        time.sleep(60)
-    def decode(self, streams, layout, tolerances):
-        raise NotImplementedError
-
-@hookimpl
-def baler_models():
-    return [Slow]
-"""
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_being_stopped_leaves_nothing_behind(folder: Path, number: signal.Signals, code: int) -> None:
-    site = folder / "site" / "baler_slow-1.dist-info"
-    site.mkdir(parents=True)
-    (site.parent / "baler_slow.py").write_text(SLOW)
-    (site / "METADATA").write_text("Metadata-Version: 2.1\nName: baler-slow\nVersion: 1\n")
-    (site / "entry_points.txt").write_text("[baler]\nslow = baler_slow\n")
-    (folder / "jets.yaml").write_text("input: jets.npz\nmodel: slow\noutput: out\n")
-    # Where the tests themselves run in the background, Ctrl-C is ignored and children inherit that.
-    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    command = [sys.executable, "-c", f"{heed}\nfrom baler_core.cli import main; main()", "compress", "jets.yaml"]
-    environment = {**os.environ, "PYTHONPATH": str(site.parent)}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        for _ in range(600):
-            if Path("started").exists() or process.poll() is not None:
-                break
-            time.sleep(0.05)
-        process.send_signal(number)
-        _, shown = process.communicate(timeout=30)
-    assert process.returncode == code
-    assert shown.splitlines()[-1] in ("baler: stopped", "baler: terminated")
-    assert "Traceback" not in shown
-    assert list((folder / "out").iterdir()) == []
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".csv", ".csv.gz", ".txt"])

@@ -232,6 +232,28 @@ def test_calls_within_calls_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> 
     assert in_parallel(alone, [0, 1])[0] == 4
 
 
+def test_threads_of_a_command_that_is_stopped_begin_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "cores", lambda: 2)
+    stopped, ended, begun = Event(), Event(), []
+    met = Barrier(2)
+
+    def work(number: int) -> None:
+        met.wait()
+        if not number:
+            raise KeyboardInterrupt
+        stopped.wait()
+        try:
+            in_parallel(begun.append, [1, 2])
+        finally:
+            ended.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        in_parallel(work, [0, 1])
+    stopped.set()
+    assert ended.wait(10)
+    assert begun == []
+
+
 def test_calls_that_fail_do_so_where_their_results_are_asked_for() -> None:
     calls = attempted(lambda number: 1 // number, [2, 0, 1])
     assert [number for number, _ in calls] == [2, 0, 1]

@@ -102,6 +102,10 @@ class Threads:
 _SHARE: ContextVar[Callable[[], int] | None] = ContextVar("how many threads may work for this one", default=None)
 
 
+class _Abandoned(BaseException):
+    """Nobody waits any more for what a thread is about to do."""
+
+
 class _Sharing:
     """Calls that run at once and share the cores of the call that began them; what they spread further has their share alone.
 
@@ -114,7 +118,19 @@ class _Sharing:
     def __init__(self, at_once: int, calls: int) -> None:
         self._cores = _SHARE.get() or cores
         self._at_once, self._waiting, self._running = at_once, calls, 0
-        self._lock = Lock()
+        self._lock, self._abandoned = Lock(), False
+
+    @contextmanager
+    def pool(self, count: int) -> Iterator[ThreadPoolExecutor]:
+        """Threads that are waited for, unless the command is stopped (Ctrl-C): then they end where they would spread work."""
+        pool = ThreadPoolExecutor(max_workers=count)
+        try:
+            yield pool
+        except BaseException as error:
+            self._abandoned = not isinstance(error, Exception)
+            pool.shutdown(wait=not self._abandoned, cancel_futures=True)
+            raise
+        pool.shutdown()
 
     def __call__(self, function: Callable[[], Result]) -> Result:
         """Make one of the calls."""
@@ -131,6 +147,8 @@ class _Sharing:
 
     def _share(self) -> int:
         """Count the cores of a call: more when others have ended, and none is to begin."""
+        if self._abandoned:
+            raise _Abandoned
         with self._lock:
             busy = self._at_once if self._waiting else max(1, self._running)
         return max(1, self._cores() // busy)
@@ -164,7 +182,7 @@ def in_parallel(function: Callable[[Item], Result], items: Sequence[Item]) -> li
     def all_of(run: Sequence[Item]) -> list[Result]:
         return shared(lambda: [function(item) for item in run])
 
-    with ThreadPoolExecutor(max_workers=count) as pool:
+    with shared.pool(count) as pool:
         return [result for run in pool.map(all_of, runs) for result in run]
 
 
@@ -187,7 +205,7 @@ def both(one: Callable[[], Result], other: Callable[[], Other]) -> tuple[Result,
     if workers() < 2:
         return one(), other()
     shared = _Sharing(2, 2)
-    with ThreadPoolExecutor(max_workers=1) as pool:
+    with shared.pool(1) as pool:
         later = pool.submit(shared, other)
         return shared(one), later.result()
 
