@@ -19,7 +19,7 @@ from baler_core.machine.records import dataclass
 from baler_core.pipeline.derived_held import DerivedFound, DerivedKeeper, derived_records
 from baler_core.pipeline.file_header import CodedFile, StoredGroup
 from baler_core.pipeline.group_coder import CodedBlock, GroupCoder, begin_group, start_group
-from baler_core.pipeline.group_threads import at_a_time, threads_for
+from baler_core.pipeline.group_threads import at_a_time, bytes_worth_threads, threads_for
 from baler_core.pipeline.guarantee import joined_errors
 from baler_core.pipeline.job import GroupBlock, GroupKey, Job, PreparedBlock
 from baler_core.pipeline.scaled_groups import restored_first
@@ -201,7 +201,7 @@ def _coded(
                 return _without(encode(), keep=keep)
 
         at_once = job.learns_at_once or all(one.key in coders or one.key in first for one in given)
-        sizes = [one.original.layout.nbytes for one in given]
+        sizes = [bytes_worth_threads(one.original.layout) for one in given]
         return at_a_time(coded_one, given, sizes) if at_once else [*map(coded_one, given)]
     restored: dict[str, np.ndarray] = {}
     coded: dict[int, CodedBlock] = {}

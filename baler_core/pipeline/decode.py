@@ -21,7 +21,7 @@ from baler_core.machine.byte_source import ByteSource, Place
 from baler_core.machine.memory import memory_limit
 from baler_core.machine.threads import ahead, one_thread, own_cores
 from baler_core.pipeline.group_decoder import GroupDecoder
-from baler_core.pipeline.group_threads import at_a_time, threads_for
+from baler_core.pipeline.group_threads import at_a_time, bytes_worth_threads, threads_for
 from baler_core.pipeline.preprocess import Pipeline, Step
 from baler_core.pipeline.scaled_groups import needs_of, restored_first
 from baler_core.pipeline.trained_lookup import Lookup, find_trained
@@ -302,7 +302,9 @@ class BalFile:
                 return place, *self.decoder.whole(model, stored.streams(place), layouts[place], arrays)
 
         for places in self._at_a_time(layouts):
-            for place, restored, digest in at_a_time(decoded, places, [layouts[place].nbytes for place in places]):
+            for place, restored, digest in at_a_time(
+                decoded, places, [bytes_worth_threads(layouts[place]) for place in places]
+            ):
                 digests[place] = digest
                 arrays |= restored
         return arrays, digests

@@ -15,11 +15,19 @@ Result = TypeVar("Result")
 # Bytes of a group that are worth a thread, and those of fields that are worth several: trees with many collections gain from
 # 32 kB on; fields of 10 kB, coded in some 50 ms, took longer in threads.
 _WORTH_ONE, _WORTH_SEVERAL = 1 << 15, 1 << 16
+# Tables of fewer rows, mostly one of many branches, are work for Python: a tree of 200 events took an eighth more in threads.
+_MANY_ROWS = 2000
 
 
 def threads_for(layout: Layout) -> AbstractContextManager[None]:
     """Have what the body does to a group spread over threads, unless it has few fields."""
     return alone() if layout.kind == "grid" and layout.nbytes < _WORTH_SEVERAL else nullcontext()
+
+
+def bytes_worth_threads(layout: Layout) -> int:
+    """Return the bytes of a group; none of a table of few rows."""
+    few = layout.kind == "table" and layout.shape(layout.variables[0])[0] < _MANY_ROWS
+    return 0 if few else layout.nbytes
 
 
 def at_a_time(function: Callable[[Item], Result], items: Sequence[Item], sizes: Sequence[int]) -> list[Result]:
