@@ -47,8 +47,15 @@ def workers() -> int:
     return cores() if share is None else share()
 
 
+class _Abandoned(BaseException):
+    """Nobody waits any more for what a thread is about to do."""
+
+
 class Threads:
     """Threads of this process that share its cores evenly; the last calls, fewer than threads, share them among themselves.
+
+    What a call spreads over threads in its turn has its share of the cores. Where the command is stopped (Ctrl-C), or nobody
+    takes the results, calls are not waited for, and end where they would spread work.
 
     Parameters
     ----------
@@ -64,7 +71,8 @@ class Threads:
         self._waiting = self._running = 0
         self._lock = Lock()
         self._pool = ThreadPoolExecutor(self.count)
-        self._cores = workers()
+        self._cores = _SHARE.get() or cores
+        self._abandoned = False
 
     def submit(self, function: Callable[..., Result], /, *arguments: Any) -> Future[Result]:
         """Start a call in a thread."""
@@ -78,7 +86,7 @@ class Threads:
         with self._lock:
             self._waiting -= 1
             self._running += 1
-        _SHARE.set(lambda: max(1, self._cores // min(together, self._busy())))
+        _SHARE.set(lambda: max(1, self._cores() // min(together, self._busy())))
         try:
             return function(*arguments)
         finally:
@@ -87,6 +95,8 @@ class Threads:
 
     def _busy(self) -> int:
         """Count the threads that are at work, or will be when another call begins."""
+        if self._abandoned:
+            raise _Abandoned
         with self._lock:
             return self.count if self._left > 0 or self._waiting else max(1, self._running)
 
@@ -96,62 +106,11 @@ class Threads:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._abandoned = error is not None and not isinstance(error, Exception)
+        self._pool.shutdown(wait=not self._abandoned, cancel_futures=True)
 
 
 _SHARE: ContextVar[Callable[[], int] | None] = ContextVar("how many threads may work for this one", default=None)
-
-
-class _Abandoned(BaseException):
-    """Nobody waits any more for what a thread is about to do."""
-
-
-class _Sharing:
-    """Calls that run at once and share the cores of the call that began them; what they spread further has their share alone.
-
-    Parameters
-    ----------
-    at_once, calls
-        How many of how many calls run at a time.
-    """
-
-    def __init__(self, at_once: int, calls: int) -> None:
-        self._cores = _SHARE.get() or cores
-        self._at_once, self._waiting, self._running = at_once, calls, 0
-        self._lock, self._abandoned = Lock(), False
-
-    @contextmanager
-    def pool(self, count: int) -> Iterator[ThreadPoolExecutor]:
-        """Threads that are waited for, unless the command is stopped (Ctrl-C): then they end where they would spread work."""
-        pool = ThreadPoolExecutor(max_workers=count)
-        try:
-            yield pool
-        except BaseException as error:
-            self._abandoned = not isinstance(error, Exception)
-            pool.shutdown(wait=not self._abandoned, cancel_futures=True)
-            raise
-        pool.shutdown()
-
-    def __call__(self, function: Callable[[], Result]) -> Result:
-        """Make one of the calls."""
-        with self._lock:
-            self._waiting -= 1
-            self._running += 1
-        before = _SHARE.set(self._share)
-        try:
-            return function()
-        finally:
-            _SHARE.reset(before)
-            with self._lock:
-                self._running -= 1
-
-    def _share(self) -> int:
-        """Count the cores of a call: more when others have ended, and none is to begin."""
-        if self._abandoned:
-            raise _Abandoned
-        with self._lock:
-            busy = self._at_once if self._waiting else max(1, self._running)
-        return max(1, self._cores() // busy)
 
 
 @contextmanager
@@ -177,13 +136,13 @@ def in_parallel(function: Callable[[Item], Result], items: Sequence[Item]) -> li
         return [function(item) for item in items]
     most = max(1, len(items) // (count * _TURNS))
     runs = [items[start : start + most] for start in range(0, len(items), most)]
-    shared = _Sharing(count, len(runs))
 
     def all_of(run: Sequence[Item]) -> list[Result]:
-        return shared(lambda: [function(item) for item in run])
+        return [function(item) for item in run]
 
-    with shared.pool(count) as pool:
-        return [result for run in pool.map(all_of, runs) for result in run]
+    with Threads(count, len(runs)) as pool:
+        calls = [pool.submit(all_of, run) for run in runs]
+        return [result for call in calls for result in call.result()]
 
 
 def attempted(function: Callable[[Item], Result], items: Sequence[Item]) -> list[tuple[Item, Future[Result]]]:
@@ -204,10 +163,9 @@ def both(one: Callable[[], Result], other: Callable[[], Other]) -> tuple[Result,
     """Call two functions, at once where there are threads for it; compiled loops release Python's lock."""
     if workers() < 2:
         return one(), other()
-    shared = _Sharing(2, 2)
-    with shared.pool(1) as pool:
-        later = pool.submit(shared, other)
-        return shared(one), later.result()
+    with Threads(2, 2) as pool:
+        calls = pool.submit(one), pool.submit(other)
+        return calls[0].result(), calls[1].result()
 
 
 def ahead(function: Callable[[Item], Result], items: Sequence[Item], at_once: int) -> Iterator[Result]:

@@ -162,11 +162,8 @@ class FieldModel(Model):
         def member(variable: Variable) -> Prepared | None:
             values = values_of(block, variable.name)
             ready = prepare(values, tolerances[variable.name]) if values.ndim > 1 and values.size else None
-            return (
-                None
-                if ready is None
-                else Prepared(variable, ready, wanted_chunk(values.shape, variable.dims, hints.chunks))
-            )
+            chunk = wanted_chunk(values.shape, variable.dims, hints.chunks)
+            return None if ready is None else Prepared(variable, ready, chunk)
 
         return [found for found in in_parallel(member, layout.variables) if found is not None]
 
